@@ -1,0 +1,57 @@
+"""affekt hears emotion in speech.
+
+    audio  ->  frontend -> encoder -> pooling -> heads  ->  calibrated scores
+    (load)     [------------- one model -------------]      (predict, timeline, stream, serve)
+
+>>> import affekt
+>>> model = affekt.load_model()            # the default model ships inside the package
+>>> model.predict("recording.wav")         # doctest: +SKIP
+Prediction(label='happy', confidence=0.81, ...)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "AffektError": "affekt.errors",
+    "AudioError": "affekt.errors",
+    "ConfigError": "affekt.errors",
+    "DataError": "affekt.errors",
+    "MissingExtraError": "affekt.errors",
+    "ModelError": "affekt.errors",
+    "EMOTIONS": "affekt.labels",
+    "load_audio": "affekt.audio",
+    "load_model": "affekt.runtime",
+    "Model": "affekt.runtime",
+    "Prediction": "affekt.runtime",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+if TYPE_CHECKING:
+    from affekt.audio import load_audio as load_audio
+    from affekt.errors import AffektError as AffektError
+    from affekt.errors import AudioError as AudioError
+    from affekt.errors import ConfigError as ConfigError
+    from affekt.errors import DataError as DataError
+    from affekt.errors import MissingExtraError as MissingExtraError
+    from affekt.errors import ModelError as ModelError
+    from affekt.labels import EMOTIONS as EMOTIONS
+    from affekt.runtime import Model as Model
+    from affekt.runtime import Prediction as Prediction
+    from affekt.runtime import load_model as load_model
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that ``import affekt`` stays instant."""
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'affekt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
