@@ -1,0 +1,215 @@
+"""What the commands share: options, tables, progress, and writing files whole or not at all.
+
+Results go to stdout or to a file; everything else (logs, progress, warnings) to stderr.
+rich is imported only where a person watches, because a script should not wait for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+Row = Mapping[str, Any]
+"""One line of a result: column name to a value that JSON can hold."""
+
+
+class Format(str, Enum):
+    """How results are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+FormatOption = Annotated[
+    Format,
+    typer.Option("--format", "-f", help="For people, or for machines (json: one object a line)."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Write the result to this file instead of stdout."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", help="Model directory or hub id (org/name); default: the shipped model."
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where the corpora lie; default: $AFFEKT_DATA, else the cache."),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Threads for the model; default: up to four."),
+]
+
+
+def log(message: str) -> None:
+    """Say something to the person watching: one line on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def watched(stream: IO[str] | None = None) -> bool:
+    """Tell whether a person watches a stream (stdout by default) rather than a program."""
+    stream = stream or sys.stdout
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; move it there when the block ends well.
+
+    A reader sees the old file or the whole new one, never a part; an error leaves the old file.
+    Folders on the way are made.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part{target.suffix}")
+    try:
+        yield partial
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(text: str, out: Path | None = None) -> None:
+    """Write text to a file, whole or not at all, or to stdout when ``out`` is None or ``-``."""
+    if out is None or str(out) == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    with atomic_path(out) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def emit(rows: Iterable[Row], style: Format, out: Path | None = None, title: str = "") -> None:
+    """Write rows as a table, as JSON lines or as CSV.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Column name to value; every row has the columns of the first (more are added at the end).
+    style : Format
+        ``table`` is drawn with rich when stdout is a terminal, else as aligned plain text.
+    out : Path, optional
+        File to write, whole or not at all; stdout by default.
+    title : str
+        Printed above a table for people; machines never see it.
+    """
+    rows = list(rows)
+    if style is Format.json:
+        write_text("".join(json_line(row) for row in rows), out)
+    elif style is Format.csv:
+        write_text(csv_text(rows), out)
+    elif out is None and watched():
+        _rich_table(rows, title)
+    else:
+        write_text(plain_table(rows), out)
+
+
+def json_line(row: Row) -> str:
+    """Return a row as one line of JSON, with its line end; NaN and infinity become null."""
+    return json.dumps(_jsonable(row), ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _jsonable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Return rows as CSV with a header line; None becomes an empty field, a list is joined."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=_columns(rows), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {
+                name: "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+                for name, value in row.items()
+            }
+        )
+    return text.getvalue()
+
+
+def plain_table(rows: Sequence[Row]) -> str:
+    """Return rows as text in aligned columns: words to the left, numbers to the right."""
+    columns = _columns(rows)
+    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
+    widths = [max([len(name), *(len(line[i]) for line in cells)]) for i, name in enumerate(columns)]
+    right = [_is_numeric(rows, name) for name in columns]
+    lines = [
+        "  ".join(
+            word.rjust(width) if to_right else word.ljust(width)
+            for word, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in [columns, *cells]
+    ]
+    return "".join(line + "\n" for line in lines)
+
+
+def _rich_table(rows: Sequence[Row], title: str) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    columns = _columns(rows)
+    for name in columns:
+        table.add_column(name, justify="right" if _is_numeric(rows, name) else "left")
+    for row in rows:
+        # Text, not str: file names may hold [brackets], which rich would read as markup.
+        table.add_row(*(Text(_cell(row.get(name))) for name in columns))
+    Console().print(table)
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _is_numeric(rows: Sequence[Row], column: str) -> bool:
+    values = [row.get(column) for row in rows if row.get(column) is not None]
+    return bool(values) and all(isinstance(value, (int, float)) for value in values)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+@contextmanager
+def progress(description: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+    """Show a bar on stderr while the block runs, if a person watches; else show nothing.
+
+    Yields a function: call it with how much more was done.
+    """
+    if not watched(sys.stderr):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda done: bar.advance(task, done)
