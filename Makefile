@@ -1,0 +1,75 @@
+# affekt: `make` lists what can be made. Any Python from 3.10 to 3.13 will do; choose another
+# with `make demo PYTHON=/path/to/python3.12`.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench tables clean python
+.DELETE_ON_ERROR:
+
+DEMO_ENV := .venv-demo
+TEST_ENV := .venv-test
+SOURCES := $(shell find src -type f -not -name '*.pyc')
+DATA ?= $(or $(AFFEKT_DATA),../shared/data)
+PYTEST_ARGS ?=
+
+# The newest Python that really starts: a version manager's shim may be on the path and not work.
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))
+ifndef PYTHON
+PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3.10 python3 python; do \
+	$$p -c '$(SUITABLE)' >/dev/null 2>&1 && { command -v $$p; break; }; done)
+endif
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment with the base install
+	@mkdir -p demo
+	@$(DEMO_ENV)/bin/affekt predict examples/recordings/*.wav --report demo/report.html
+	@echo
+	@echo "As a picture:             demo/report.html (open it in a browser)"
+	@echo "A recording of your own:  $(DEMO_ENV)/bin/affekt predict my-recording.wav"
+	@echo "The real corpora:         $(DEMO_ENV)/bin/affekt data list"
+	@echo "                          $(DEMO_ENV)/bin/affekt data get cremad"
+
+test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DATA or ../shared/data)
+	@$(TEST_ENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
+	@$(TEST_ENV)/bin/ruff check .
+	@$(TEST_ENV)/bin/ruff format --check .
+	@$(TEST_ENV)/bin/mypy
+
+bench: $(TEST_ENV)/.bench ## measure speed beside librosa and openSMILE, then write the tables again
+	@$(TEST_ENV)/bin/python benchmarks/speed.py --data "$(DATA)"
+	@$(MAKE) --no-print-directory tables
+
+tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
+	@$(TEST_ENV)/bin/python benchmarks/speed.py --table-only
+
+clean: ## remove environments, builds and caches; runs/ and results stay
+	@rm -rf $(DEMO_ENV) $(TEST_ENV) build dist demo
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# An environment is made once and kept until what it depends on changes. The demo environment
+# holds the base install and nothing else; the test environment runs the source tree itself.
+$(DEMO_ENV)/.ready: pyproject.toml constraints.txt $(SOURCES) | python
+	@echo "Preparing $(DEMO_ENV) with $$("$(PYTHON)" --version) ..."
+	@test -x $(DEMO_ENV)/bin/pip || "$(PYTHON)" -m venv $(DEMO_ENV)
+	@$(DEMO_ENV)/bin/pip install --quiet --constraint constraints.txt .
+	@touch $@
+
+$(TEST_ENV)/.ready: pyproject.toml constraints.txt | python
+	@echo "Preparing $(TEST_ENV) with $$("$(PYTHON)" --version) ..."
+	@test -x $(TEST_ENV)/bin/pip || "$(PYTHON)" -m venv $(TEST_ENV)
+	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	@touch $@
+
+$(TEST_ENV)/.bench: $(TEST_ENV)/.ready
+	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[opensmile]'
+	@touch $@
+
+python:
+	@"$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { \
+		echo "error: affekt needs Python 3.10 to 3.13 with the venv module; found $(or $(PYTHON),none)."; \
+		echo "       Name another with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; \
+		exit 1; } >&2

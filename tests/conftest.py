@@ -1,0 +1,39 @@
+"""What every test may use: where the real corpora lie, and where the sample recordings do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def _find_data() -> Path | None:
+    """Return the folder of the corpora: ``$AFFEKT_DATA``, else ``../shared/data`` beside the clone."""
+    folder = Path(os.environ.get("AFFEKT_DATA") or REPOSITORY.parent / "shared" / "data")
+    return folder.resolve() if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the source tree."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder with ``ravdess/``, ``emodb/`` and ``cremad/``; a test that asks for it skips without."""
+    folder = _find_data()
+    if folder is None:
+        pytest.skip("needs the real corpora: set AFFEKT_DATA to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recordings() -> list[Path]:
+    """The sample recordings that the project ships, in alphabetical order."""
+    suffixes = {".wav", ".flac", ".ogg", ".opus", ".mp3"}
+    files = sorted((REPOSITORY / "examples" / "recordings").iterdir())
+    return [file for file in files if file.suffix in suffixes]
