@@ -66,13 +66,13 @@ class _Commands(TyperGroup):
 
 def fail(message: str) -> NoReturn:
     """Print ``error: message`` as one line on stderr and exit with status 1."""
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
     raise SystemExit(1)
 
 
 def interrupted() -> NoReturn:
     """Say on stderr that Ctrl-C was heard, and exit with status 130."""
-    print("interrupted", file=sys.stderr)
+    typer.echo("interrupted", err=True)
     raise SystemExit(INTERRUPTED)
 
 
@@ -80,7 +80,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from affekt import __version__
 
-        print(f"affekt {__version__}")
+        typer.echo(f"affekt {__version__}")
         raise typer.Exit()
 
 

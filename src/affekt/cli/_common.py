@@ -58,7 +58,7 @@ ThreadsOption = Annotated[
 
 def log(message: str) -> None:
     """Say something to the person watching: one line on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    typer.echo(message, err=True)
 
 
 def watched(stream: IO[str] | None = None) -> bool:
@@ -79,7 +79,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     partial = target.with_name(f".{target.name}.{os.getpid()}.part{target.suffix}")
     try:
         yield partial
-        os.replace(partial, target)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
