@@ -1,0 +1,198 @@
+"""Who trains, validates and tests in each fold of each protocol.
+
+Each function takes the clips of a protocol, sorted by `sort_key`, and returns its folds. The
+same clips give the same folds on every machine: nothing here depends on a random generator's
+version or on the container of the audio files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from affekt.labels import EMOTIONS
+
+if TYPE_CHECKING:
+    from affekt.data.manifest import Clip
+
+RAVDESS_MEN = tuple(f"{actor:02}" for actor in range(1, 25, 2))
+RAVDESS_WOMEN = tuple(f"{actor:02}" for actor in range(2, 25, 2))
+EMODB_MEN = ("03", "10", "11", "12", "15")
+EMODB_WOMEN = ("08", "09", "13", "14", "16")
+CREMAD_SPEAKERS = tuple(str(actor) for actor in range(1001, 1092))
+
+LUNA5: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
+    ((2, 5, 14, 15, 16), (3, 6)),
+    ((3, 6, 7, 13, 18), (10, 11)),
+    ((10, 11, 12, 19, 20), (8, 17)),
+    ((8, 17, 21, 23, 24), (1, 14)),
+    ((1, 4, 9, 22), (2, 5)),
+)
+"""Test and validation actors of each fold; the test actors are those of Luna-Jiménez et al.,
+"A Proposal for Multimodal Emotion Recognition Using Aural Transformers and Action Units on
+RAVDESS Dataset" (2022)."""
+
+EMOBOX6: tuple[tuple[int, ...], ...] = (
+    (1, 11, 20, 21),
+    (4, 10, 12, 14),
+    (8, 9, 19, 23),
+    (3, 5, 7, 24),
+    (2, 15, 16, 18),
+    (6, 13, 17, 22),
+)
+"""Test actors of each fold, as in Ma et al., "EmoBox" (2024)."""
+
+CREMAD_TEST = tuple(
+    str(actor)
+    for actor in (
+        *(1010, 1013, 1022, 1026, 1037, 1038, 1040, 1045, 1047, 1048, 1059, 1065, 1066, 1068),
+        *(1071, 1073, 1084, 1086, 1088),
+    )
+)
+CREMAD_VALIDATION = tuple(
+    str(actor) for actor in (1015, 1020, 1021, 1030, 1050, 1070, 1079, 1089, 1090)
+)
+"""The split of TensorFlow Datasets; the other 63 actors train."""
+
+CROSS_VALIDATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"ravdess": ("01", "02"), "emodb": ("03", "08"), "cremad": CREMAD_VALIDATION}
+)
+"""Speakers that validate when their corpus trains: about a tenth, at least a man and a woman."""
+
+UNFIT_FOR_TRAINING = frozenset(
+    {
+        "1076_MTI_SAD_XX",  # silent
+        "1006_TIE_HAP_XX",  # each of these pairs is one recording under two labels
+        "1006_TIE_NEU_XX",
+        "1013_WSI_DIS_XX",
+        "1013_WSI_SAD_XX",
+        "1017_IWW_ANG_XX",
+        "1017_IWW_FEA_XX",
+    }
+)
+"""Clips of CREMA-D that are dropped from training and validation. Test sides keep them, so that
+figures stay comparable with everybody else's."""
+
+RANDOM_FOLDS = 10
+RANDOM_SEED = 0
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One round of a protocol: learn from `train`, choose on `validation`, score `test` once.
+
+    `validation` is empty in protocols that train a fixed number of epochs.
+    """
+
+    name: str
+    train: list[Clip]
+    validation: list[Clip]
+    test: list[Clip]
+
+
+def _by_speaker(
+    name: str, clips: Iterable[Clip], test: Iterable[str], validation: Iterable[str]
+) -> Fold:
+    """Build a fold of one corpus from its test and validation speakers."""
+    test, validation = set(test), set(validation)
+    fold = Fold(name, [], [], [])
+    for clip in clips:
+        if clip.speaker in test:
+            fold.test.append(clip)
+        elif clip.file.stem not in UNFIT_FOR_TRAINING:
+            (fold.validation if clip.speaker in validation else fold.train).append(clip)
+    return fold
+
+
+def luna5(clips: list[Clip]) -> list[Fold]:
+    return [
+        _by_speaker(str(number), clips, _actors(test), _actors(validation))
+        for number, (test, validation) in enumerate(LUNA5, start=1)
+    ]
+
+
+def emobox6(clips: list[Clip]) -> list[Fold]:
+    return [
+        _by_speaker(str(number + 1), clips, _actors(test), _actors(emobox6_validation(number)))
+        for number, test in enumerate(EMOBOX6)
+    ]
+
+
+def emobox6_validation(number: int) -> tuple[int, int]:
+    """Return the woman and the man that validate fold `number` (from 0) of ``ravdess-emobox6``.
+
+    They are the first of the next fold. The second fold tests women only, so the first one
+    takes its man from the fold after that.
+    """
+    following = [actor for shift in (1, 2) for actor in EMOBOX6[(number + shift) % len(EMOBOX6)]]
+    woman = next(actor for actor in following if actor % 2 == 0)
+    man = next(actor for actor in following if actor % 2 == 1)
+    return woman, man
+
+
+def loso(clips: list[Clip]) -> list[Fold]:
+    return [
+        _by_speaker(speaker, clips, [speaker], emodb_validation(speaker))
+        for speaker in sorted(EMODB_MEN + EMODB_WOMEN)
+    ]
+
+
+def emodb_validation(speaker: str) -> tuple[str, str]:
+    """Return the woman and the man that validate when `speaker` of EMO-DB is left out.
+
+    The next speaker of the same gender, and the one of the other gender with the same rank: so
+    each speaker validates in exactly two folds.
+    """
+    own, other = (EMODB_MEN, EMODB_WOMEN) if speaker in EMODB_MEN else (EMODB_WOMEN, EMODB_MEN)
+    rank = own.index(speaker)
+    pair = (own[(rank + 1) % len(own)], other[rank])
+    return (pair[1], pair[0]) if speaker in EMODB_MEN else pair
+
+
+def random10(clips: list[Clip]) -> list[Fold]:
+    """Deal the clips of each class, in an order drawn by hashing their names, to ten folds."""
+    order = sorted(clips, key=lambda clip: (EMOTIONS.index(clip.emotion), _hash_key(clip)))
+    parts = [sorted(order[part::RANDOM_FOLDS], key=sort_key) for part in range(RANDOM_FOLDS)]
+    return [
+        Fold(
+            str(number + 1),
+            train=sorted((c for part in parts if part is not test for c in part), key=sort_key),
+            validation=[],
+            test=test,
+        )
+        for number, test in enumerate(parts)
+    ]
+
+
+def tfds(clips: list[Clip]) -> list[Fold]:
+    return [_by_speaker("1", clips, CREMAD_TEST, CREMAD_VALIDATION)]
+
+
+def cross(clips: list[Clip]) -> list[Fold]:
+    folds = []
+    for tested in CROSS_VALIDATION:
+        fold = Fold(f"test-{tested}", [], [], [c for c in clips if c.corpus == tested])
+        for corpus, speakers in CROSS_VALIDATION.items():
+            if corpus != tested:
+                own = [clip for clip in clips if clip.corpus == corpus]
+                part = _by_speaker(corpus, own, test=(), validation=speakers)
+                fold.train.extend(part.train)
+                fold.validation.extend(part.validation)
+        folds.append(fold)
+    return folds
+
+
+def _actors(numbers: Iterable[int]) -> list[str]:
+    return [f"{number:02}" for number in numbers]
+
+
+def sort_key(clip: Clip) -> tuple[str, str, float]:
+    """Order clips by what they are, not by where they lie or how they are stored."""
+    return clip.corpus, clip.file.stem, clip.start or 0.0
+
+
+def _hash_key(clip: Clip) -> str:
+    return hashlib.sha256(f"{RANDOM_SEED}/{sort_key(clip)}".encode()).hexdigest()
