@@ -70,6 +70,7 @@ $(TEST_ENV)/.bench: $(TEST_ENV)/.ready
 
 python:
 	@"$(PYTHON)" -c '$(SUITABLE)' 2>/dev/null || { \
-		echo "error: affekt needs Python 3.10 to 3.13 with the venv module; found $(or $(PYTHON),none)."; \
-		echo "       Name another with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; \
+		found=$$("$(or $(PYTHON),python3)" --version 2>/dev/null | head -n 1); \
+		echo "error: affekt needs Python 3.10 to 3.13 with its venv module; found: $${found:-none}"; \
+		echo "       Name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; \
 		exit 1; } >&2
