@@ -1,0 +1,127 @@
+"""What every corpus reader shares: the facts about a corpus, and finding its files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from affekt.data.manifest import Clip
+from affekt.errors import DataError
+
+log = logging.getLogger("affekt.data")
+
+AUDIO_EXTENSIONS: frozenset[str] = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".mp4"}
+    | {".aif", ".aiff", ".aifc", ".webm", ".wma", ".au", ".caf"}
+)
+"""Extensions, in lower case, by which a file counts as a recording."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file of a corpus at its official home.
+
+    Attributes
+    ----------
+    url : str
+        Where it lies.
+    path : str
+        Where it goes, relative to the corpus's folder; for an archive, the archive's own name.
+    checksum : str
+        ``"md5:<hex>"`` or ``"sha256:<hex>"`` as the publisher states it; ``""`` if none does.
+    archive : bool
+        Whether it is a zip file to unpack in the corpus's folder.
+    """
+
+    url: str
+    path: str
+    checksum: str = ""
+    archive: bool = False
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A public corpus: what it is, where it comes from, and how it is read.
+
+    Attributes
+    ----------
+    name, title : str
+        The short name used everywhere, and the full one.
+    language : str
+        ISO 639-1 code.
+    emotions : tuple of str
+        The canonical labels that occur, in alphabetical order.
+    speakers, clips : int
+        How many there are when the corpus is complete.
+    licence : str
+        An SPDX identifier or, where there is none, plain words.
+    non_commercial : bool
+        Whether the licence forbids commercial use.
+    homepage : str
+        Where the corpus is described.
+    downloads : tuple of Download
+        The files to fetch.
+    read : Callable[[Path], list[Clip]]
+        Reads the corpus from its own folder.
+    listing : Callable[[Path], list[Download]], optional
+        Further files to fetch, known only once ``downloads`` have arrived in the folder.
+    """
+
+    name: str
+    title: str
+    language: str
+    emotions: tuple[str, ...]
+    speakers: int
+    clips: int
+    licence: str
+    non_commercial: bool
+    homepage: str
+    downloads: tuple[Download, ...]
+    read: Callable[[Path], list[Clip]]
+    listing: Callable[[Path], list[Download]] | None = None
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Return all recordings below a folder, sorted, without hidden files and folders."""
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        where = Path(parent)
+        files = (where / name for name in names if not name.startswith("."))
+        found.extend(file for file in files if file.suffix.lower() in AUDIO_EXTENSIONS)
+    return sorted(found)
+
+
+def one_per_name(files: Iterable[Path], corpus: str) -> list[Path]:
+    """Keep one file of those with the same name, for corpora whose names are unique.
+
+    The one nearest to the corpus's folder wins. Copies happen: some mirrors pack a whole corpus
+    twice, and a conversion may leave both formats side by side.
+    """
+    kept: dict[str, Path] = {}
+    copies = 0
+    for file in sorted(files, key=lambda file: (len(file.parts), str(file))):
+        copies += file.stem in kept
+        kept.setdefault(file.stem, file)
+    if copies:
+        log.warning("%s: left out %d files that repeat the name of another", corpus, copies)
+    return sorted(kept.values(), key=lambda file: file.stem)
+
+
+def refuse_misnamed(corpus: str, folder: Path, misnamed: Sequence[str], pattern: str) -> None:
+    """Raise if there are recordings whose label cannot be told from their name.
+
+    Raises
+    ------
+    DataError
+        If ``misnamed`` (file names, each with its reason or alone) is not empty.
+    """
+    if misnamed:
+        shown = ", ".join(misnamed[:5]) + (", ..." if len(misnamed) > 5 else "")
+        raise DataError(
+            f"{corpus}: {len(misnamed)} recordings in {folder} are not named {pattern}: {shown}; "
+            f"rename them or move them elsewhere"
+        )
