@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def _find_data() -> Path | None:
-    """Return the folder of the corpora: ``$AFFEKT_DATA``, else ``../shared/data`` beside the clone."""
+    """Return the folder of the corpora: ``$AFFEKT_DATA``, else ``../shared/data``."""
     folder = Path(os.environ.get("AFFEKT_DATA") or REPOSITORY.parent / "shared" / "data")
     return folder.resolve() if folder.is_dir() else None
 
@@ -24,7 +24,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """Folder with ``ravdess/``, ``emodb/`` and ``cremad/``; a test that asks for it skips without."""
+    """Folder with ``ravdess/``, ``emodb/``, ``cremad/``; without it, the test skips."""
     folder = _find_data()
     if folder is None:
         pytest.skip("needs the real corpora: set AFFEKT_DATA to the folder that holds them")

@@ -46,7 +46,7 @@ def blocks(page: Path, language: str) -> list[Block]:
 
 
 def command_lines(page: Path) -> list[tuple[int, list[str]]]:
-    """Return the words of each line after ``$ `` in the console blocks, cut at pipes and comments."""
+    """Return the words of each ``$ `` line of the console blocks, up to a pipe or a comment."""
     lines = []
     for block in blocks(page, "console"):
         text = block.text.replace("\\\n", " " * 2)

@@ -1,4 +1,4 @@
-"""The rules that hold the house: what may import what, how long a module may be, what is shipped."""
+"""The rules that hold the house: what imports what, how long a module is, what is shipped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "affekt"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = ("audio", "data", "evaluation", "runtime", "cli", "labels", "errors")
+BASE = ("audio", "data", "evaluation", "runtime", "cli", "config", "labels", "errors")
 """What a base install must be able to import: neither torch nor any other extra."""
 
 EXTRAS = (

@@ -1,0 +1,335 @@
+"""Clips per second and peak memory of affekt, librosa's features and openSMILE, side by side.
+
+    python benchmarks/speed.py --data ../shared/data     # measures, writes the JSON and the table
+    python benchmarks/speed.py --table-only              # writes the table of docs/speed.md again
+
+Every contestant starts from the same RAVDESS files on disk and has a process and one thread of
+its own, so that peak memory is its own too. The rounds are interleaved: whatever else the machine
+does meets all of them alike, and a ratio is the median of the ratios within each round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "speed.json"
+PAGE = ROOT / "docs" / "speed.md"
+BEGIN, END = "<!-- begin: benchmarks/speed.py -->", "<!-- end -->"
+
+WARM_UP = 5  # clips
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+Run = Callable[[Sequence[str]], None]
+"""Works through a list of files."""
+
+
+# --- the contestants: each function imports what it needs and returns the work to be timed ---
+
+
+def affekt_single() -> Run:
+    """Whole predictions, one file at a time: decode, resample, model, calibrated scores."""
+    import affekt
+
+    model = affekt.load_model(threads=1)
+
+    def run(files: Sequence[str]) -> None:
+        for file in files:
+            model.predict(file)
+
+    return run
+
+
+def affekt_batch() -> Run:
+    """The same, up to 32 files in one call; clips of equal length share one run of the model."""
+    import affekt
+
+    model = affekt.load_model(threads=1)
+
+    def run(files: Sequence[str]) -> None:
+        for start in range(0, len(files), 32):
+            model.predict_batch(files[start : start + 32], batch_size=32)
+
+    return run
+
+
+def librosa_features() -> Run:
+    """The features of the usual tutorial: means of 13 MFCC, their deltas, and 40 log-mel bands."""
+    import librosa
+    import numpy as np
+
+    def run(files: Sequence[str]) -> None:
+        for file in files:
+            samples, rate = librosa.load(file, sr=None)
+            mfcc = librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=13)
+            mel = librosa.feature.melspectrogram(y=samples, sr=rate, n_mels=40)
+            parts = (mfcc, librosa.feature.delta(mfcc), librosa.power_to_db(mel))
+            np.concatenate([part.mean(axis=1) for part in parts])  # [66]
+
+    return run
+
+
+def opensmile_functionals() -> Run:
+    """The 6373 functionals of ComParE 2016."""
+    import opensmile
+
+    smile = opensmile.Smile(
+        feature_set=opensmile.FeatureSet.ComParE_2016,
+        feature_level=opensmile.FeatureLevel.Functionals,
+        num_workers=1,
+    )
+
+    def run(files: Sequence[str]) -> None:
+        for file in files:
+            smile.process_file(file)
+
+    return run
+
+
+PEERS: dict[str, tuple[str, str, Callable[[], Run]]] = {
+    "affekt": ("affekt: predict, one file at a time", "onnxruntime", affekt_single),
+    "affekt-batch": ("affekt: predict_batch, 32 files", "onnxruntime", affekt_batch),
+    "librosa": ("librosa: tutorial features, no model", "librosa", librosa_features),
+    "opensmile": ("openSMILE: ComParE 2016, no model", "opensmile", opensmile_functionals),
+}
+"""Key to title, the package that does the work, and the maker of the work."""
+
+
+# --- one contestant, in a process of its own ---
+
+
+def work(peer: str, files: Sequence[str]) -> None:
+    """Warm up, then time one pass over the files for each line read from stdin."""
+    run = PEERS[peer][2]()
+    run(files[:WARM_UP])
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        run(files)
+        print(time.perf_counter() - start, flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak * (1 if sys.platform == "darwin" else 1024), flush=True)
+
+
+class Contestant:
+    """A worker process and the times it has reported."""
+
+    def __init__(self, peer: str, files: Sequence[str]) -> None:
+        self.seconds: list[float] = []
+        one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--worker", peer, *files],
+            env={**os.environ, **one_thread},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._answer()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise SystemExit("error: a measured process ended early; its message is above")
+        return line
+
+    def round(self) -> None:
+        """Have the worker go through all files once."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        self.seconds.append(float(self._answer()))
+
+    def finish(self) -> int:
+        """End the worker; return its peak resident memory in bytes."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        peak = int(self._answer())
+        self._process.wait()
+        return peak
+
+
+# --- the measurement ---
+
+
+def choose_clips(data: Path, count: int) -> list[str]:
+    """Return paths of RAVDESS clips, spread evenly over actors and emotions."""
+    from affekt.data.corpora import load_corpus
+
+    files = sorted(str(clip.file) for clip in load_corpus("ravdess", data))
+    count = min(count, len(files))
+    return [files[i * len(files) // count] for i in range(count)]
+
+
+def measure(files: Sequence[str], rounds: int) -> dict[str, Any]:
+    """Run all contestants and return the result as it is stored."""
+    start = time.perf_counter()
+    contestants = {peer: Contestant(peer, files) for peer in PEERS}
+    for number in range(rounds):
+        for contestant in contestants.values():
+            contestant.round()
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+    return {
+        "clips": len(files),
+        "audio_seconds": round(sum(map(duration, files)), 1),
+        "rounds": rounds,
+        "threads": 1,
+        "data_sha256": fingerprint(files),
+        "commit": commit(),
+        "machine": f"{processor()}, {platform.system()} {platform.machine()}",
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("affekt", "numpy", "onnxruntime")}
+        | {name: version(name) for name in ("librosa", "opensmile")},
+        "peers": {peer: summary(peer, contestants, len(files)) for peer in PEERS},
+        "wall_seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+def summary(peer: str, contestants: dict[str, Contestant], clips: int) -> dict[str, Any]:
+    """Return the figures of one contestant; ratios are against ``affekt``, round by round."""
+    own, reference = contestants[peer].seconds, contestants["affekt"].seconds
+    ratios = [reference[i] / own[i] for i in range(len(own))]
+    return {
+        "title": PEERS[peer][0],
+        "clips_per_second": round(clips / statistics.median(own), 2),
+        "milliseconds_per_clip": round(1000 * statistics.median(own) / clips, 3),
+        "throughput_relative_to_affekt": round(statistics.median(ratios), 4),
+        "peak_memory_bytes": contestants[peer].finish(),
+        "seconds_per_round": [round(second, 4) for second in own],
+    }
+
+
+def duration(file: str) -> float:
+    """Return the length of a recording in seconds."""
+    import soundfile
+
+    return float(soundfile.info(file).duration)
+
+
+def fingerprint(files: Sequence[str]) -> str:
+    """Return the SHA-256 over the contents of the files, in order."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+def commit() -> str:
+    """Return the commit of the source tree, or ``unknown`` outside a clone."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def processor() -> str:
+    """Return the name of the processor and how many cores this process may use."""
+    name = platform.processor() or "unknown processor"
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].partition(":")[2].strip() if lines else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+# --- the table ---
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the result as Markdown: the table, and the conditions in one sentence."""
+    lines = [
+        "| | clips per second | ms per clip | against affekt | peak memory, MB |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for peer in result["peers"].values():
+        lines.append(
+            f"| {peer['title']} | {peer['clips_per_second']:.0f} "
+            f"| {peer['milliseconds_per_clip']:.1f} "
+            f"| {peer['throughput_relative_to_affekt']:.2f} × "
+            f"| {peer['peak_memory_bytes'] / 1e6:.0f} |"
+        )
+    mean = result["audio_seconds"] / result["clips"]
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    lines += [
+        "",
+        f"{result['clips']} RAVDESS clips of {mean:.1f} s on average, one thread, median of "
+        f"{result['rounds']} interleaved rounds; {result['machine']}; {versions}; "
+        f"commit `{result['commit']}`.",
+    ]
+    return "\n".join(lines)
+
+
+def write_table(result: dict[str, Any]) -> None:
+    """Put the table between the markers of docs/speed.md."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    write_whole(PAGE, f"{before}{BEGIN}\n\n{table(result)}\n\n{END}{after}")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file under a temporary name first, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def main() -> None:
+    """Measure, or write the table of a stored measurement again."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder with ravdess/; default: $AFFEKT_DATA")
+    parser.add_argument("--clips", type=int, default=200, help="how many clips (200)")
+    parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
+    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
+    parser.add_argument("--table-only", action="store_true", help="write docs/speed.md again")
+    parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+
+    if options.worker:
+        work(options.worker[0], options.worker[1:])
+        return
+    if options.table_only:
+        write_table(json.loads(RESULT.read_text(encoding="utf-8")))
+        return
+    if options.clips < 1 or options.rounds < 1:
+        parser.error("--clips and --rounds must be at least 1")
+    missing = [name for name in ("librosa", "opensmile") if find_spec(name) is None]
+    if missing:
+        raise SystemExit(
+            f"error: not installed: {', '.join(missing)}; pip install librosa opensmile"
+        )
+
+    from affekt.errors import AffektError
+
+    try:
+        result = measure(choose_clips(options.data, options.clips), options.rounds)
+    except AffektError as error:
+        raise SystemExit(f"error: {error}") from None
+    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    if options.out.resolve() == RESULT:
+        write_table(result)
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()
