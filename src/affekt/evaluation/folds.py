@@ -108,6 +108,7 @@ def _by_speaker(
 
 
 def luna5(clips: list[Clip]) -> list[Fold]:
+    """Hold out four or five actors of RAVDESS at a time, validate on two others."""
     return [
         _by_speaker(str(number), clips, _actors(test), _actors(validation))
         for number, (test, validation) in enumerate(LUNA5, start=1)
@@ -115,6 +116,7 @@ def luna5(clips: list[Clip]) -> list[Fold]:
 
 
 def emobox6(clips: list[Clip]) -> list[Fold]:
+    """Hold out four actors of RAVDESS at a time, validate on two of a following fold."""
     return [
         _by_speaker(str(number + 1), clips, _actors(test), _actors(emobox6_validation(number)))
         for number, test in enumerate(EMOBOX6)
@@ -134,6 +136,7 @@ def emobox6_validation(number: int) -> tuple[int, int]:
 
 
 def loso(clips: list[Clip]) -> list[Fold]:
+    """Leave one speaker of EMO-DB out at a time, validate on two others."""
     return [
         _by_speaker(speaker, clips, [speaker], emodb_validation(speaker))
         for speaker in sorted(EMODB_MEN + EMODB_WOMEN)
@@ -168,10 +171,12 @@ def random10(clips: list[Clip]) -> list[Fold]:
 
 
 def tfds(clips: list[Clip]) -> list[Fold]:
+    """Hold out the actors of CREMA-D that TensorFlow Datasets holds out."""
     return [_by_speaker("1", clips, CREMAD_TEST, CREMAD_VALIDATION)]
 
 
 def cross(clips: list[Clip]) -> list[Fold]:
+    """Train on two corpora, test on all of the third."""
     folds = []
     for tested in CROSS_VALIDATION:
         fold = Fold(f"test-{tested}", [], [], [c for c in clips if c.corpus == tested])

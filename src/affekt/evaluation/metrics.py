@@ -247,8 +247,7 @@ def tally(
     if len(speakers) != len(targets):
         raise DataError(f"there are {len(targets)} clips but {len(speakers)} speakers")
     names, owner = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
-    n_classes = probabilities.shape[1]
-    confusion = np.zeros((len(names), n_classes, n_classes))
+    confusion = np.zeros((len(names), probabilities.shape[1], probabilities.shape[1]))
     np.add.at(confusion, (owner, targets, probabilities.argmax(axis=1)), 1)
     confidence, right = _confidence_and_hits(probabilities, targets)
     gaps = np.zeros((len(names), ECE_BINS))
@@ -307,12 +306,11 @@ def check_predictions(
             "probabilities must be [clips, classes] with at least one clip, "
             f"got the shape {list(values.shape)}"
         )
-    if labels is not None and len(labels) != values.shape[1]:
+    if labels is not None and (len(labels) != values.shape[1] or len(set(labels)) != len(labels)):
         raise DataError(
-            f"there are {values.shape[1]} probabilities a clip for {len(labels)} labels"
+            f"{values.shape[1]} probabilities a clip need as many different labels, "
+            f"got {', '.join(labels)}"
         )
-    if labels is not None and len(set(labels)) != len(labels):
-        raise DataError(f"labels occur twice: {', '.join(labels)}")
     indices = check_indices(targets, values.shape[1], "targets")
     if len(indices) != len(values):
         raise DataError(f"there are {len(values)} rows of probabilities but {len(indices)} targets")
@@ -356,8 +354,8 @@ def _confidence_and_hits(
 
 
 def _confidence_bins(confidence: FloatArray, n_bins: int) -> IntArray:
-    edges = np.linspace(0, 1, n_bins + 1)
-    return np.digitize(confidence, edges[1:-1], right=True).astype(np.int64)
+    inner_edges = np.linspace(0, 1, n_bins + 1)[1:-1]
+    return np.digitize(confidence, inner_edges, right=True).astype(np.int64)
 
 
 def _confusion_scores(confusion: npt.NDArray[Any]) -> dict[str, FloatArray]:

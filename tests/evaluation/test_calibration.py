@@ -1,0 +1,105 @@
+"""Temperature scaling finds the temperature, and changes nothing but confidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.special import log_softmax
+from scipy.special import softmax as reference_softmax
+
+from affekt.errors import DataError
+from affekt.evaluation.calibration import (
+    TEMPERATURE_RANGE,
+    apply_temperature,
+    fit_temperature,
+    negative_log_likelihood,
+    softmax,
+)
+from affekt.evaluation.metrics import expected_calibration_error
+
+
+def calibrated(seed: int, n: int = 20_000) -> tuple[Any, Any]:
+    """Return logits, and targets drawn from the very probabilities that the logits state."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(scale=2, size=(n, 5))
+    draws = generator.random(n)[:, None]
+    targets = (softmax(logits).cumsum(axis=1) < draws).sum(axis=1).clip(max=4)
+    return logits, targets
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
+def test_recovers_a_known_temperature(temperature: float) -> None:
+    logits, targets = calibrated(seed=1)
+    assert fit_temperature(logits * temperature, targets) == pytest.approx(temperature, rel=0.03)
+
+
+def test_is_the_least_negative_log_likelihood() -> None:
+    logits, targets = calibrated(seed=2, n=500)
+    best = fit_temperature(logits, targets)
+    likelihood = negative_log_likelihood(logits / best, targets)
+    for other in (0.9 * best, 0.99 * best, 1.01 * best, 1.1 * best):
+        assert negative_log_likelihood(logits / other, targets) > likelihood
+
+
+def test_mends_an_overconfident_model() -> None:
+    logits, targets = calibrated(seed=3)
+    bold = logits * 3
+    before = expected_calibration_error(softmax(bold), targets)
+    after = expected_calibration_error(
+        apply_temperature(bold, fit_temperature(bold, targets)), targets
+    )
+    assert before > 0.1
+    assert after < 0.02
+
+
+@given(
+    hnp.arrays(np.float64, (7, 4), elements=st.floats(-50, 50)),
+    st.floats(*TEMPERATURE_RANGE),
+)
+@settings(deadline=None)
+def test_never_changes_the_winner(logits: Any, temperature: float) -> None:
+    probabilities = apply_temperature(logits, temperature)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    # Two logits may differ by less than their probabilities can show: equal ones may swap.
+    winners = probabilities[np.arange(7), logits.argmax(axis=1)]
+    np.testing.assert_array_equal(winners, probabilities.max(axis=1))
+
+
+@given(hnp.arrays(np.float64, (3, 4), elements=st.floats(-1e4, 1e4)))
+@settings(deadline=None)
+def test_softmax_and_likelihood_equal_those_of_scipy(logits: Any) -> None:
+    np.testing.assert_allclose(softmax(logits), reference_softmax(logits, axis=-1), atol=1e-12)
+    expected = -log_softmax(logits, axis=1)[np.arange(3), [0, 1, 3]].mean()
+    assert negative_log_likelihood(logits, [0, 1, 3]) == pytest.approx(expected)
+
+
+def test_stays_within_bounds_when_every_clip_is_right_or_nothing_is_known() -> None:
+    low, high = TEMPERATURE_RANGE
+    targets = np.array([0, 1, 2, 3])
+    assert fit_temperature(np.eye(4), targets) == pytest.approx(low)
+    assert fit_temperature(np.eye(4)[[1, 2, 3, 0]], targets) == pytest.approx(high)
+
+
+@pytest.mark.parametrize(
+    ("logits", "targets", "message"),
+    [
+        (np.zeros((0, 3)), [], "at least one clip"),
+        ([[1.0, 2.0]], [0, 1], "1 rows of logits but 2 targets"),
+        ([[1.0, 2.0]], [2], "must lie in 0 .. 1"),
+        ([[1.0, np.nan]], [0], "finite"),
+    ],
+)
+def test_impossible_input_is_refused(logits: Any, targets: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        fit_temperature(logits, targets)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_impossible_temperature_is_refused(temperature: float) -> None:
+    with pytest.raises(DataError, match="must be a positive number"):
+        apply_temperature([[1.0, 2.0]], temperature)
