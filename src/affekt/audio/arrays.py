@@ -1,0 +1,124 @@
+"""Samples that are already in memory: (array, rate) to float32, with every doubt refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from affekt.audio.resample import checked_rate
+from affekt.errors import AudioError
+
+ARRAY_NAME = "audio array"
+"""What messages call a source that has no file name."""
+
+MAX_PEAK = 4.0
+"""The largest sample that can be meant, 12 dB over full scale.
+
+Lossy codecs and float recordings overshoot 1 by a few dB. Integers stored as floats go to
+hundreds, and recordings scaled to unit variance to about ten: both would be heard at a wrong
+level, so they are refused rather than guessed at.
+"""
+
+_FULL_SCALE = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
+
+
+def read_array(array: ArrayLike, rate: Any) -> tuple[NDArray[np.float32], int]:
+    """Return samples in memory as float32, with their rate.
+
+    Parameters
+    ----------
+    array : np.ndarray [shape=(samples,) or (samples, channels)]
+        Floats within about [-1, 1], or integers. int8, int16, int32 and uint8 (128 is zero, as
+        in a wav file) are scaled by their type; int64 must hold 16-bit values.
+    rate : int
+        Samples per second, in Hz.
+
+    Returns
+    -------
+    samples : np.ndarray [shape=(samples, channels)]
+        float32, a new array.
+    rate : int
+
+    Raises
+    ------
+    AudioError
+        If the array cannot be audio, or the rate is out of range.
+    """
+    try:
+        values = np.asarray(array)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AudioError(f"{ARRAY_NAME}: it cannot be made a numpy array: {error}") from None
+    if values.ndim == 0 and isinstance(rate, np.ndarray):
+        raise AudioError(f"{ARRAY_NAME}: expected (array, rate), not (rate, array); swap them")
+    rate = checked_rate(rate, ARRAY_NAME)
+    return _as_float(_with_channels(values)), rate
+
+
+def check_samples(samples: NDArray[np.float32], rate: int, name: str) -> None:
+    """Refuse samples that are missing, not finite or far beyond full scale.
+
+    Raises
+    ------
+    AudioError
+        Naming the source and, where it applies, the time of the first bad sample.
+    """
+    if samples.size == 0:
+        raise AudioError(f"{name}: it holds no samples; record or download it again")
+    # NaN fails every comparison, so two passes find all three faults.
+    if samples.min() >= -MAX_PEAK and samples.max() <= MAX_PEAK:
+        return
+    bad = ~np.isfinite(samples).all(axis=1)
+    if bad.any():
+        raise AudioError(
+            f"{name}: {np.count_nonzero(bad)} of {len(samples)} samples are NaN or infinite, "
+            f"the first at {np.argmax(bad) / rate:.3f} s; repair or leave out this recording"
+        )
+    raise AudioError(
+        f"{name}: samples reach {np.abs(samples).max():g}, far beyond full scale (1.0); "
+        f"if they are 16-bit integers stored as floats, divide them by 32768"
+    )
+
+
+def _with_channels(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the array as [samples, channels], or say which shape was expected."""
+    if values.ndim == 1:
+        return values[:, None]
+    if values.ndim != 2:
+        raise AudioError(
+            f"{ARRAY_NAME}: its shape is {values.shape}; "
+            f"expected one recording as [samples] or [samples, channels]"
+        )
+    if values.shape[1] > values.shape[0] > 0:
+        raise AudioError(
+            f"{ARRAY_NAME}: its shape {values.shape} looks like [channels, samples]; "
+            f"expected [samples, channels], so pass array.T"
+        )
+    return values
+
+
+def _as_float(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the values as float32, integers scaled to [-1, 1)."""
+    kind = values.dtype.name
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf: refused later
+            return np.array(values, dtype=np.float32, order="C")
+    if kind == "int64":
+        if values.size and (values.min() < -(2**15) or values.max() >= 2**15):
+            raise AudioError(
+                f"{ARRAY_NAME}: its int64 values go from {values.min()} to {values.max()}, "
+                f"beyond 16 bits, so their full scale is unknown; "
+                f"convert them to int16 or int32, or to floats within [-1, 1]"
+            )
+        kind = "int16"
+    if kind not in _FULL_SCALE:
+        raise AudioError(
+            f"{ARRAY_NAME}: values of type {values.dtype} are not samples; "
+            f"expected floats within [-1, 1], or int16, int32 or uint8"
+        )
+    floats = values.astype(np.float64 if kind == "int32" else np.float32, order="C")
+    if kind == "uint8":
+        floats -= 128.0
+    floats /= _FULL_SCALE[kind]
+    return floats.astype(np.float32, copy=False)

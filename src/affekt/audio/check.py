@@ -1,0 +1,81 @@
+"""What a recording is like before anyone listens: level, clipping, silence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.audio.resample import checked_rate
+from affekt.errors import AudioError
+
+CLIP_LEVEL = 0.999
+"""Magnitude from which a sample counts as clipped: full scale of 16 bits, give or take rounding."""
+
+SILENCE_DBFS = -60.0
+"""Peak below which a recording counts as silent. No speech is hidden there: 16-bit samples
+of that size have six bits left."""
+
+FLOOR_DBFS = -120.0
+"""The level given to digital silence, whose logarithm does not exist."""
+
+
+@dataclass(frozen=True)
+class AudioQuality:
+    """Level and faults of a recording; levels in dB relative to full scale (1.0)."""
+
+    duration: float
+    """Seconds."""
+    peak_dbfs: float
+    """Largest magnitude; above 0 where samples overshoot full scale."""
+    rms_dbfs: float
+    """Root mean square; a full-scale sine has -3.01."""
+    clipped_fraction: float
+    """Samples at or beyond full scale, from 0 to 1."""
+    silent: bool
+    """Whether nothing can be heard: the peak is below `SILENCE_DBFS`."""
+
+
+def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
+    """Measure level, clipping and silence.
+
+    Measure what `affekt.audio.decode` gives: resampling moves samples off full scale, so that
+    clipping is seen best at the recording's own rate.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(samples,) or (samples, channels)]
+        Floats, nominally within [-1, 1]. Channels are measured together.
+    rate : int
+        Samples per second, in Hz.
+
+    Raises
+    ------
+    AudioError
+        If there are no samples, or the rate is out of range.
+
+    Examples
+    --------
+    >>> check_audio(np.zeros(8000, dtype=np.float32), 16000)
+    AudioQuality(duration=0.5, peak_dbfs=-120.0, rms_dbfs=-120.0, clipped_fraction=0.0, silent=True)
+    """
+    rate = checked_rate(rate, "check_audio")
+    magnitude = np.abs(np.asarray(samples, dtype=np.float32))
+    if magnitude.size == 0:
+        raise AudioError("check_audio: there are no samples to measure")
+    peak_dbfs = _dbfs(float(magnitude.max()))
+    return AudioQuality(
+        duration=len(magnitude) / rate,
+        peak_dbfs=peak_dbfs,
+        # In float64: a long recording's sum of squares outgrows float32.
+        rms_dbfs=_dbfs(math.sqrt(np.mean(np.square(magnitude, dtype=np.float64)))),
+        clipped_fraction=np.count_nonzero(magnitude >= CLIP_LEVEL) / magnitude.size,
+        silent=peak_dbfs < SILENCE_DBFS,
+    )
+
+
+def _dbfs(amplitude: float) -> float:
+    """Return an amplitude in dB relative to 1, no lower than `FLOOR_DBFS`."""
+    return max(FLOOR_DBFS, 20 * math.log10(amplitude)) if amplitude > 0 else FLOOR_DBFS
