@@ -23,7 +23,7 @@ help: ## list the targets
 
 demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment with the base install
 	@mkdir -p demo
-	@$(DEMO_ENV)/bin/affekt predict examples/recordings/*.wav --report demo/report.html
+	@$(DEMO_ENV)/bin/affekt predict --recursive examples/recordings --report demo/report.html
 	@echo
 	@echo "As a picture:             demo/report.html (open it in a browser)"
 	@echo "A recording of your own:  $(DEMO_ENV)/bin/affekt predict my-recording.wav"
@@ -43,6 +43,7 @@ bench: $(TEST_ENV)/.bench ## measure speed beside librosa and openSMILE, then wr
 	@$(MAKE) --no-print-directory tables
 
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
+	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
