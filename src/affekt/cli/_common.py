@@ -20,6 +20,8 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from affekt.files import atomic_path
+
 Row = Mapping[str, Any]
 """One line of a result: column name to a value that JSON can hold."""
 
@@ -65,23 +67,6 @@ def watched(stream: IO[str] | None = None) -> bool:
     """Tell whether a person watches a stream (stdout by default) rather than a program."""
     stream = stream or sys.stdout
     return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-@contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; move it there when the block ends well.
-
-    A reader sees the old file or the whole new one, never a part; an error leaves the old file.
-    Folders on the way are made.
-    """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part{target.suffix}")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_text(text: str, out: Path | None = None) -> None:

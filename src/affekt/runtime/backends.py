@@ -1,0 +1,157 @@
+"""Run a model graph: waveforms in, probabilities and embeddings out.
+
+One class per engine. ONNX Runtime is the one of the base install.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from affekt.errors import ModelError
+from affekt.runtime.bundle import METADATA_KEY, Bundle
+from affekt.runtime.config import ModelConfig, parse_config
+
+Floats = npt.NDArray[np.float32]
+
+MAX_DEFAULT_THREADS = 4
+"""More threads than this rarely make a model of this size faster."""
+
+
+class Backend(Protocol):
+    """What the predictor needs of an engine."""
+
+    config: ModelConfig
+
+    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
+        """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""
+        ...
+
+
+def default_threads() -> int:
+    """Return how many threads a model uses by default: the cores of this process, four at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(MAX_DEFAULT_THREADS, cores or 1))
+
+
+class OnnxBackend:
+    """ONNX Runtime on the CPU.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Which model.
+    threads : int, optional
+        Threads within an operator; :func:`default_threads` when None.
+
+    Raises
+    ------
+    ModelError
+        If the graph cannot be loaded, or contradicts the configuration.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        self._path = bundle.graph
+        self._session = _open_session(bundle.graph, threads or default_threads())
+        self._check_ports()
+        self.config = self._agreed_config(bundle.config)
+
+    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
+        """Map waveforms to probabilities and embeddings.
+
+        Parameters
+        ----------
+        waveforms : np.ndarray [shape=(batch, samples)]
+            float32, mono, at the model's sample rate.
+
+        Returns
+        -------
+        probabilities : np.ndarray [shape=(batch, classes)]
+        embeddings : np.ndarray [shape=(batch, dim)]
+
+        Raises
+        ------
+        ModelError
+            If the graph fails or answers with something other than finite probabilities.
+        """
+        from onnxruntime.capi import onnxruntime_pybind11_state as engine
+
+        try:
+            outputs = self._session.run(["probabilities", "embedding"], {"waveform": waveforms})
+        except (engine.RuntimeException, engine.Fail, engine.InvalidArgument) as error:
+            raise ModelError(f"{self._path} failed on its input: {_first_line(error)}") from None
+        probabilities, embeddings = (cast(Floats, output) for output in outputs)
+        expected = (len(waveforms), len(self.config.labels))
+        if probabilities.shape != expected or not np.isfinite(probabilities).all():
+            raise ModelError(f"{self._path} answers with no probabilities: export the model again")
+        return probabilities, embeddings
+
+    def _check_ports(self) -> None:
+        inputs = {port.name for port in self._session.get_inputs()}
+        outputs = {port.name for port in self._session.get_outputs()}
+        if inputs != {"waveform"} or not {"probabilities", "embedding"} <= outputs:
+            raise ModelError(
+                f"{self._path} is not a graph of affekt: expected the input 'waveform' and the "
+                f"outputs 'probabilities' and 'embedding'"
+            )
+
+    def _agreed_config(self, config: ModelConfig | None) -> ModelConfig:
+        told = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if told is not None:
+            inner = parse_config(told, f"the metadata of {self._path}")
+            if config is not None and config.labels != inner.labels:
+                raise ModelError(
+                    f"{self._path} answers with {', '.join(inner.labels)}, its config.json says "
+                    f"{', '.join(config.labels)}: the two are of different models"
+                )
+            config = config or inner
+        if config is None:
+            raise ModelError(f"{self._path} carries no configuration: give its model directory")
+        shapes = {port.name: port.shape for port in self._session.get_outputs()}
+        classes = (shapes["probabilities"] or [None])[-1]
+        if isinstance(classes, int) and classes != len(config.labels):
+            raise ModelError(
+                f"{self._path} answers with {classes} classes, its config.json names "
+                f"{len(config.labels)}: the two are of different models"
+            )
+        return config
+
+
+def _open_session(path: Path, threads: int) -> Any:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as engine
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin while they wait take the cores from numpy and the decoder.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors only: its warnings are for who exports
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except (
+        engine.Fail,
+        engine.InvalidArgument,
+        engine.InvalidGraph,
+        engine.InvalidProtobuf,
+        engine.NoModel,
+        engine.NoSuchFile,
+        engine.NotImplemented,
+        engine.RuntimeException,
+    ) as error:
+        raise ModelError(
+            f"{path} cannot be loaded, it is damaged or unreadable ({_first_line(error)}): "
+            f"fetch or export the model again"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    """Shorten the engine's report to its gist: what follows its own numbers, one line of it."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line.rsplit(" : ", 1)[-1][:160]

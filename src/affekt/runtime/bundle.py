@@ -1,0 +1,104 @@
+"""Find a model and read what it says about itself: the model directory, on disk or on a hub.
+
+A model directory holds ``config.json``, ``model.onnx`` and ``README.md`` (the model card), and
+``model.safetensors`` for further training. ``model.onnx`` alone is a model too: it carries the
+same configuration in its metadata.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from affekt.errors import ModelError
+from affekt.runtime.config import ModelConfig, parse_config
+from affekt.runtime.hub import fetch_model, parse_hub_id
+
+DEFAULT_MODEL = Path(__file__).parent.parent / "assets" / "default"
+"""The model that ships inside the package."""
+
+GRAPH_FILE = "model.onnx"
+CONFIG_FILE = "config.json"
+CARD_FILE = "README.md"
+METADATA_KEY = "affekt"
+"""Where ``model.onnx`` keeps the text of ``config.json``."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model at hand.
+
+    Attributes
+    ----------
+    graph : Path
+        The ONNX file.
+    config : ModelConfig or None
+        Read from ``config.json``; None for a bare ONNX file, whose metadata tells it.
+    """
+
+    graph: Path
+    config: ModelConfig | None
+
+    @property
+    def directory(self) -> Path:
+        """The folder of the model."""
+        return self.graph.parent
+
+
+def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
+    """Find a model and read its configuration.
+
+    Parameters
+    ----------
+    id_or_path : str or path-like, optional
+        A model directory, an ONNX file exported by affekt, or a hub id ``org/name`` or
+        ``org/name@revision``; the default model when None. A folder wins over a hub id.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its directory is incomplete or damaged.
+    """
+    if id_or_path is None:
+        if not (DEFAULT_MODEL / CONFIG_FILE).is_file():
+            raise ModelError(
+                "the default model is not part of this installation: name a model directory "
+                "or a hub id, or reinstall affekt"
+            )
+        return read_directory(DEFAULT_MODEL)
+    path = Path(id_or_path).expanduser()
+    if path.is_dir():
+        return read_directory(path)
+    if path.is_file():
+        if path.suffix != ".onnx":
+            raise ModelError(f"{path} is neither a model directory nor an .onnx file")
+        return Bundle(graph=path, config=None)
+    hub_id = parse_hub_id(str(id_or_path)) if isinstance(id_or_path, str) else None
+    if hub_id is None:
+        raise ModelError(f"no model at {path}: expected a model directory or a hub id (org/name)")
+    return read_directory(fetch_model(hub_id))
+
+
+def read_directory(directory: Path) -> Bundle:
+    """Read the configuration of a model directory, and see that its graph is there.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or unreadable, or the configuration is damaged.
+    """
+    config_file, graph = directory / CONFIG_FILE, directory / GRAPH_FILE
+    for path in (config_file, graph):
+        if not path.is_file():
+            raise ModelError(
+                f"{directory} is not a model directory: it has no {path.name} "
+                f"(a training run becomes one by `affekt export`)"
+            )
+    try:
+        text = config_file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ModelError(f"{config_file} is not text: fetch the model again") from None
+    except OSError as error:
+        raise ModelError(f"cannot read {config_file}: {error.strerror}") from None
+    return Bundle(graph=graph, config=parse_config(text, str(config_file)))

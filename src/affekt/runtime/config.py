@@ -1,0 +1,165 @@
+"""The facts of a model, as its ``config.json`` tells them.
+
+The file is the contract between training and use. Unknown keys are allowed, so that a newer
+affekt may say more within the same format version; missing and impossible ones are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from affekt.errors import ModelError
+
+FORMAT_VERSION = 1
+"""The newest model format that this version reads."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model says about itself.
+
+    Attributes
+    ----------
+    name : str
+        Short name of the model.
+    labels : tuple of str
+        Emotions in the order of the outputs.
+    sample_rate : int
+        Rate of the waveform that the graph takes, in Hz.
+    minimum_duration : float
+        Shortest recording the model can judge, in seconds.
+    receptive_field : float or None
+        How much sound one frame of the encoder sees, in seconds.
+    streamable : bool
+        Whether the encoder gives the same answer chunk by chunk.
+    embedding_size : int or None
+        Width of the pooled embedding.
+    parameters : int or None
+        Number of trained parameters.
+    licence : str
+        Licence of the weights (SPDX where there is one).
+    training_data, metrics : tuple of mapping
+        Corpora with their licences and sizes; figures with their protocol.
+    intended_use : str
+        What the model is for, and what it is not for; empty where the config does not say.
+    raw : mapping
+        The whole file, with the keys that this version does not know.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    sample_rate: int
+    minimum_duration: float = 0.1
+    receptive_field: float | None = None
+    streamable: bool = False
+    embedding_size: int | None = None
+    parameters: int | None = None
+    licence: str = ""
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    training_data: tuple[Mapping[str, Any], ...] = ()
+    metrics: tuple[Mapping[str, Any], ...] = ()
+    intended_use: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def parse_config(text: str, where: str) -> ModelConfig:
+    """Read a model's configuration from JSON text.
+
+    Parameters
+    ----------
+    text : str
+        What ``config.json`` holds.
+    where : str
+        Named in errors: the file that the text came from.
+
+    Raises
+    ------
+    ModelError
+        If the text is not JSON, lacks a key, holds an impossible value, or is of a newer format.
+    """
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ModelError(
+            f"{where} is not JSON (line {error.lineno}: {error.msg}): fetch the model again"
+        ) from None
+    if not isinstance(raw, dict):
+        raise ModelError(f"{where} holds no JSON object: fetch the model again")
+    reader = _Reader(raw, where)
+    version = reader.number("format_version", minimum=1)
+    if version > FORMAT_VERSION:
+        raise ModelError(
+            f"{where} is of format version {version:g}, this affekt reads up to "
+            f"{FORMAT_VERSION}: pip install --upgrade affekt"
+        )
+    return ModelConfig(
+        name=str(raw.get("name") or "unnamed"),
+        labels=reader.labels(),
+        sample_rate=int(reader.number("sample_rate", minimum=1)),
+        minimum_duration=reader.number("minimum_duration", default=0.1),
+        receptive_field=reader.optional_number("receptive_field"),
+        streamable=raw.get("streamable") is True,
+        embedding_size=reader.optional_integer("embedding_size"),
+        parameters=reader.optional_integer("parameters"),
+        licence=str(raw.get("licence") or ""),
+        architecture=reader.mapping("architecture"),
+        training_data=reader.mappings("training_data"),
+        metrics=reader.mappings("metrics"),
+        intended_use=str(raw.get("intended_use") or ""),
+        raw=raw,
+    )
+
+
+class _Reader:
+    """Takes typed values out of a JSON object; errors name the file and the key."""
+
+    def __init__(self, raw: Mapping[str, Any], where: str) -> None:
+        self.raw = raw
+        self.where = where
+
+    def number(self, key: str, *, default: float | None = None, minimum: float = 0.0) -> float:
+        value = self.raw.get(key, default)
+        if value is None:
+            raise ModelError(f"{self.where} lacks {key!r}: it is not a model of affekt, or damaged")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= minimum:
+            raise self._wrong(key, value, f"a number from {minimum:g} up")
+        return float(value)
+
+    def optional_number(self, key: str) -> float | None:
+        return None if self.raw.get(key) is None else self.number(key)
+
+    def optional_integer(self, key: str) -> int | None:
+        value = self.optional_number(key)
+        return None if value is None else int(value)
+
+    def labels(self) -> tuple[str, ...]:
+        table = self.raw.get("id2label")
+        if table is None:
+            raise ModelError(f"{self.where} lacks 'id2label': it is not a model of affekt")
+        expected = "one distinct name for each class, numbered from 0"
+        if not isinstance(table, dict) or not table:
+            raise self._wrong("id2label", table, expected)
+        names = [table.get(str(index)) for index in range(len(table))]
+        if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(
+            names
+        ):
+            raise self._wrong("id2label", table, expected)
+        return tuple(map(str, names))
+
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        value = self.raw.get(key) or {}
+        if not isinstance(value, dict):
+            raise self._wrong(key, value, "a JSON object")
+        return value
+
+    def mappings(self, key: str) -> tuple[Mapping[str, Any], ...]:
+        value = self.raw.get(key) or []
+        if not isinstance(value, Sequence) or not all(isinstance(item, dict) for item in value):
+            raise self._wrong(key, value, "a list of JSON objects")
+        return tuple(value)
+
+    def _wrong(self, key: str, value: object, expected: str) -> ModelError:
+        return ModelError(f"{self.where}: {key!r} is {value!r}, expected {expected}")

@@ -1,0 +1,253 @@
+"""From a recording to the emotion it carries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from affekt.audio import (
+    AudioQuality,
+    AudioSource,
+    check_audio,
+    decode,
+    load_audio,
+    source_name,
+)
+from affekt.errors import AffektError, AudioError
+from affekt.runtime.backends import Backend, Floats, OnnxBackend
+from affekt.runtime.bundle import open_bundle
+from affekt.runtime.config import ModelConfig
+
+SHORT_DURATION = 0.5  # seconds; below, listeners too can hardly tell
+LONG_DURATION = 30.0  # seconds; above, one answer averages over several feelings
+QUIET_RMS_DBFS = -50.0
+CLIPPED_FRACTION = 0.001  # of the samples
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model hears in one recording.
+
+    Attributes
+    ----------
+    label : str
+        The most probable emotion.
+    confidence : float
+        Its calibrated probability, from 0 to 1.
+    scores : dict of str to float
+        Probability of every emotion, in the order of the model; they sum to 1.
+    embedding : np.ndarray [shape=(dim,)]
+        The pooled representation, float32, for search and clustering.
+    duration : float
+        Length of the recording in seconds.
+    warnings : tuple of str
+        What makes the answer less sure: clipped, very quiet, short, long.
+    """
+
+    label: str
+    confidence: float
+    scores: dict[str, float]
+    embedding: Floats = field(repr=False, compare=False)
+    duration: float
+    warnings: tuple[str, ...] = ()
+
+    def ranked(self) -> list[tuple[str, float]]:
+        """Return the emotions with their probabilities, the most probable first."""
+        return sorted(self.scores.items(), key=lambda item: -item[1])
+
+
+class Model:
+    """A speech emotion recogniser.
+
+    Made by :func:`load_model` or :meth:`Model.from_pretrained`; safe to share between threads.
+
+    Parameters
+    ----------
+    backend : Backend
+        The engine that runs the graph.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    @classmethod
+    def from_pretrained(
+        cls, id_or_path: str | os.PathLike[str] | None = None, *, threads: int | None = None
+    ) -> Model:
+        """Load a model; see :func:`load_model`."""
+        return cls(OnnxBackend(open_bundle(id_or_path), threads=threads))
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the model says about itself."""
+        return self._backend.config
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions it knows, in the order of its outputs."""
+        return self.config.labels
+
+    def __repr__(self) -> str:
+        return f"Model(name={self.config.name!r}, labels={self.labels!r})"
+
+    def predict(self, source: AudioSource) -> Prediction:
+        """Say which emotion one recording carries.
+
+        Parameters
+        ----------
+        source : str, path-like, bytes, binary file or (np.ndarray, int)
+            A recording in any format that :func:`affekt.load_audio` reads; samples come with
+            their rate in Hz, as ``[samples]`` or ``[samples, channels]``.
+
+        Raises
+        ------
+        AudioError
+            If the recording cannot be read, is too short, or holds silence alone.
+        """
+        return _raised(next(self.predict_each([source])))
+
+    def predict_batch(
+        self, sources: Iterable[AudioSource], *, batch_size: int = 8
+    ) -> list[Prediction]:
+        """Say which emotion each recording carries; equal to calling ``predict`` on each.
+
+        Parameters
+        ----------
+        sources : iterable
+            Recordings, as in :meth:`predict`.
+        batch_size : int
+            How many clips of equal length run through the graph at once. Clips are never
+            padded, so that an answer does not depend on its neighbours.
+
+        Raises
+        ------
+        AudioError
+            For the first recording that cannot be judged; :meth:`predict_each` goes on instead.
+        """
+        return [_raised(answer) for answer in self.predict_each(sources, batch_size=batch_size)]
+
+    def predict_each(
+        self, sources: Iterable[AudioSource], *, batch_size: int = 8
+    ) -> Iterator[Prediction | AudioError]:
+        """Yield, in order, the prediction for each recording, or the error that it gave.
+
+        Parameters
+        ----------
+        sources : iterable
+            Recordings, as in :meth:`predict`; read a few ahead, so it may be endless.
+        batch_size : int
+            How many clips of equal length run through the graph at once.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, expected 1 or more")
+        remaining = iter(sources)
+        while chunk := list(islice(remaining, batch_size)):
+            yield from self._predict_chunk([self._load(source) for source in chunk])
+
+    def _load(self, source: AudioSource) -> _Clip | AudioError:
+        try:
+            samples, rate = decode(source)  # [samples, channels]
+            # Levels are those of the recording itself: resampling moves clipped samples.
+            quality = check_audio(samples, rate)
+            self._refuse_unusable(source_name(source), quality)
+            waveform = load_audio((samples, rate), sample_rate=self.config.sample_rate)
+        except AudioError as error:
+            return error
+        return _Clip(waveform, quality)
+
+    def _refuse_unusable(self, name: str, quality: AudioQuality) -> None:
+        shortest = self.config.minimum_duration
+        if quality.duration < shortest:
+            raise AudioError(
+                f"{name}: it is too short: {quality.duration:.2g} s, the model needs {shortest:g} s"
+            )
+        if quality.silent:
+            raise AudioError(
+                f"{name}: it is silent, nothing to hear (peak {quality.peak_dbfs:.0f} dBFS); "
+                f"check the microphone and the file"
+            )
+
+    def _predict_chunk(
+        self, clips: Sequence[_Clip | AudioError]
+    ) -> Iterator[Prediction | AudioError]:
+        by_length: dict[int, list[int]] = {}
+        for index, clip in enumerate(clips):
+            if isinstance(clip, _Clip):
+                by_length.setdefault(len(clip.waveform), []).append(index)
+        answers: dict[int, Prediction] = {}
+        for indices in by_length.values():
+            alike = [clip for i in indices if isinstance(clip := clips[i], _Clip)]
+            answers.update(zip(indices, self._run(alike), strict=True))
+        for index, clip in enumerate(clips):
+            yield clip if isinstance(clip, AudioError) else answers[index]
+
+    def _run(self, clips: Sequence[_Clip]) -> list[Prediction]:
+        waveforms = np.stack([clip.waveform for clip in clips])  # [batch, samples]
+        probabilities, embeddings = self._backend.run(waveforms)
+        return [
+            self._prediction(*answer)
+            for answer in zip(clips, probabilities, embeddings, strict=True)
+        ]
+
+    def _prediction(self, clip: _Clip, probabilities: Floats, embedding: Floats) -> Prediction:
+        best = int(probabilities.argmax())
+        return Prediction(
+            label=self.labels[best],
+            confidence=float(probabilities[best]),
+            scores=dict(zip(self.labels, map(float, probabilities), strict=True)),
+            embedding=embedding,
+            duration=clip.quality.duration,
+            warnings=tuple(describe_doubts(clip.quality)),
+        )
+
+
+def load_model(
+    id_or_path: str | os.PathLike[str] | None = None, *, threads: int | None = None
+) -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    id_or_path : str or path-like, optional
+        A model directory, an ONNX file exported by affekt, or a hub id (``org/name`` or
+        ``org/name@revision``), fetched once into the user's cache. The model that ships with
+        the package when None.
+    threads : int, optional
+        Threads for the graph; by default the cores of this process, four at most.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it is damaged, incomplete, or of a newer format.
+    """
+    return Model.from_pretrained(id_or_path, threads=threads)
+
+
+def describe_doubts(quality: AudioQuality) -> Iterator[str]:
+    """Yield in words what makes an answer about a recording of this quality less sure."""
+    if quality.clipped_fraction > CLIPPED_FRACTION:
+        yield f"clipped: {quality.clipped_fraction:.1%} of the samples at full scale"
+    if quality.rms_dbfs < QUIET_RMS_DBFS:
+        yield f"very quiet: {quality.rms_dbfs:.0f} dBFS"
+    if quality.duration < SHORT_DURATION:
+        yield f"short: {quality.duration:.2f} s"
+    if quality.duration > LONG_DURATION:
+        yield f"long: one answer for {quality.duration:.0f} s"
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A decoded recording with its levels."""
+
+    waveform: Floats  # [samples]
+    quality: AudioQuality
+
+
+def _raised(answer: Prediction | AudioError) -> Prediction:
+    if isinstance(answer, AffektError):
+        raise answer
+    return answer
