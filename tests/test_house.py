@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "affekt"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = ("audio", "data", "evaluation", "runtime", "cli", "config", "labels", "errors")
+BASE = (
+    *("audio", "augment", "cli", "data", "evaluation", "runtime"),
+    *("config", "errors", "files", "labels"),
+)
 """What a base install must be able to import: neither torch nor any other extra."""
 
 EXTRAS = (
