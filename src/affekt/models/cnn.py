@@ -1,0 +1,139 @@
+"""``cnn``: strided 2-D convolutions over the log-mel, then dilated 1-D residual blocks in time.
+
+The classic convolutional network of the field classifies one vector of averaged features; here
+the convolutions run over time, and averaging comes last, when there is something to average.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from affekt.errors import ConfigError
+from affekt.models.registry import Encoder, register
+
+_KERNEL = 3
+
+
+@dataclass(frozen=True)
+class CnnOptions:
+    """Size of the ``cnn``.
+
+    Parameters
+    ----------
+    stem : tuple of int
+        Channels of the 2-D convolutions; each halves time and frequency.
+    channels : int
+        Channels of the residual blocks.
+    dilations : tuple of int
+        One residual block each, with that dilation in steps of the reduced frame rate.
+    dropout : float
+        Share of channels dropped inside each block while training.
+    """
+
+    stem: tuple[int, ...] = (16, 32)
+    channels: int = 192
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.stem or min(self.stem) < 1 or self.channels < 1:
+            raise ConfigError(f"cnn: channels must be positive, got {self.stem}, {self.channels}")
+        if any(dilation < 1 for dilation in self.dilations):
+            raise ConfigError(f"cnn: dilations must be positive, got {self.dilations}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"cnn: dropout must be in [0, 1), got {self.dropout}")
+
+
+@register("cnn", CnnOptions)
+class Cnn(Encoder):
+    """Strided 2-D convolutions, then dilated residual blocks over time."""
+
+    streamable: ClassVar[bool] = False
+
+    def __init__(self, n_mels: int, options: CnnOptions) -> None:
+        super().__init__()
+        channels, bands = 1, n_mels
+        stem = []
+        for width in options.stem:
+            stem.append(_Convolution(channels, width, (3, 3), stride=2, padding=(1, 1)))
+            channels, bands = width, (bands + 1) // 2
+        self.stem = nn.ModuleList(stem)
+        # All remaining bands at once: from here on there is only time. The 1-D convolutions
+        # are written as 2-D ones of height 1, which run twice as fast channels-last on a CPU.
+        self.project = _Convolution(channels, options.channels, (bands, 1))
+        self.blocks = nn.ModuleList(
+            _ResidualBlock(options.channels, dilation, options.dropout)
+            for dilation in options.dilations
+        )
+        self.output_channels = options.channels
+        self.time_stride = 2 ** len(options.stem)
+        stem_field = 1 + sum(2 * 2**level for level in range(len(options.stem)))
+        block_field = sum((_KERNEL - 1) * (dilation + 1) for dilation in options.dilations)
+        self.receptive_field = stem_field + self.time_stride * block_field
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``[batch, n_mels, frames] -> [batch, channels, ceil(frames / time_stride)]``."""
+        x = log_mel[:, None].contiguous(memory_format=torch.channels_last)
+        mask = None if mask is None else mask[:, :, None]  # [batch, 1, 1, frames]
+        x = _masked(x, mask)
+        for convolution in self.stem:
+            x = convolution(x)
+            mask = None if mask is None else mask[..., ::2]
+            x = _masked(x, mask)
+        x = _masked(self.project(x), mask)
+        for block in self.blocks:
+            x = block(x, mask)
+        return x[:, :, 0]
+
+
+class _Convolution(nn.Module):
+    """Convolution, batch normalisation, ReLU."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: tuple[int, int],
+        stride: int = 1,
+        padding: tuple[int, int] = (0, 0),
+    ) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.norm(self.convolution(x)))
+
+
+class _ResidualBlock(nn.Module):
+    """Two convolutions in time around a dropout, added to the input."""
+
+    def __init__(self, channels: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.dilated = nn.Conv2d(
+            channels,
+            channels,
+            (1, _KERNEL),
+            padding=(0, dilation),
+            dilation=(1, dilation),
+            bias=False,
+        )
+        self.dilated_norm = nn.BatchNorm2d(channels)
+        self.dropout = nn.Dropout2d(dropout)
+        self.local = nn.Conv2d(channels, channels, (1, _KERNEL), padding=(0, 1), bias=False)
+        self.local_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        y = torch.relu(self.dilated_norm(self.dilated(x)))
+        y = self.local_norm(self.local(_masked(self.dropout(y), mask)))
+        return _masked(torch.relu(x + y), mask)
+
+
+def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Set padding back to zero, as if the recording ended where its frames end."""
+    return x if mask is None else x * mask

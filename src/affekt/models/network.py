@@ -1,0 +1,159 @@
+"""The whole model: frontend, encoder, pooling and head in one module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from affekt.errors import ConfigError
+from affekt.models.frontend import FrontendConfig, LogMel
+from affekt.models.heads import EmotionHead
+from affekt.models.pooling import StatisticsPooling
+from affekt.models.registry import build_encoder
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything needed to make a network again.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Canonical emotions in the order of the logits.
+    architecture : str
+        Name in the registry.
+    options : dict
+        Options of the architecture.
+    frontend : FrontendConfig
+    head_dropout : float
+        Share of the embedding dropped before the last layer while training.
+    """
+
+    labels: tuple[str, ...]
+    architecture: str = "cnn"
+    options: dict[str, Any] = field(default_factory=dict)
+    frontend: FrontendConfig = field(default_factory=FrontendConfig)
+    head_dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ConfigError(f"a model needs two or more different labels, got {self.labels}")
+
+
+class Network(nn.Module):
+    """Waveform to logits and embedding.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+
+    Attributes
+    ----------
+    feature_mean, feature_scale : Tensor []
+        Mean and standard deviation of the log-mel over the training data.
+    temperature : Tensor []
+        Logits are divided by it before the softmax; fitted on validation speakers.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.frontend = LogMel(config.frontend)
+        self.encoder = build_encoder(config.architecture, config.frontend.n_mels, config.options)
+        self.pooling = StatisticsPooling()
+        embedding_size = self.pooling.output_size(self.encoder.output_channels)
+        self.head = EmotionHead(embedding_size, len(config.labels), config.head_dropout)
+        self.register_buffer("feature_mean", torch.tensor(0.0))
+        self.register_buffer("feature_scale", torch.tensor(1.0))
+        self.register_buffer("temperature", torch.tensor(1.0))
+        self.feature_mean: Tensor
+        self.feature_scale: Tensor
+        self.temperature: Tensor
+        self.embedding_size = embedding_size
+
+    def embed(self, log_mel: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Log-mel frames to one embedding per recording.
+
+        Parameters
+        ----------
+        log_mel : Tensor [batch, n_mels, frames]
+            As the frontend gives it; rows may be padded with anything.
+        lengths : Tensor [batch], optional
+            Frames of each row that are not padding.
+
+        Returns
+        -------
+        Tensor [batch, embedding]
+        """
+        x = (log_mel - self.feature_mean) / self.feature_scale
+        if lengths is None:
+            return self.pooling(self.encoder(x).float())
+        steps = torch.arange(x.shape[2], device=x.device)
+        mask = (steps < lengths[:, None]).to(x.dtype)[:, None]  # [batch, 1, frames]
+        frames = self.encoder(x, mask).float()
+        return self.pooling(frames, mask[..., :: self.encoder.time_stride])
+
+    def classify(self, log_mel: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Log-mel frames ``[batch, n_mels, frames]`` to logits ``[batch, classes]``."""
+        logits: Tensor = self.head(self.embed(log_mel, lengths))
+        return logits
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveform ``[batch, samples]`` to probabilities ``[batch, classes]`` and embedding.
+
+        The embedding has shape ``[batch, embedding_size]``.
+        """
+        embedding = self.embed(self.frontend(waveform))
+        return torch.softmax(self.head(embedding) / self.temperature, dim=1), embedding
+
+
+@dataclass(frozen=True)
+class Description:
+    """Facts that a network declares about itself.
+
+    ``receptive_field`` is in seconds, None when an answer depends on the whole recording.
+    """
+
+    architecture: str
+    parameters: int
+    embedding_size: int
+    receptive_field: float | None
+    streamable: bool
+
+
+def describe(network: Network) -> Description:
+    """Count and measure a network."""
+    frontend = network.config.frontend
+    frames = network.encoder.receptive_field
+    seconds = None
+    if frames is not None:
+        seconds = ((frames - 1) * frontend.hop_length + frontend.window) / frontend.sample_rate
+    return Description(
+        architecture=network.config.architecture,
+        parameters=sum(p.numel() for p in network.parameters()),
+        embedding_size=network.embedding_size,
+        receptive_field=seconds,
+        streamable=network.encoder.streamable,
+    )
+
+
+def build_network(config: NetworkConfig, state: Mapping[str, Tensor] | None = None) -> Network:
+    """Make a network, with new weights or with those of ``state``.
+
+    Raises
+    ------
+    ConfigError
+        If the architecture or its options are unknown, or the weights do not fit.
+    """
+    network = Network(config)
+    if state is not None:
+        try:
+            network.load_state_dict(dict(state))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise ConfigError(f"weights do not fit {config.architecture}: {reason}") from None
+    return network

@@ -1,0 +1,89 @@
+"""Architectures by name.
+
+An architecture is a module that turns log-mel into frame embeddings, together with the frozen
+dataclass of its options. To add one, write a file beside ``cnn.py``, decorate its class with
+``@register(name, Options)`` and import it in :func:`load_builtin`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from torch import Tensor, nn
+
+from affekt.config import build
+from affekt.errors import ConfigError
+
+
+class Encoder(nn.Module):
+    """What every architecture is: log-mel ``[batch, n_mels, frames]`` to frame embeddings."""
+
+    output_channels: int
+    """Channels of a frame embedding."""
+    time_stride: int
+    """Input frames per output frame."""
+    receptive_field: int | None
+    """Input frames that one output frame depends on; None when it is the whole recording."""
+    streamable: ClassVar[bool] = False
+    """Whether frame embeddings can be computed chunk by chunk with a bounded look-ahead."""
+
+    def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encode ``[batch, n_mels, frames]`` to ``[batch, output_channels, frames / time_stride]``.
+
+        With a ``mask`` ``[batch, 1, frames]`` (1 for frames, 0 for padding) the answer for the
+        unpadded frames is the one they get without padding.
+        """
+        raise ConfigError(f"{type(self).__name__} does not define forward()")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A named architecture: its options and how to make it."""
+
+    name: str
+    options: type[Any]
+    make: Callable[..., Encoder]
+    summary: str
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+"""Every architecture by name; filled by :func:`register`."""
+
+E = TypeVar("E", bound=type[Encoder])
+
+
+def register(name: str, options: type[Any]) -> Callable[[E], E]:
+    """Class decorator that adds an encoder to :data:`ARCHITECTURES`.
+
+    The class is made as ``cls(n_mels, options)``.
+    """
+
+    def add(cls: E) -> E:
+        summary = (cls.__doc__ or "").strip().splitlines()[0]
+        ARCHITECTURES[name] = Architecture(name, options, cls, summary)
+        return cls
+
+    return add
+
+
+def build_encoder(name: str, n_mels: int, options: Mapping[str, Any]) -> Encoder:
+    """Make an encoder by name.
+
+    Raises
+    ------
+    ConfigError
+        If no architecture has that name, or an option is unknown or impossible.
+    """
+    load_builtin()
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise ConfigError(f"unknown architecture {name!r}: expected one of {known}")
+    return architecture.make(n_mels, build(architecture.options, options, f"model.{name}"))
+
+
+def load_builtin() -> None:
+    """Import the modules whose classes register themselves."""
+    from affekt.models import cnn  # noqa: F401

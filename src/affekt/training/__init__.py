@@ -1,0 +1,23 @@
+"""Training: labelled clips and a recipe in, a run folder with a model directory out.
+
+Needs the ``train`` extra.
+
+    recipe, clips  ->  features -> loop (losses, averaging, checkpoint)  ->  run folder
+"""
+
+from __future__ import annotations
+
+from affekt.errors import MissingExtraError
+
+try:
+    import safetensors as _safetensors  # noqa: F401
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    raise MissingExtraError("train", error.name or "torch") from None
+
+from affekt.training.features import FeatureStore
+from affekt.training.fit import FitResult, fit
+from affekt.training.infer import score_clips
+from affekt.training.recipe import Recipe, load_recipe
+
+__all__ = ["FeatureStore", "FitResult", "Recipe", "fit", "load_recipe", "score_clips"]

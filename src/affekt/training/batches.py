@@ -1,0 +1,150 @@
+"""Batches: which clips a step sees, and what augmentation makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from affekt.data import Clip
+from affekt.errors import DataError
+from affekt.training.features import FeatureStore, pad
+from affekt.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees.
+
+    Attributes
+    ----------
+    log_mel : Tensor [batch, n_mels, frames]
+    lengths : Tensor [batch]
+        Frames that are not padding.
+    targets : Tensor [batch, classes]
+        Probability of each class; rows sum to 1.
+    allowed : Tensor [batch, classes], bool
+        Classes that the clip's corpus knows; the others are neither right nor wrong.
+    """
+
+    log_mel: Tensor
+    lengths: Tensor
+    targets: Tensor
+    allowed: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch(
+            self.log_mel.to(device),
+            self.lengths.to(device),
+            self.targets.to(device),
+            self.allowed.to(device),
+        )
+
+
+class Batches:
+    """Draws and augments the batches of a training run.
+
+    Every random choice follows from the seed, the epoch and the step alone, so a resumed run
+    sees exactly what an uninterrupted one would have seen.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        All readable, their features prepared in ``store`` at the recipe's speeds.
+    labels : sequence of str
+        Order of the classes.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        labels: Sequence[str],
+        recipe: Recipe,
+        store: FeatureStore,
+        seed: int,
+    ) -> None:
+        self.clips = list(clips)
+        self.recipe = recipe
+        self.store = store
+        self.seed = seed
+        self.targets = np.array([labels.index(clip.emotion) for clip in clips])
+        self.allowed = allowed_classes(clips, labels)
+        weights = np.array([recipe.data.weights.get(clip.corpus, 1.0) for clip in clips])
+        self.weights = None if np.ptp(weights) == 0 else weights / weights.sum()
+        size = recipe.training.batch_size
+        drawn = recipe.training.clips_per_epoch or len(self.clips)
+        if len(self.clips) < 2:
+            raise DataError(f"training needs two or more clips, got {len(self.clips)}")
+        self.batch_size = min(size, len(self.clips), drawn)
+        self.steps_per_epoch = drawn // self.batch_size
+        config = recipe.model.frontend
+        self.crop_frames = max(1, round(recipe.training.crop * config.frames_per_second))
+
+    def class_weights(self) -> np.ndarray:
+        """Inverse frequency of each class ``[classes]``, with mean 1 over the clips."""
+        count = np.bincount(self.targets, minlength=self.allowed.shape[1])
+        present = count > 0
+        weights = np.zeros(len(count), dtype=np.float32)
+        weights[present] = len(self.targets) / (present.sum() * count[present])
+        return weights
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from a step within it on."""
+        order = self._order(epoch)
+        for step in range(first_step, self.steps_per_epoch):
+            rng = np.random.default_rng([self.seed, 1, epoch, step])
+            yield self._batch(order[step * self.batch_size : (step + 1) * self.batch_size], rng)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng([self.seed, 0, epoch])
+        drawn = self.steps_per_epoch * self.batch_size
+        if self.weights is not None:
+            return rng.choice(len(self.clips), size=drawn, p=self.weights)
+        rounds = -(-drawn // len(self.clips))
+        return np.concatenate([rng.permutation(len(self.clips)) for _ in range(rounds)])[:drawn]
+
+    def _batch(self, chosen: np.ndarray, rng: np.random.Generator) -> Batch:
+        augment = self.recipe.augment
+        log_mel, lengths = pad([self._cropped(self.clips[index], rng) for index in chosen])
+        targets = np.eye(self.allowed.shape[1], dtype=np.float32)[self.targets[chosen]]
+        allowed = self.allowed[chosen]
+        if augment.enabled:
+            floor = np.float32(self.recipe.model.frontend.floor)
+            power = np.maximum(np.exp(log_mel) - floor, 0)
+            power = augment.channel_tilt(augment.noise_floor(power, rng), rng)
+            log_mel = np.log(power + floor)
+            log_mel = augment.spec_augment(log_mel, rng, fill=self.fill)
+            share, partner = augment.mixup.draw(len(chosen), rng)
+            if share < 1:
+                log_mel = share * log_mel + (1 - share) * log_mel[partner]
+                targets = share * targets + (1 - share) * targets[partner]
+                lengths = np.maximum(lengths, lengths[partner])
+                allowed = allowed | allowed[partner]
+        return Batch(
+            torch.from_numpy(log_mel.astype(np.float32)),
+            torch.from_numpy(lengths),
+            torch.from_numpy(targets.astype(np.float32)),
+            torch.from_numpy(allowed),
+        )
+
+    fill: float = 0.0
+    """What hidden and absent features are set to: the mean of the training data."""
+
+    def _cropped(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
+        speeds = self.recipe.training.speeds
+        features = self.store.get(clip, speeds[rng.integers(len(speeds))])
+        surplus = features.shape[1] - self.crop_frames
+        start = rng.integers(surplus + 1) if surplus > 0 else 0
+        return features[:, start : start + self.crop_frames]
+
+
+def allowed_classes(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
+    """For each clip the classes that occur in its corpus ``[clips, classes]``, bool."""
+    known: dict[str, set[str]] = {}
+    for clip in clips:
+        known.setdefault(clip.corpus, set()).add(clip.emotion)
+    return np.array([[label in known[clip.corpus] for label in labels] for clip in clips])

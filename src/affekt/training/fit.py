@@ -1,0 +1,170 @@
+"""From clips to a fitted, calibrated network: what ``train`` and ``benchmark`` share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from affekt.config import to_dict
+from affekt.data import Clip
+from affekt.errors import DataError
+from affekt.evaluation.calibration import (
+    fit_temperature,
+    negative_log_likelihood,
+)
+from affekt.evaluation.metrics import uar
+from affekt.models import Network, NetworkConfig, build_network
+from affekt.training.batches import Batches
+from affekt.training.features import FeatureStore, Progress
+from affekt.training.infer import score_clips
+from affekt.training.loop import Epoch, Reporter, Trainer
+from affekt.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted network and how it came about.
+
+    Attributes
+    ----------
+    network : Network
+        The epoch that the recipe keeps, calibrated on the validation clips, on the CPU.
+    history : tuple of Epoch
+    best_epoch : int
+        Epoch with the best validation UAR, counted from 1.
+    train : tuple of Clip
+        The clips that could be read and were learned from.
+    """
+
+    network: Network
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    train: tuple[Clip, ...]
+
+
+def fit(
+    recipe: Recipe,
+    train: Sequence[Clip],
+    validation: Sequence[Clip],
+    folder: Path,
+    *,
+    seed: int = 0,
+    store: FeatureStore | None = None,
+    reporter: Reporter | None = None,
+    progress: Progress | None = None,
+) -> FitResult:
+    """Train a network, or continue where an earlier call with the same arguments stopped.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    train : sequence of Clip
+        Clips with labels that the recipe leaves out are passed over.
+    validation : sequence of Clip
+        Chooses the epoch and the temperature; may be empty, then the last epoch is kept and
+        nothing is calibrated.
+    folder : Path
+        Gets the checkpoints.
+    seed : int
+        Weights, order and augmentation follow from it.
+    store : FeatureStore, optional
+        Shared between folds so that features are computed once.
+
+    Raises
+    ------
+    DataError
+        If there is too little to learn from, or a speaker is on both sides.
+    KeyboardInterrupt
+        After Ctrl-C, with everything saved.
+    """
+    labels = recipe.data.labels or tuple(sorted({clip.emotion for clip in train}))
+    train = [clip for clip in train if clip.emotion in labels]
+    validation = [clip for clip in validation if clip.emotion in labels]
+    if len({clip.emotion for clip in train}) < 2:
+        raise DataError("training needs clips of two or more emotions")
+    store = store or FeatureStore(recipe.model.frontend)
+    train = store.prepare(train, recipe.training.speeds, progress)
+    validation = store.prepare(validation, (1.0,), progress)
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = _new_network(recipe, labels, seed)
+    mean, scale = store.statistics(train)
+    network.feature_mean.fill_(mean)
+    network.feature_scale.fill_(scale)
+    network.to(device)
+    batches = Batches(train, labels, recipe, store, seed)
+    batches.fill = mean
+    trainer = Trainer(
+        network,
+        batches,
+        recipe.training,
+        folder,
+        _fingerprint(recipe, train, validation, seed),
+        lambda candidate: _validate(candidate, validation, store),
+        seed,
+        reporter,
+    )
+    trainer.run()
+    network.cpu().eval()
+    if validation:
+        logits = score_clips(network, validation, store)
+        network.temperature.fill_(fit_temperature(logits, _targets(validation, labels)))
+    return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train))
+
+
+def _new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
+    torch.manual_seed(seed)
+    return build_network(
+        NetworkConfig(
+            labels=tuple(labels),
+            architecture=recipe.model.architecture,
+            options=dict(recipe.model.options),
+            frontend=recipe.model.frontend,
+            head_dropout=recipe.model.head_dropout,
+        )
+    )
+
+
+def _validate(network: Network, clips: Sequence[Clip], store: FeatureStore) -> tuple[float, float]:
+    """Loss and UAR, the mean over corpora so that the largest does not drown the others."""
+    if not clips:
+        return math.nan, math.nan
+    logits = score_clips(network, clips, store)
+    labels = network.config.labels
+    targets = _targets(clips, labels)
+    corpora = np.array([clip.corpus for clip in clips])
+    scores = []
+    for corpus in np.unique(corpora):
+        own = corpora == corpus
+        known = np.isin(np.arange(len(labels)), targets[own])
+        predicted = np.where(known, logits[own], -np.inf).argmax(axis=1)
+        scores.append(uar(targets[own], predicted, len(labels)))
+    return negative_log_likelihood(logits, targets), float(np.mean(scores))
+
+
+def _targets(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
+    return np.array([labels.index(clip.emotion) for clip in clips])
+
+
+def _fingerprint(
+    recipe: Recipe, train: Sequence[Clip], validation: Sequence[Clip], seed: int
+) -> str:
+    """SHA-256 of everything that decides a run."""
+    clips = [
+        [side, clip.file.name, clip.speaker, clip.emotion, clip.start, clip.end]
+        for side, group in (("train", train), ("validation", validation))
+        for clip in group
+    ]
+    settings = to_dict(recipe)
+    # What a recipe is called, and how often it saves, changes nothing that is learned.
+    for table, key in (("training", "checkpoint_seconds"), (None, "name"), (None, "description")):
+        (settings[table] if table else settings).pop(key)
+    text = json.dumps([settings, clips, seed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,311 @@
+"""The training loop: plain, resumable at every step, deterministic by its seed."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from affekt.errors import ModelError
+from affekt.models import Network
+from affekt.training import checkpoint
+from affekt.training.averaging import WeightAverage
+from affekt.training.batches import Batch, Batches
+from affekt.training.losses import soft_cross_entropy
+from affekt.training.recipe import TrainingConfig
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the history."""
+
+    epoch: int
+    step: int
+    learning_rate: float
+    loss: float
+    validation_loss: float
+    validation_uar: float
+    seconds: float
+
+
+class Reporter(Protocol):
+    """Hears how a run goes: the command line draws a bar, tests count."""
+
+    def started(self, first_step: int, steps: int) -> None:
+        """A run begins at a step, of so many."""
+
+    def step(self, step: int, loss: float) -> None:
+        """A step is done."""
+
+    def epoch(self, row: Epoch) -> None:
+        """An epoch is done."""
+
+
+class Quiet:
+    """The reporter that says nothing."""
+
+    def started(self, first_step: int, steps: int) -> None:
+        """Nothing."""
+
+    def step(self, step: int, loss: float) -> None:
+        """Nothing."""
+
+    def epoch(self, row: Epoch) -> None:
+        """Nothing."""
+
+
+Validate = Callable[[Network], tuple[float, float]]
+"""Scores a network on the validation clips: loss in nats and UAR, both NaN without clips."""
+
+
+class Trainer:
+    """Fits a network to batches, saving as it goes.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place.
+    batches : Batches
+    config : TrainingConfig
+    folder : Path
+        Gets ``last.safetensors`` and ``best.safetensors``. Where the first one exists, the run
+        continues from it.
+    fingerprint : str
+        Of recipe, data and seed; a checkpoint of another one is refused.
+    validate : Validate
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        batches: Batches,
+        config: TrainingConfig,
+        folder: Path,
+        fingerprint: str,
+        validate: Validate,
+        seed: int,
+        reporter: Reporter | None = None,
+    ) -> None:
+        self.network = network
+        self.batches = batches
+        self.config = config
+        self.folder = folder
+        self.fingerprint = fingerprint
+        self.validate = validate
+        self.reporter = reporter or Quiet()
+        self.device = next(network.parameters()).device
+        self.precision = _precision(config.precision, self.device)
+        self.average = WeightAverage(network, config.averaging)
+        self.optimizer = _adamw(network, config)
+        self.class_weights = (
+            torch.from_numpy(batches.class_weights()).to(self.device)
+            if config.class_weights
+            else None
+        )
+        self.steps = config.epochs * batches.steps_per_epoch
+        self.step = 0
+        self.history: list[Epoch] = []
+        self.best_epoch = -1
+        self._loss_sum = 0.0
+        self._seconds = 0.0
+        torch.manual_seed(seed)
+
+    def run(self) -> None:
+        """Train to the end, from the last checkpoint if there is one.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C or SIGTERM, once the step is finished and saved.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if (self.folder / LAST).exists():
+            self._resume()
+        self.reporter.started(self.step, self.steps)
+        with _stop_requests() as stop:
+            self._saved_at = self._started_at = time.monotonic()
+            while self.step < self.steps and not self._out_of_patience():
+                self._epoch(stop)
+        best = self.folder / (BEST if self.config.keep == "best" else LAST)
+        tensors, _ = checkpoint.load(best)
+        prefix = "" if self.config.keep == "best" else "average."
+        self.network.load_state_dict(
+            {
+                name: tensors[prefix + name]
+                for name in self.network.state_dict()  # best holds the averaged weights alone
+            }
+        )
+        self.network.eval()
+
+    def _epoch(self, stop: threading.Event) -> None:
+        per_epoch = self.batches.steps_per_epoch
+        epoch, first = divmod(self.step, per_epoch)
+        self.network.train()
+        for batch in self.batches.epoch(epoch, first):
+            loss = self._step(batch.to(self.device))
+            self._loss_sum += loss
+            self.reporter.step(self.step, loss)
+            finished = self.step % per_epoch == 0
+            due = time.monotonic() - self._saved_at > self.config.checkpoint_seconds
+            if not finished and (stop.is_set() or due):
+                self._save()
+                if stop.is_set():
+                    raise KeyboardInterrupt
+        self._finish_epoch(epoch)
+        if stop.is_set() and self.step < self.steps:
+            raise KeyboardInterrupt
+
+    def _step(self, batch: Batch) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        with torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == torch.bfloat16
+        ):
+            logits = self.network.classify(batch.log_mel, batch.lengths)
+        loss = soft_cross_entropy(
+            logits.float(),
+            batch.targets,
+            batch.allowed,
+            self.class_weights,
+            self.config.label_smoothing,
+        )
+        if not torch.isfinite(loss):
+            raise ModelError(
+                f"the loss became {loss.item()} at step {self.step}: lower training.learning_rate"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        self.optimizer.step()
+        self.average.update(self.network, self.step)
+        self.step += 1
+        return loss.item()
+
+    def _learning_rate(self) -> float:
+        """Linear warm-up, then half a cosine down to zero."""
+        warmup = max(1, round(self.config.warmup * self.steps))
+        if self.step < warmup:
+            return self.config.learning_rate * (self.step + 1) / warmup
+        progress = (self.step - warmup) / max(1, self.steps - warmup)
+        return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def _finish_epoch(self, epoch: int) -> None:
+        loss, uar = self.validate(self.average.network)
+        row = Epoch(
+            epoch=epoch + 1,
+            step=self.step,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            loss=self._loss_sum / self.batches.steps_per_epoch,
+            validation_loss=loss,
+            validation_uar=uar,
+            seconds=round(self._elapsed(), 3),
+        )
+        self._loss_sum = 0.0
+        best = max((r.validation_uar for r in self.history), default=-1.0)
+        self.history.append(row)
+        # Of equals the later one: the schedule has had more time to settle. Without
+        # validation clips the figure is NaN, and every epoch replaces the one before.
+        if not uar < best:
+            self.best_epoch = row.epoch
+            checkpoint.save(
+                self.folder / BEST,
+                dict(self.average.network.state_dict()),
+                {"epoch": row.epoch, "validation_uar": None if math.isnan(uar) else uar},
+            )
+        self._save()
+        self.reporter.epoch(row)
+
+    def _out_of_patience(self) -> bool:
+        waited = len(self.history) - self.best_epoch if self.best_epoch > 0 else 0
+        return 0 < self.config.patience <= waited
+
+    def _elapsed(self) -> float:
+        return self._seconds + time.monotonic() - self._started_at
+
+    def _save(self) -> None:
+        tensors = checkpoint.training_tensors(self.network, self.average.network, self.optimizer)
+        facts: dict[str, Any] = {
+            "fingerprint": self.fingerprint,
+            "step": self.step,
+            "loss_sum": self._loss_sum,
+            "best_epoch": self.best_epoch,
+            "seconds": self._elapsed(),
+            "history": [asdict(row) for row in self.history],
+        }
+        checkpoint.save(self.folder / LAST, tensors, facts)
+        self._saved_at = time.monotonic()
+
+    def _resume(self) -> None:
+        tensors, facts = checkpoint.load(self.folder / LAST)
+        if facts["fingerprint"] != self.fingerprint:
+            raise ModelError(
+                f"{self.folder} holds a run of another recipe, data or seed: "
+                "choose another --out, or delete it to start again"
+            )
+        checkpoint.restore(tensors, self.network, self.average.network, self.optimizer)
+        names = {f.name for f in fields(Epoch)}
+        self.history = [
+            Epoch(**{name: value for name, value in row.items() if name in names})
+            for row in facts["history"]
+        ]
+        self.step, self.best_epoch = facts["step"], facts["best_epoch"]
+        self._loss_sum, self._seconds = facts["loss_sum"], facts["seconds"]
+
+
+def _adamw(network: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
+    """AdamW that decays weights, but not biases and norms."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return torch.optim.AdamW(
+        [
+            {
+                "params": [p for p in parameters if p.ndim > 1],
+                "weight_decay": config.weight_decay,
+            },
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate,
+    )
+
+
+def _precision(wanted: str, device: torch.device) -> torch.dtype:
+    """bfloat16 where it is asked for or multiplied in hardware, else float32."""
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        fast = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    return torch.bfloat16 if fast else torch.float32
+
+
+@contextmanager
+def _stop_requests() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into an event, so that a step can finish; the second
+    one stops at once. Signals reach only the main thread; elsewhere the event never comes."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def request(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,179 @@
+"""Recipes: one experiment as a TOML file that holds only what differs from the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from affekt.augment import ChannelTilt, Mixup, NoiseFloor, SpecAugment
+from affekt.config import build, read_toml
+from affekt.errors import ConfigError
+from affekt.labels import canonical
+from affekt.models.frontend import FrontendConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is learned from.
+
+    Parameters
+    ----------
+    sources : tuple of str
+        Corpora by name, CSV manifests, or folders with one sub-folder per emotion. A benchmark
+        takes its corpora from the protocol and ignores this.
+    extra : tuple of str
+        Further corpora that lend training clips only, never validation or test.
+    labels : tuple of str
+        Emotions to learn; clips of others are left out. Empty: all that occur.
+    weights : dict
+        Corpus name to how often its clips are drawn, relative to 1.
+    validation, test : float
+        Shares of the speakers held out, where the source brings no split of its own.
+    split_seed : int
+        Seed of that choice of speakers.
+    protocol : str
+        Take the split from the first fold of this protocol for the corpus that it is about.
+    """
+
+    sources: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    weights: dict[str, float] = field(default_factory=dict)
+    validation: float = 0.15
+    test: float = 0.15
+    split_seed: int = 0
+    protocol: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(sorted(canonical(name) for name in self.labels)))
+        for name, weight in self.weights.items():
+            if not isinstance(weight, (int, float)) or weight <= 0:
+                raise ConfigError(f"data.weights.{name} must be a positive number, got {weight!r}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: an architecture of the registry, its options, and the frontend."""
+
+    architecture: str = "cnn"
+    options: dict[str, Any] = field(default_factory=dict)
+    head_dropout: float = 0.4
+    frontend: FrontendConfig = field(default_factory=FrontendConfig)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How it is learned.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the data; the schedule is laid over all of them.
+    batch_size : int
+        Clips per step.
+    learning_rate : float
+        Peak of the schedule: linear warm-up, then a half cosine down to zero.
+    warmup : float
+        Share of all steps spent warming up.
+    weight_decay : float
+        Decoupled L2 (AdamW), on weights but not on biases and norms.
+    gradient_clip : float
+        Largest norm of the gradient.
+    label_smoothing : float
+        Probability spread evenly over the labels of the clip's corpus.
+    class_weights : bool
+        Weight the loss by inverse class frequency.
+    averaging : float
+        Decay per step of the exponential moving average of the weights, which is the model
+        that is validated and kept; 0 keeps the plain weights.
+    crop : float
+        Longest stretch of a clip seen in one step, in seconds.
+    speeds : tuple of float
+        Each epoch draws one of these playback speeds for every clip.
+    clips_per_epoch : int
+        Clips drawn per epoch; 0 is as many as there are.
+    keep : str
+        ``"best"`` by validation UAR (the later one of equals), or ``"last"``.
+    patience : int
+        Stop after this many epochs without a better validation UAR; 0 never stops early.
+    precision : str
+        ``"auto"`` uses bfloat16 where the processor or GPU multiplies it in hardware;
+        ``"float32"`` or ``"bfloat16"`` decide.
+    checkpoint_seconds : float
+        Save at least this often, besides after every epoch.
+    """
+
+    epochs: int = 50
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    warmup: float = 0.1
+    weight_decay: float = 0.05
+    gradient_clip: float = 5.0
+    label_smoothing: float = 0.1
+    class_weights: bool = True
+    averaging: float = 0.995
+    crop: float = 3.0
+    speeds: tuple[float, ...] = (1.0, 0.9, 1.1)
+    clips_per_epoch: int = 0
+    keep: str = "best"
+    patience: int = 0
+    precision: str = "auto"
+    checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "gradient_clip", "crop"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"training.{name} must be positive, got {getattr(self, name)}")
+        for name in ("warmup", "label_smoothing", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"training.{name} must be in [0, 1), got {getattr(self, name)}")
+        if self.batch_size < 2:
+            raise ConfigError("training.batch_size must be at least 2: norms need a batch")
+        if not self.speeds or not all(0.5 <= speed <= 2 for speed in self.speeds):
+            raise ConfigError(f"training.speeds must lie in 0.5..2, got {self.speeds}")
+        if self.keep not in ("best", "last"):
+            raise ConfigError(f"training.keep must be 'best' or 'last', got {self.keep!r}")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise ConfigError(
+                f"training.precision must be auto, float32 or bfloat16, got {self.precision!r}"
+            )
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Which augmentations a training batch goes through; leave a table out for its defaults."""
+
+    enabled: bool = True
+    noise_floor: NoiseFloor = field(default_factory=NoiseFloor)
+    channel_tilt: ChannelTilt = field(default_factory=ChannelTilt)
+    spec_augment: SpecAugment = field(default_factory=SpecAugment)
+    mixup: Mixup = field(default_factory=Mixup)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment."""
+
+    name: str = ""
+    description: str = ""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read a recipe; its name defaults to that of the file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not TOML, a key is unknown, or a value is impossible.
+    """
+    values = read_toml(path)
+    values.setdefault("name", Path(path).stem)
+    try:
+        return build(Recipe, values, "recipe")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
