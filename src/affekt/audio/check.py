@@ -71,7 +71,7 @@ def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
         peak_dbfs=peak_dbfs,
         # In float64: a long recording's sum of squares outgrows float32.
         rms_dbfs=_dbfs(math.sqrt(np.mean(np.square(magnitude, dtype=np.float64)))),
-        clipped_fraction=np.count_nonzero(magnitude >= CLIP_LEVEL) / magnitude.size,
+        clipped_fraction=float(np.mean(magnitude >= CLIP_LEVEL)),
         silent=peak_dbfs < SILENCE_DBFS,
     )
 
