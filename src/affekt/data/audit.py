@@ -46,9 +46,9 @@ MIN_DURATION = 0.3  # seconds; the shortest clips of the public corpora last mor
 MAX_CLIPPED_FRACTION = 0.001  # of the samples; a single peak at full scale is no distortion
 MIN_AGREEMENT = 0.1  # fraction of the listeners who heard the label
 
-_MATCHING_ENVELOPES = 0.98  # correlation of log envelopes, from which two clips are compared
-_MATCHING_WAVEFORMS = 0.9  # correlation of samples, from which two clips are the same recording
-_ENVELOPE_SIZE = 64  # points
+_MATCHING_ENVELOPES = 0.95  # correlation of envelopes, from which two clips are compared
+_MATCHING_WAVEFORMS = 0.8  # correlation of samples: copies have 0.95 and more, others below 0.4
+_ENVELOPE_SIZE = 128  # points
 _ROWS_AT_ONCE = 1024
 
 
@@ -228,20 +228,17 @@ def _name(clip: Clip) -> str:
 
 
 def _envelope(mono: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the course of the level over the clip, free of its mean and size.
+    """Return the course of the amplitude over the clip, free of its mean and size.
 
-    Level is in dB above a floor 50 dB below the loudest part, so that faint noise, which lossy
-    compression changes, does not count. All zeros for a silent clip.
+    Amplitude, not decibels: lossy compression changes what is faint. All zeros if silent.
     """
     edges = np.linspace(0, len(mono), _ENVELOPE_SIZE + 1).astype(int)
-    power = np.cumsum(np.concatenate(([0.0], np.square(mono, dtype=np.float64))))
-    means = np.diff(power[edges]) / np.maximum(np.diff(edges), 1)
-    if means.max() <= 0:
-        return np.zeros(_ENVELOPE_SIZE, dtype=np.float32)
-    level = 10 * np.log10(np.maximum(means, means.max() * 1e-5))
-    level -= level.mean()
-    size = np.linalg.norm(level)
-    return (level / size if size > 0 else level).astype(np.float32)
+    energy = np.cumsum(np.concatenate(([0.0], np.square(mono, dtype=np.float64))))
+    means = np.diff(energy[edges]) / np.maximum(np.diff(edges), 1)
+    amplitude = np.sqrt(np.maximum(means, 0.0))
+    amplitude -= amplitude.mean()
+    size = np.linalg.norm(amplitude)
+    return np.asarray(amplitude / size if size > 0 else amplitude, dtype=np.float32)
 
 
 def _find_repeats(heard: Sequence[_Heard]) -> Iterator[Finding]:
@@ -272,7 +269,7 @@ def _repeat(clips: Sequence[Clip], how: str) -> Finding:
 def _lossy_copies(heard: Sequence[_Heard]) -> Iterator[tuple[_Heard, _Heard, float]]:
     """Yield pairs that are one recording in two encodings.
 
-    Clips of nearly equal length and course of level are rare; only these are decoded again.
+    Clips of nearly equal length and course of amplitude are rare; only they are decoded again.
     """
     order = sorted(heard, key=lambda one: one.duration)
     durations = np.array([one.duration for one in order])

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affekt.errors import DataError
+from affekt.files import atomic_path
 from affekt.labels import EMOTIONS, canonical
 
 COLUMNS: tuple[str, ...] = (
@@ -159,18 +160,13 @@ def write_manifest(clips: Iterable[Clip], path: str | os.PathLike[str]) -> None:
     if any(clip.recognition is not None for clip in clips):
         columns.append("recognition")
     folder = _absolute(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(_row(clip, folder) for clip in clips)
-        temporary.replace(path)
     except OSError as error:
         raise DataError(f"cannot write the manifest {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _text(path: Path) -> str:

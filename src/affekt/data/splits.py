@@ -187,7 +187,7 @@ def _refine(
 
 def _even(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round away what depends on the machine's order of adding, so that ties stay ties."""
-    return values.round(9)
+    return np.asarray(values.round(9))
 
 
 def _warn_of_gaps(clips: Sequence[Clip], sides: Sequence[str]) -> None:

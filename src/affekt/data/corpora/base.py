@@ -83,6 +83,16 @@ class Corpus:
     read: Callable[[Path], list[Clip]]
     listing: Callable[[Path], list[Download]] | None = None
 
+    @property
+    def commercial_use(self) -> str:
+        """Whether the licence allows it: ``"yes"``, ``"no"``, or ``"unclear"``.
+
+        Unclear is every licence in plain words: its authors have to be asked.
+        """
+        if self.non_commercial:
+            return "no"
+        return "unclear" if " " in self.licence else "yes"
+
 
 def audio_files(folder: Path) -> list[Path]:
     """Return all recordings below a folder, sorted, without hidden files and folders."""
