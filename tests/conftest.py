@@ -37,3 +37,11 @@ def recordings() -> list[Path]:
     suffixes = {".wav", ".flac", ".ogg", ".opus", ".mp3"}
     files = sorted((REPOSITORY / "examples" / "recordings").iterdir())
     return [file for file in files if file.suffix in suffixes]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory whose small graph hears loudness alone; do not write to it."""
+    from tiny_model import write_tiny_model  # here, because it needs the package onnx
+
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")

@@ -66,7 +66,7 @@ def command(
         import_module("affekt.runtime.formats.png").require_matplotlib()
     recogniser = load_model(model, threads=threads)
     kept: list[Outcome] = []
-    outcomes = _watch(_judge(recogniser, sources), kept)
+    outcomes = _watch(_judge(recogniser, sources, recursive), kept)
     if style is Format.table and len(sources) == 1:
         _write_single(outcomes, recogniser, out)
     else:
@@ -75,7 +75,7 @@ def command(
     _close(kept, style)
 
 
-def _judge(model: Model, sources: Sequence[str]) -> Iterator[Outcome]:
+def _judge(model: Model, sources: Sequence[str], recursive: bool) -> Iterator[Outcome]:
     opened: Iterable[Any] = (
         sys.stdin.buffer.read() if source == STDIN else Path(source) for source in sources
     )
@@ -85,11 +85,13 @@ def _judge(model: Model, sources: Sequence[str]) -> Iterator[Outcome]:
         if isinstance(answer, Prediction):
             yield Outcome(source, prediction=answer)
         else:
-            yield Outcome(source, error=_explain(source, answer))
+            yield Outcome(source, error=_explain(source, answer, recursive))
 
 
-def _explain(source: str, error: AudioError) -> str:
+def _explain(source: str, error: AudioError, recursive: bool) -> str:
     if Path(source).is_dir():
+        if recursive:
+            return f"{source}: this folder holds no recordings; name one that does"
         return f"{source}: is a folder: add --recursive, or name its files ({source}/*.wav)"
     return " ".join(str(error).split())
 

@@ -63,7 +63,7 @@ def cache_dir() -> Path:
         return Path(chosen) / "models"
     from platformdirs import user_cache_dir
 
-    return Path(user_cache_dir("affekt", appauthor=False)) / "models"
+    return Path(user_cache_dir("affekt")) / "models"
 
 
 def cached_models() -> list[Path]:

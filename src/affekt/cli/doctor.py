@@ -1,0 +1,165 @@
+"""``affekt doctor``: check an installation, and say how to mend it."""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from affekt.cli._common import DataOption, Format, FormatOption, ModelOption, OutOption, emit, log
+from affekt.errors import AffektError
+
+BASE_PACKAGES = ("numpy", "onnxruntime", "soundfile", "soxr", "av", "typer", "rich", "platformdirs")
+
+EXTRAS = {
+    "train": ("torch", "sklearn", "imblearn", "safetensors", "onnx", "onnxscript", "matplotlib"),
+    "features": ("librosa", "swift_f0"),
+    "opensmile": ("opensmile",),
+    "litert": ("litert_torch", "ai_edge_litert", "ai_edge_quantizer", "torchao"),
+    "serve": ("fastapi", "uvicorn", "websockets", "prometheus_client"),
+    "scale": ("ray", "pyarrow", "pydantic"),
+}
+"""Import names that each extra brings."""
+
+TRIED_FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
+"""Written and read again in memory; libsndfile's name of the encoding."""
+
+PYAV_CODECS = {"m4a": "aac", "webm": "opus"}
+
+
+class Check(NamedTuple):
+    """One finding: ``ok``, ``absent`` (an option that is not there) or ``broken``."""
+
+    what: str
+    state: str
+    detail: str
+
+
+def command(
+    model: ModelOption = None,
+    data: DataOption = None,
+    style: FormatOption = Format.table,
+    out: OutOption = None,
+) -> None:
+    """Check this installation and say what is missing.
+
+    Looks at the packages and their versions, the extras, the kinds of audio that can be read,
+    the corpora found, and whether the model loads and answers. The exit status is 1 when
+    something that predictions need is broken; what is merely absent is no fault.
+    """
+    checks = [
+        *_packages(),
+        *_extras(),
+        *_codecs(),
+        *_corpora(data),
+        _threads(),
+        _model(model),
+    ]
+    emit([check._asdict() for check in checks], style, out)
+    broken = [check.what for check in checks if check.state == "broken"]
+    if broken:
+        log(f"error: broken: {', '.join(broken)}")
+        raise typer.Exit(1)
+
+
+def _packages() -> Iterator[Check]:
+    from affekt import __version__
+
+    yield Check("affekt", "ok", __version__)
+    yield Check("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    for package in BASE_PACKAGES:
+        try:
+            import_module(package)
+            yield Check(package, "ok", version(package))
+        except (ImportError, OSError, PackageNotFoundError) as error:
+            yield Check(package, "broken", f"{error}: pip install --force-reinstall {package}")
+
+
+def _extras() -> Iterator[Check]:
+    for extra, packages in EXTRAS.items():
+        missing = [package for package in packages if find_spec(package) is None]
+        if missing:
+            detail = f"lacks {', '.join(missing)}: pip install 'affekt[{extra}]'"
+            yield Check(f"extra {extra}", "absent", detail)
+        else:
+            yield Check(f"extra {extra}", "ok", ", ".join(packages))
+
+
+def _codecs() -> Iterator[Check]:
+    import numpy as np
+
+    tone = np.sin(np.arange(16_000) * 0.2).astype(np.float32) / 2
+    for kind, encoding in TRIED_FORMATS.items():
+        yield Check(f"reads {kind}", *_roundtrip(tone, kind, encoding))
+    try:
+        import av
+    except ImportError:
+        return  # told already, among the packages
+    for kind, codec in PYAV_CODECS.items():
+        there = codec in av.codecs_available
+        yield Check(f"reads {kind}", "ok" if there else "absent", f"{codec} by PyAV")
+
+
+def _roundtrip(tone: object, kind: str, encoding: str) -> tuple[str, str]:
+    try:
+        import soundfile
+
+        from affekt.audio import load_audio
+
+        encoded = io.BytesIO()
+        soundfile.write(encoded, tone, 16_000, format=kind.upper(), subtype=encoding)
+        samples = load_audio(encoded.getvalue())
+    except (ImportError, OSError, RuntimeError, ValueError, AffektError) as error:
+        return "broken", str(error)
+    return "ok", f"{len(samples)} samples written and read again"
+
+
+def _corpora(data: Path | None) -> Iterator[Check]:
+    from affekt.data.corpora import CORPORA
+    from affekt.data.root import data_root
+
+    root = data_root(data)
+    for name in CORPORA:
+        if (root / name).is_dir():
+            yield Check(f"corpus {name}", "ok", str(root / name))
+        else:
+            yield Check(f"corpus {name}", "absent", f"not in {root}: affekt data get {name}")
+
+
+def _threads() -> Check:
+
+    from affekt.runtime.backends import default_threads
+
+    return Check("threads", "ok", f"{default_threads()} for the model, {os.cpu_count()} cores here")
+
+
+def _model(model: str | None) -> Check:
+    import numpy as np
+
+    name = f"model {model or 'default'}"
+    try:
+        from affekt.runtime import load_model
+
+        start = time.perf_counter()
+        loaded = load_model(model)
+        ready = time.perf_counter()
+        noise = np.random.default_rng(0).normal(0, 0.1, loaded.config.sample_rate * 3)
+        loaded.predict((noise, loaded.config.sample_rate))
+        done = time.perf_counter()
+    except (ImportError, AffektError) as error:
+        return Check(name, "broken", str(error))
+    return Check(
+        name,
+        "ok",
+        f"{loaded.config.name}: loads in {ready - start:.2f} s, "
+        f"judges 3 s in {(done - ready) * 1000:.0f} ms",
+    )
