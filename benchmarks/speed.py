@@ -11,7 +11,6 @@ does meets all of them alike, and a ratio is the median of the ratios within eac
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -24,13 +23,18 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from affekt.data import Clip
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "speed.json"
 PAGE = ROOT / "docs" / "speed.md"
 BEGIN, END = "<!-- begin: benchmarks/speed.py -->", "<!-- end -->"
 
+REQUIRED = ("librosa", "opensmile")
+SHOWN = ("python", "affekt", "onnxruntime", "numpy", *REQUIRED)  # versions under the table
 WARM_UP = 5  # clips
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -106,13 +110,13 @@ def opensmile_functionals() -> Run:
     return run
 
 
-PEERS: dict[str, tuple[str, str, Callable[[], Run]]] = {
-    "affekt": ("affekt: predict, one file at a time", "onnxruntime", affekt_single),
-    "affekt-batch": ("affekt: predict_batch, 32 files", "onnxruntime", affekt_batch),
-    "librosa": ("librosa: tutorial features, no model", "librosa", librosa_features),
-    "opensmile": ("openSMILE: ComParE 2016, no model", "opensmile", opensmile_functionals),
+PEERS: dict[str, tuple[str, Callable[[], Run]]] = {
+    "affekt": ("affekt: predict, one file at a time", affekt_single),
+    "affekt-batch": ("affekt: predict_batch, 32 files", affekt_batch),
+    "librosa": ("librosa: tutorial features, no model", librosa_features),
+    "opensmile": ("openSMILE: ComParE 2016, no model", opensmile_functionals),
 }
-"""Key to title, the package that does the work, and the maker of the work."""
+"""Key to title and the maker of the work."""
 
 
 # --- one contestant, in a process of its own ---
@@ -120,7 +124,7 @@ PEERS: dict[str, tuple[str, str, Callable[[], Run]]] = {
 
 def work(peer: str, files: Sequence[str]) -> None:
     """Warm up, then time one pass over the files for each line read from stdin."""
-    run = PEERS[peer][2]()
+    run = PEERS[peer][1]()
     run(files[:WARM_UP])
     print("ready", flush=True)
     for _ in sys.stdin:
@@ -172,18 +176,21 @@ class Contestant:
 # --- the measurement ---
 
 
-def choose_clips(data: Path, count: int) -> list[str]:
-    """Return paths of RAVDESS clips, spread evenly over actors and emotions."""
-    from affekt.data.corpora import load_corpus
+def choose_clips(data: Path | None, count: int) -> list[Clip]:
+    """Return RAVDESS clips, spread evenly over actors and emotions."""
+    from affekt.data import load_corpus
 
-    files = sorted(str(clip.file) for clip in load_corpus("ravdess", data))
-    count = min(count, len(files))
-    return [files[i * len(files) // count] for i in range(count)]
+    clips = sorted(load_corpus("ravdess", data), key=lambda clip: clip.file)
+    count = min(count, len(clips))
+    return [clips[i * len(clips) // count] for i in range(count)]
 
 
-def measure(files: Sequence[str], rounds: int) -> dict[str, Any]:
+def measure(clips: Sequence[Clip], rounds: int) -> dict[str, Any]:
     """Run all contestants and return the result as it is stored."""
+    from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
+
     start = time.perf_counter()
+    files = [str(clip.file) for clip in clips]
     contestants = {peer: Contestant(peer, files) for peer in PEERS}
     for number in range(rounds):
         for contestant in contestants.values():
@@ -194,13 +201,11 @@ def measure(files: Sequence[str], rounds: int) -> dict[str, Any]:
         "audio_seconds": round(sum(map(duration, files)), 1),
         "rounds": rounds,
         "threads": 1,
-        "data_sha256": fingerprint(files),
-        "commit": commit(),
-        "machine": f"{processor()}, {platform.system()} {platform.machine()}",
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("affekt", "numpy", "onnxruntime")}
-        | {name: version(name) for name in ("librosa", "opensmile")},
         "peers": {peer: summary(peer, contestants, len(files)) for peer in PEERS},
+        "machine": processor(),
+        "versions": software_versions() | {name: version(name) for name in REQUIRED},
+        "data_sha256": data_fingerprint(clips),
+        "commit": commit(),
         "wall_seconds": round(time.perf_counter() - start, 1),
     }
 
@@ -224,21 +229,6 @@ def duration(file: str) -> float:
     import soundfile
 
     return float(soundfile.info(file).duration)
-
-
-def fingerprint(files: Sequence[str]) -> str:
-    """Return the SHA-256 over the contents of the files, in order."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(Path(file).read_bytes())
-    return digest.hexdigest()
-
-
-def commit() -> str:
-    """Return the commit of the source tree, or ``unknown`` outside a clone."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def processor() -> str:
@@ -268,12 +258,12 @@ def table(result: dict[str, Any]) -> str:
             f"| {peer['peak_memory_bytes'] / 1e6:.0f} |"
         )
     mean = result["audio_seconds"] / result["clips"]
-    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    versions = ", ".join(f"{name} {result['versions'][name]}" for name in SHOWN)
     lines += [
         "",
         f"{result['clips']} RAVDESS clips of {mean:.1f} s on average, one thread, median of "
         f"{result['rounds']} interleaved rounds; {result['machine']}; {versions}; "
-        f"commit `{result['commit']}`.",
+        f"commit `{result['commit'][:12]}`.",
     ]
     return "\n".join(lines)
 
@@ -313,7 +303,7 @@ def main() -> None:
         return
     if options.clips < 1 or options.rounds < 1:
         parser.error("--clips and --rounds must be at least 1")
-    missing = [name for name in ("librosa", "opensmile") if find_spec(name) is None]
+    missing = [name for name in REQUIRED if find_spec(name) is None]
     if missing:
         raise SystemExit(
             f"error: not installed: {', '.join(missing)}; pip install librosa opensmile"
