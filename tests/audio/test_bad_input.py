@@ -145,7 +145,7 @@ def test_m4a_cut_short(encode, sine, tmp_path):
     )
 
 
-@pytest.mark.parametrize("kind", ["mp3", "opus", "webm", "aac"])
+@pytest.mark.parametrize("kind", ["mp3", "ogg", "opus", "webm", "aac"])
 def test_a_stream_may_end_anywhere(encode, kind):
     """These are made to be listened to while they arrive: what is there is read."""
     rng = np.random.default_rng(0)
