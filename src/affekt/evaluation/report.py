@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import DataError, MissingExtraError
-from affekt.evaluation._files import replacing, write_text
 from affekt.evaluation.metrics import SCORES, Metrics, Reliability, reliability
+from affekt.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,8 @@ def write_report(
         folder / "metrics.json": json.dumps(metrics.to_dict(), indent=2) + "\n",
     }
     for path, text in texts.items():
-        write_text(path, text)
+        with atomic_path(path) as partial:
+            partial.write_text(text, encoding="utf-8")
     written = list(texts)
     draw_confusion(metrics.confusion, metrics.labels, folder / "confusion.png", title=title)
     written.append(folder / "confusion.png")
@@ -212,5 +213,5 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=RESOLUTION)
+    with atomic_path(path) as partial:
+        figure.savefig(partial, format="png", dpi=RESOLUTION)

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from affekt.errors import AffektError, DataError
-from affekt.evaluation._files import write_text
 from affekt.evaluation.metrics import SCORES
 from affekt.evaluation.protocols import PROTOCOLS, get_protocol
 from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 from affekt.evaluation.summary import Predictions, Score, Summary, summarise
+from affekt.files import atomic_path
 
 __all__ = [
     "Predictions",
@@ -113,6 +113,11 @@ class Result(Summary):
             wrong_bool = isinstance(taken[name], bool) and expected is not bool
             if not isinstance(taken[name], expected) or wrong_bool:
                 raise DataError(f"the field {name!r} cannot be {taken[name]!r}")
+        for name in ("parameters", "bytes", "wall_seconds"):
+            if not 0 <= taken[name] < math.inf:
+                raise DataError(f"the field {name!r} cannot be {taken[name]!r}")
+        if not taken["seeds"] or not all(type(seed) is int for seed in taken["seeds"]):
+            raise DataError(f"the field 'seeds' must be a list of integers, not {taken['seeds']!r}")
         for name in SCORES:
             taken[name] = _read_score(name, taken[name])
         taken["per_fold"] = {
@@ -144,9 +149,10 @@ def result_path(protocol: str, recipe: str, folder: Path = RESULTS) -> Path:
 def write_result(result: Result, folder: Path = RESULTS) -> Path:
     """Write a result to its place below `folder`, whole or not at all, and return the path."""
     path = result_path(result.protocol, result.recipe, folder)
-    text = json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(result.to_dict(), indent=2) + "\n"
     Result.from_dict(json.loads(text))  # refuse now what could not be read later
-    write_text(path, text)
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path
 
 
@@ -236,7 +242,8 @@ def update_docs(path: Path, results: Iterable[Result], *, check: bool = False) -
         raise DataError(f"{path} must have the lines {TABLE_BEGIN} and {TABLE_END} once each")
     updated = f"{head}{begin}\n{results_table(results)}\n{end}{tail}"
     if updated != page and not check:
-        write_text(path, updated)
+        with atomic_path(path) as partial:
+            partial.write_text(updated, encoding="utf-8")
     return updated != page
 
 
