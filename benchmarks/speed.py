@@ -51,33 +51,33 @@ Run = Callable[[Sequence[str]], None]
 # --- the contestants: each function imports what it needs and returns the work to be timed ---
 
 
-def affekt_single() -> Run:
+def affekt_single(model: str | None) -> Run:
     """Whole predictions, one file at a time: decode, resample, model, calibrated scores."""
     import affekt
 
-    model = affekt.load_model(threads=1)
+    recogniser = affekt.load_model(model, threads=1)
 
     def run(files: Sequence[str]) -> None:
         for file in files:
-            model.predict(file)
+            recogniser.predict(file)
 
     return run
 
 
-def affekt_batch() -> Run:
+def affekt_batch(model: str | None) -> Run:
     """The same, up to 32 files in one call; clips of equal length share one run of the model."""
     import affekt
 
-    model = affekt.load_model(threads=1)
+    recogniser = affekt.load_model(model, threads=1)
 
     def run(files: Sequence[str]) -> None:
         for start in range(0, len(files), 32):
-            model.predict_batch(files[start : start + 32], batch_size=32)
+            recogniser.predict_batch(files[start : start + 32], batch_size=32)
 
     return run
 
 
-def librosa_features() -> Run:
+def librosa_features(_: str | None) -> Run:
     """The features of the usual tutorial: means of 13 MFCC, their deltas, and 40 log-mel bands."""
     import librosa
     import numpy as np
@@ -93,7 +93,7 @@ def librosa_features() -> Run:
     return run
 
 
-def opensmile_functionals() -> Run:
+def opensmile_functionals(_: str | None) -> Run:
     """The 6373 functionals of ComParE 2016."""
     import opensmile
 
@@ -110,21 +110,21 @@ def opensmile_functionals() -> Run:
     return run
 
 
-PEERS: dict[str, tuple[str, Callable[[], Run]]] = {
+PEERS: dict[str, tuple[str, Callable[[str | None], Run]]] = {
     "affekt": ("affekt: predict, one file at a time", affekt_single),
     "affekt-batch": ("affekt: predict_batch, 32 files", affekt_batch),
     "librosa": ("librosa: tutorial features, no model", librosa_features),
     "opensmile": ("openSMILE: ComParE 2016, no model", opensmile_functionals),
 }
-"""Key to title and the maker of the work."""
+"""Key to title, and to what makes the work, given the model to use."""
 
 
 # --- one contestant, in a process of its own ---
 
 
-def work(peer: str, files: Sequence[str]) -> None:
+def work(peer: str, model: str | None, files: Sequence[str]) -> None:
     """Warm up, then time one pass over the files for each line read from stdin."""
-    run = PEERS[peer][1]()
+    run = PEERS[peer][1](model)
     run(files[:WARM_UP])
     print("ready", flush=True)
     for _ in sys.stdin:
@@ -138,11 +138,12 @@ def work(peer: str, files: Sequence[str]) -> None:
 class Contestant:
     """A worker process and the times it has reported."""
 
-    def __init__(self, peer: str, files: Sequence[str]) -> None:
+    def __init__(self, peer: str, model: str | None, files: Sequence[str]) -> None:
         self.seconds: list[float] = []
+        chosen = ["--model", model] if model else []
         one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", peer, *files],
+            [sys.executable, __file__, *chosen, "--worker", peer, *files],
             env={**os.environ, **one_thread},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -185,13 +186,13 @@ def choose_clips(data: Path | None, count: int) -> list[Clip]:
     return [clips[i * len(clips) // count] for i in range(count)]
 
 
-def measure(clips: Sequence[Clip], rounds: int) -> dict[str, Any]:
+def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> dict[str, Any]:
     """Run all contestants and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 
     start = time.perf_counter()
     files = [str(clip.file) for clip in clips]
-    contestants = {peer: Contestant(peer, files) for peer in PEERS}
+    contestants = {peer: Contestant(peer, model, files) for peer in PEERS}
     for number in range(rounds):
         for contestant in contestants.values():
             contestant.round()
@@ -201,6 +202,7 @@ def measure(clips: Sequence[Clip], rounds: int) -> dict[str, Any]:
         "audio_seconds": round(sum(map(duration, files)), 1),
         "rounds": rounds,
         "threads": 1,
+        "model": model or "default",
         "peers": {peer: summary(peer, contestants, len(files)) for peer in PEERS},
         "machine": processor(),
         "versions": software_versions() | {name: version(name) for name in REQUIRED},
@@ -290,13 +292,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with ravdess/; default: $AFFEKT_DATA")
     parser.add_argument("--clips", type=int, default=200, help="how many clips (200)")
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
+    parser.add_argument("--model", help="model directory or hub id; default: the shipped model")
     parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
     parser.add_argument("--table-only", action="store_true", help="write docs/speed.md again")
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
 
     if options.worker:
-        work(options.worker[0], options.worker[1:])
+        work(options.worker[0], options.model, options.worker[1:])
         return
     if options.table_only:
         write_table(json.loads(RESULT.read_text(encoding="utf-8")))
@@ -312,7 +315,7 @@ def main() -> None:
     from affekt.errors import AffektError
 
     try:
-        result = measure(choose_clips(options.data, options.clips), options.rounds)
+        result = measure(choose_clips(options.data, options.clips), options.rounds, options.model)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
     write_whole(options.out, json.dumps(result, indent=2) + "\n")
