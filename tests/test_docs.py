@@ -79,6 +79,8 @@ def usage_fault(words: list[str]) -> str | None:
     unknown = [flag for flag in given if flag not in options and flag not in ("--help", "-h")]
     if unknown:
         return f"no option {unknown[0]!r}"
+    if {"--help", "-h"} & set(given):
+        return None
     required = [
         param for param in command.params if param.required and param.opts[0].startswith("-")
     ]
