@@ -29,7 +29,7 @@ def test_without_the_default_model(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no model at .*nowhere: expected a model directory"):
+    with pytest.raises(ModelError, match=r"no model at .*nowhere: expected a model directory"):
         affekt.load_model(tmp_path / "nowhere")
 
 
@@ -82,7 +82,7 @@ def test_classes_that_differ_in_name(tmp_path: Path) -> None:
 
 def test_classes_that_differ_in_number(tmp_path: Path) -> None:
     write_tiny_model(tmp_path, id2label={"0": "happy", "1": "sad"})
-    with pytest.raises(ModelError, match="answers with 6 classes.*names 2"):
+    with pytest.raises(ModelError, match=r"answers with 6 classes.*names 2"):
         affekt.load_model(tmp_path)
 
 

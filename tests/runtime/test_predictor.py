@@ -36,7 +36,7 @@ def test_an_answer_is_whole(model: Model) -> None:
     assert answer.embedding.dtype == np.float32
     assert answer.duration == pytest.approx(1.5)
     assert answer.warnings == ()
-    assert [name for name, _ in answer.ranked()][0] == answer.label
+    assert answer.ranked()[0] == (answer.label, answer.confidence)
     assert sorted(name for name, _ in answer.ranked()) == sorted(model.labels)
 
 
@@ -93,7 +93,7 @@ def test_each_goes_on_after_an_error(model: Model, tmp_path: Path) -> None:
     sources = [(noise(1), RATE), tmp_path / "none.wav", (np.zeros(RATE), RATE), (noise(2), RATE)]
     answers = list(model.predict_each(sources))
     assert [type(answer) for answer in answers] == [Prediction, AudioError, AudioError, Prediction]
-    with pytest.raises(AudioError, match="none.wav: no such file"):
+    with pytest.raises(AudioError, match=r"none\.wav: no such file"):
         model.predict_batch(sources)
 
 

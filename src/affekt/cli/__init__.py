@@ -17,6 +17,7 @@ end early. Ctrl-C ends any command with status 130.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -144,6 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         Arguments without the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The name of a file may hold bytes of another encoding: show them, rather than fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         build_app(words)(args=words, prog_name="affekt")
     except KeyboardInterrupt:

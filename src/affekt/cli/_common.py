@@ -76,7 +76,7 @@ def write_text(text: str, out: Path | None = None) -> None:
         sys.stdout.flush()
         return
     with atomic_path(out) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def emit(rows: Iterable[Row], style: Format, out: Path | None = None, title: str = "") -> None:

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from affekt import __version__
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def findings(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]:
+    return {row["what"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+
+def test_a_healthy_installation(run: Run, tiny_model: Path) -> None:
+    done = run("doctor", "--model", tiny_model, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = findings(done)
+    assert found["affekt"]["detail"] == __version__
+    assert found["numpy"]["detail"] == version("numpy")
+    for kind in ("wav", "flac", "ogg", "mp3", "m4a", "webm"):
+        assert found[f"reads {kind}"]["state"] == "ok"
+    assert found[f"model {tiny_model}"]["state"] == "ok"
+    assert "broken" not in {row["state"] for row in found.values()}
+
+
+def test_a_corpus_is_found(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "corpora" / "emodb").mkdir(parents=True)
+    done = run("doctor", "-m", tiny_model, "--data", "corpora", "--format", "json")
+    found = findings(done)
+    assert found["corpus emodb"]["state"] == "ok"
+    assert found["corpus ravdess"]["state"] == "absent"
+    assert "affekt data get ravdess" in found["corpus ravdess"]["detail"]
+
+
+def test_a_missing_extra_is_no_fault(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['librosa'] = None")
+    env = {"PYTHONPATH": str(tmp_path)}
+    done = run("doctor", "-m", tiny_model, "--format", "json", env=env)
+    assert done.returncode == 0, done.stderr
+    features = findings(done)["extra features"]
+    assert features["state"] == "absent"
+    assert "pip install 'affekt[features]'" in features["detail"]
+
+
+@pytest.mark.parametrize(
+    ("package", "broken"),
+    [("soxr", "soxr"), ("onnxruntime", "onnxruntime"), ("soundfile", "soundfile")],
+)
+def test_a_broken_package(
+    package: str, broken: str, run: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules['{package}'] = None")
+    env = {"PYTHONPATH": str(tmp_path)}
+    done = run("doctor", "-m", tiny_model, "--format", "json", env=env)
+    assert done.returncode == 1, done.stderr
+    found = findings(done)
+    assert found[broken]["state"] == "broken"
+    assert f"pip install --force-reinstall {package}" in found[broken]["detail"]
+    assert done.stderr.startswith("error: broken: ")
+
+
+def test_a_model_that_does_not_load(run: Run) -> None:
+    done = run("doctor", "--model", "./none")
+    assert done.returncode == 1
+    assert "no model at none" in done.stdout
+    assert done.stderr == "error: broken: model ./none\n"

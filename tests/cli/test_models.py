@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from affekt.runtime.facts import UNINTENDED_USE
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_facts_for_people(run: Run, tiny_model: Path) -> None:
+    done = run("models", tiny_model, env={"COLUMNS": "60"})
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "noise, 12 clips of 3 speakers (CC0-1.0)" in said
+    assert "made-up: UAR 25.0 %, accuracy 50.0 %" in said
+    assert UNINTENDED_USE in said
+    lines = [line for line in done.stdout.splitlines() if str(tiny_model) not in line]
+    assert max(map(len, lines)) <= 60
+
+
+def test_facts_for_machines(run: Run, tiny_model: Path) -> None:
+    done = run("models", tiny_model, tiny_model / "model.onnx", "--format", "json")
+    directory, graph = map(json.loads, done.stdout.splitlines())
+    assert directory["metrics"] == [{"protocol": "made-up", "uar": 0.25, "wa": 0.5}]
+    assert directory["bytes"] == (tiny_model / "model.onnx").stat().st_size
+    assert {**graph, "model": ""} == {**directory, "model": ""}
+
+
+def test_csv(run: Run, tiny_model: Path) -> None:
+    done = run("models", tiny_model, "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert row["labels"] == "angry; disgust; fearful; happy; neutral; sad"
+
+
+def test_the_cache_is_listed(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    root = tmp_path / "cache" / "models"
+    shutil.copytree(tiny_model, root / "ana--voice" / "main")
+    shutil.copytree(tiny_model, root / "ana--voice" / "v2")
+    shutil.copytree(tiny_model, root / "bo--damaged" / "main")
+    (root / "bo--damaged" / "main" / "config.json").write_text("{")
+    done = run("models", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    names = [json.loads(line)["model"] for line in done.stdout.splitlines()]
+    assert [name for name in names if name != "default"] == ["ana/voice", "ana/voice@v2"]
+    assert "bo--damaged" in done.stderr
+
+
+def test_a_model_that_is_not_there(run: Run) -> None:
+    done = run("models", "./none")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no model at none")
