@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 import shlex
 import shutil
@@ -149,3 +151,22 @@ def test_the_checks_see_a_fault() -> None:
     assert usage_fault(["nonsense"]) == "no command 'nonsense'"
     assert usage_fault(["predict", "a.wav", "--nonsense"]) == "no option '--nonsense'"
     assert usage_fault(["predict", "a.wav"]) is None
+
+
+def test_the_speed_table_is_the_measured_one() -> None:
+    location = ROOT / "benchmarks" / "speed.py"
+    spec = importlib.util.spec_from_file_location("speed", location)
+    assert spec is not None and spec.loader is not None
+    speed = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(speed)
+    if not speed.RESULT.is_file():
+        pytest.skip("no measurement of speed is stored yet")
+    result = json.loads(speed.RESULT.read_text(encoding="utf-8"))
+    assert speed.table(result) in speed.PAGE.read_text(encoding="utf-8"), "run `make tables`"
+
+
+def test_the_results_table_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from affekt.evaluation.results import main
+
+    monkeypatch.chdir(ROOT)
+    assert main(["--check"]) == 0, "run `make tables`"
