@@ -14,7 +14,7 @@ from affekt.errors import ConfigError
 
 if sys.version_info >= (3, 11):
     import tomllib
-else:  # pragma: no cover - the standard library has it from 3.11 on
+else:  # the standard library has it from 3.11 on
     import tomli as tomllib
 
 T = TypeVar("T")
@@ -30,7 +30,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            values: dict[str, Any] = tomllib.load(file)
+            return values
     except FileNotFoundError:
         raise ConfigError(f"recipe not found: {path}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -99,10 +100,13 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} must be a table, got {value!r}")
         return build(hint, value, where)
-    if origin in (dict, Mapping) or hint is dict or origin is types.MappingProxyType:
+    if origin is dict:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} must be a table, got {value!r}")
-        return dict(value)
+        inner = typing.get_args(hint)[1]
+        return {key: _convert(inner, item, f"{where}.{key}") for key, item in value.items()}
+    if hint is Any:
+        return value
     return _scalar(hint, value, where)
 
 

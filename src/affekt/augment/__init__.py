@@ -7,9 +7,10 @@ returns a new batch; the same generator state gives the same result.
 
 from __future__ import annotations
 
+from affekt.augment.band_limit import BandLimit
 from affekt.augment.channel_tilt import ChannelTilt
 from affekt.augment.mixup import Mixup
 from affekt.augment.noise_floor import NoiseFloor
 from affekt.augment.spec_augment import SpecAugment
 
-__all__ = ["ChannelTilt", "Mixup", "NoiseFloor", "SpecAugment"]
+__all__ = ["BandLimit", "ChannelTilt", "Mixup", "NoiseFloor", "SpecAugment"]

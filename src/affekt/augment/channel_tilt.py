@@ -40,4 +40,4 @@ class ChannelTilt:
         slope = np.linspace(-1.0, 1.0, n_mels)[None, :, None]
         gain_db = rng.normal(0.0, self.tilt_db, (batch, 1, 1)) * slope
         gain_db = gain_db + rng.normal(0.0, self.level_db, (batch, 1, 1))
-        return power * np.exp(gain_db * _DB_TO_NEPER).astype(power.dtype)
+        return np.asarray(power * np.exp(gain_db * _DB_TO_NEPER).astype(power.dtype))

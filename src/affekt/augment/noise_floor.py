@@ -51,4 +51,4 @@ class NoiseFloor:
         shape = shape / shape.mean(axis=1, keepdims=True)
         level = power.mean(axis=(1, 2), keepdims=True) * 10 ** (-snr_db / 10) * chosen
         noise = rng.standard_exponential(power.shape, dtype=np.float32)
-        return power + noise * (level * shape).astype(power.dtype)
+        return np.asarray(power + noise * (level * shape).astype(power.dtype))

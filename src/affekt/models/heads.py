@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 
 class EmotionHead(nn.Sequential):
@@ -17,8 +17,3 @@ class EmotionHead(nn.Sequential):
             nn.Dropout(dropout),
             nn.Linear(embedding_size, n_classes),
         )
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """``[batch, embedding] -> [batch, classes]``."""
-        logits: Tensor = super().forward(embedding)
-        return logits

@@ -91,11 +91,13 @@ class Network(nn.Module):
         """
         x = (log_mel - self.feature_mean) / self.feature_scale
         if lengths is None:
-            return self.pooling(self.encoder(x).float())
+            pooled: Tensor = self.pooling(self.encoder(x).float())
+            return pooled
         steps = torch.arange(x.shape[2], device=x.device)
         mask = (steps < lengths[:, None]).to(x.dtype)[:, None]  # [batch, 1, frames]
         frames = self.encoder(x, mask).float()
-        return self.pooling(frames, mask[..., :: self.encoder.time_stride])
+        pooled = self.pooling(frames, mask[..., :: self.encoder.time_stride])
+        return pooled
 
     def classify(self, log_mel: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Log-mel frames ``[batch, n_mels, frames]`` to logits ``[batch, classes]``."""

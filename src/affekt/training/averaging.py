@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+
+from affekt.models import Network
 
 
 class WeightAverage:
@@ -16,18 +17,18 @@ class WeightAverage:
 
     Parameters
     ----------
-    network : nn.Module
+    network : Network
         The network being trained.
     decay : float
         Share of the average kept at each step; while there are few steps, less.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         self.network = copy.deepcopy(network).eval()
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         """Move the average towards the network after optimiser step ``step`` (from 0)."""
         decay = min(self.decay, (step + 1) / (step + 10)) if self.decay else 0.0
         current = network.state_dict()

@@ -115,7 +115,8 @@ class Batches:
         if augment.enabled:
             floor = np.float32(self.recipe.model.frontend.floor)
             power = np.maximum(np.exp(log_mel) - floor, 0)
-            power = augment.channel_tilt(augment.noise_floor(power, rng), rng)
+            for transform in (augment.band_limit, augment.noise_floor, augment.channel_tilt):
+                power = transform(power, rng)
             log_mel = np.log(power + floor)
             log_mel = augment.spec_augment(log_mel, rng, fill=self.fill)
             share, partner = augment.mixup.draw(len(chosen), rng)

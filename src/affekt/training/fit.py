@@ -106,7 +106,7 @@ def fit(
         batches,
         recipe.training,
         folder,
-        _fingerprint(recipe, train, validation, seed),
+        run_fingerprint(recipe, train, validation, seed),
         lambda candidate: _validate(candidate, validation, store),
         seed,
         reporter,
@@ -153,7 +153,7 @@ def _targets(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
     return np.array([labels.index(clip.emotion) for clip in clips])
 
 
-def _fingerprint(
+def run_fingerprint(
     recipe: Recipe, train: Sequence[Clip], validation: Sequence[Clip], seed: int
 ) -> str:
     """SHA-256 of everything that decides a run."""

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -42,8 +42,8 @@ class Epoch:
 class Reporter(Protocol):
     """Hears how a run goes: the command line draws a bar, tests count."""
 
-    def started(self, first_step: int, steps: int) -> None:
-        """A run begins at a step, of so many."""
+    def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
+        """A run begins at a step, of so many, after the epochs of an interrupted one."""
 
     def step(self, step: int, loss: float) -> None:
         """A step is done."""
@@ -55,7 +55,7 @@ class Reporter(Protocol):
 class Quiet:
     """The reporter that says nothing."""
 
-    def started(self, first_step: int, steps: int) -> None:
+    def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
         """Nothing."""
 
     def step(self, step: int, loss: float) -> None:
@@ -132,7 +132,7 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / LAST).exists():
             self._resume()
-        self.reporter.started(self.step, self.steps)
+        self.reporter.started(self.step, self.steps, self.history)
         with _stop_requests() as stop:
             self._saved_at = self._started_at = time.monotonic()
             while self.step < self.steps and not self._out_of_patience():
@@ -185,7 +185,7 @@ class Trainer:
                 f"the loss became {loss.item()} at step {self.step}: lower training.learning_rate"
             )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
         self.optimizer.step()
         self.average.update(self.network, self.step)

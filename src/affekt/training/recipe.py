@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from affekt.augment import ChannelTilt, Mixup, NoiseFloor, SpecAugment
+from affekt.augment import BandLimit, ChannelTilt, Mixup, NoiseFloor, SpecAugment
 from affekt.config import build, read_toml
 from affekt.errors import ConfigError
 from affekt.labels import canonical
@@ -48,12 +48,12 @@ class DataConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(canonical(name) for name in self.labels)))
         for name, weight in self.weights.items():
-            if not isinstance(weight, (int, float)) or weight <= 0:
+            if weight <= 0:
                 raise ConfigError(f"data.weights.{name} must be a positive number, got {weight!r}")
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelRecipe:
     """The network: an architecture of the registry, its options, and the frontend."""
 
     architecture: str = "cnn"
@@ -145,6 +145,7 @@ class AugmentConfig:
     """Which augmentations a training batch goes through; leave a table out for its defaults."""
 
     enabled: bool = True
+    band_limit: BandLimit = field(default_factory=BandLimit)
     noise_floor: NoiseFloor = field(default_factory=NoiseFloor)
     channel_tilt: ChannelTilt = field(default_factory=ChannelTilt)
     spec_augment: SpecAugment = field(default_factory=SpecAugment)
@@ -158,7 +159,7 @@ class Recipe:
     name: str = ""
     description: str = ""
     data: DataConfig = field(default_factory=DataConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelRecipe = field(default_factory=ModelRecipe)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 

@@ -1,0 +1,51 @@
+"""Loss of the highest and lowest bands: telephones, cheap microphones, old codecs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from affekt.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class BandLimit:
+    """Silence the outer mel bands of some of the recordings.
+
+    Parameters
+    ----------
+    probability : float
+        Share of the recordings that are limited.
+    max_high : float
+        Largest share of the bands lost at the top; 0.35 of 64 bands up to 8 kHz leaves a
+        telephone's 3.4 kHz.
+    max_low : float
+        Largest share of the bands lost at the bottom; 0.08 cuts below 300 Hz.
+    attenuation_db : float
+        By how much the lost bands are weaker.
+    """
+
+    probability: float = 0.2
+    max_high: float = 0.35
+    max_low: float = 0.08
+    attenuation_db: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ConfigError(f"band_limit: probability {self.probability:g} is not in [0, 1]")
+        if min(self.max_high, self.max_low) < 0 or self.max_high + self.max_low >= 1:
+            raise ConfigError(
+                f"band_limit: shares {self.max_high:g} and {self.max_low:g} leave no band"
+            )
+
+    def __call__(self, power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Apply to mel power ``[batch, n_mels, frames]``; same shape out."""
+        batch, n_mels, _ = power.shape
+        chosen = rng.random((batch, 1)) < self.probability
+        lost_high = rng.uniform(0, self.max_high, (batch, 1)) * n_mels
+        lost_low = rng.uniform(0, self.max_low, (batch, 1)) * n_mels
+        band = np.arange(n_mels)[None]
+        lost = chosen & ((band >= n_mels - lost_high) | (band < lost_low))
+        gain = np.where(lost, 10 ** (-self.attenuation_db / 10), 1.0).astype(power.dtype)
+        return np.asarray(power * gain[:, :, None])

@@ -1,0 +1,96 @@
+"""How a run looks on a terminal: a bar with loss, validation UAR and the time left."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from affekt.cli._common import log, watched
+
+if TYPE_CHECKING:
+    from affekt.training.loop import Epoch
+
+
+class RunView:
+    """Reports a run on stderr: a live bar for people, one line per epoch for logs."""
+
+    def __init__(self, bar: Any | None, quiet_epochs: bool = False) -> None:
+        self._bar = bar
+        self._task: Any = None
+        self._steps = 0
+        self._uar = "-"
+        self._quiet_epochs = quiet_epochs
+        self.title = "training"
+
+    def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
+        """Show where the run begins."""
+        self._steps = steps
+        self._uar = _percent(history[-1].validation_uar) if history else "-"
+        if first_step:
+            log(f"continuing at step {first_step} of {steps}")
+        if self._bar:
+            self._bar.update(self._task_of("training"), completed=first_step, total=steps, facts="")
+
+    def step(self, step: int, loss: float) -> None:
+        """Move the bar."""
+        if self._bar:
+            facts = f"loss {loss:.3f}  UAR {self._uar}"
+            self._bar.update(self._task, completed=step, facts=facts)
+
+    def epoch(self, row: Epoch) -> None:
+        """Remember the validation UAR; without a bar, print a line."""
+        self._uar = _percent(row.validation_uar)
+        if not self._bar and not self._quiet_epochs:
+            log(
+                f"epoch {row.epoch:3d}  step {row.step}/{self._steps}  loss {row.loss:.4f}  "
+                f"validation loss {row.validation_loss:.4f}  UAR {self._uar}  {row.seconds:.0f} s"
+            )
+
+    def reading(self, what: str, done: int, total: int) -> None:
+        """Show how far the reading of the audio is."""
+        if self._bar:
+            task = self._task_of(what)
+            self._bar.update(task, completed=done, total=total, facts="", description=what)
+
+    def _task_of(self, what: str) -> Any:
+        title = self.title if what == "training" else what
+        if self._task is None:
+            self._task = self._bar.add_task(title, total=None, facts="")  # type: ignore[union-attr]
+        else:
+            self._bar.update(self._task, description=title)  # type: ignore[union-attr]
+        return self._task
+
+
+@contextmanager
+def run_view(quiet_epochs: bool = False) -> Iterator[RunView]:
+    """A view on a run, with a bar if a person watches stderr."""
+    if not watched(sys.stderr):
+        yield RunView(None, quiet_epochs)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[facts]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        yield RunView(bar)
+
+
+def _percent(fraction: float) -> str:
+    return "-" if fraction != fraction else f"{100 * fraction:.1f} %"

@@ -1,0 +1,76 @@
+"""``affekt benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affekt.cli._common import DataOption, Format, FormatOption, emit, log
+
+
+def command(
+    protocol: Annotated[str, typer.Argument(help="Name of the protocol, e.g. ravdess-luna5.")],
+    recipe: Annotated[Path, typer.Option("--recipe", "-r", help="TOML file of the recipe.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds: 0, 1, 2 ...")] = 1,
+    folds: Annotated[
+        str, typer.Option(help="Names of some folds, e.g. 1,3; then no result is written.")
+    ] = "",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where finished folds are kept.")] = Path(
+        "runs/benchmark"
+    ),
+    results: Annotated[Path, typer.Option(help="Where the result's JSON file goes.")] = Path(
+        "benchmarks/results"
+    ),
+    data: DataOption = None,
+    format: FormatOption = Format.table,
+) -> None:
+    """Measure a recipe under a published protocol, fold by fold, without shared speakers.
+
+    Finished folds are kept: after Ctrl-C the same command goes on from there. The pooled figures
+    go to RESULTS/PROTOCOL/RECIPE.json, from which the tables of the documentation are made.
+
+    \b
+    Examples:
+      affekt benchmark ravdess-luna5 --recipe recipes/cnn.toml --seeds 3
+      affekt benchmark emodb-loso --recipe recipes/cnn.toml --folds 03,08
+    """
+    from affekt.cli._training import run_view
+    from affekt.evaluation import get_protocol
+    from affekt.evaluation.results import write_result
+    from affekt.training import load_recipe
+    from affekt.training.benchmark import FoldResult, run_benchmark
+
+    chosen = get_protocol(protocol)
+    rows = []
+
+    def announce(fold: FoldResult, known: bool) -> None:
+        row = {"seed": fold.seed, "fold": fold.fold, "clips": len(fold.targets), "uar": fold.uar}
+        rows.append(row)
+        log(
+            f"seed {fold.seed}, fold {fold.fold}: UAR {100 * fold.uar:.1f} %"
+            + (" (done before)" if known else f", {fold.seconds:.0f} s")
+        )
+
+    with run_view(quiet_epochs=True) as view:
+        view.title = protocol
+        result = run_benchmark(
+            chosen,
+            load_recipe(recipe),
+            out,
+            root=data,
+            seeds=range(seeds),
+            folds=[name.strip() for name in folds.split(",") if name.strip()],
+            reporter=view,
+            progress=view.reading,
+            announce=announce,
+        )
+    if result is None:
+        emit(rows, format, title=f"some folds of {protocol}: not a figure of the protocol")
+        return
+    path = write_result(result, results)
+    names = ("uar", "wa", "weighted_f1", "macro_f1", "ece")
+    summary = {"protocol": result.protocol, "recipe": result.recipe, "seeds": len(result.seeds)}
+    emit([{**summary, **{name: getattr(result, name).mean for name in names}}], format)
+    log(f"result: {path}")

@@ -1,0 +1,69 @@
+"""``affekt train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affekt.cli._common import DataOption, Format, FormatOption, emit, log
+
+
+def command(
+    recipe: Annotated[Path, typer.Argument(help="TOML file, e.g. recipes/ravdess-cnn.toml.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            "-s",
+            help="Corpus, CSV manifest, or folder with a sub-folder per emotion; instead of the "
+            "recipe's. May be given several times.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order, augmentation.")] = 0,
+    data: DataOption = None,
+    format: FormatOption = Format.table,
+) -> None:
+    """Train a model from a recipe, or continue the run that lies in --out.
+
+    The folder gets checkpoints, history.csv, curves.png, TensorBoard scalars, the figures on
+    unheard speakers under test/, and model/, which `affekt predict --model` takes. Ctrl-C saves
+    and stops; the same command goes on from there.
+
+    \b
+    Examples:
+      affekt train recipes/ravdess-cnn.toml --out runs/ravdess
+      affekt train recipes/cnn.toml --source my-recordings/ --out runs/mine
+      affekt predict --model runs/mine/model recording.wav
+    """
+    from dataclasses import replace
+
+    from affekt.cli._training import run_view
+    from affekt.training import load_recipe
+    from affekt.training.run import train
+
+    loaded = load_recipe(recipe)
+    if source:
+        loaded = replace(loaded, data=replace(loaded.data, sources=tuple(source)))
+    try:
+        with run_view() as view:
+            result = train(loaded, out, root=data, seed=seed, reporter=view, progress=view.reading)
+    except KeyboardInterrupt:
+        log(f"stopped; the same command continues the run in {out}")
+        raise
+    rows = [
+        {
+            "corpus": corpus,
+            "clips": metrics.n,
+            "uar": round(metrics.uar, 4),
+            "accuracy": round(metrics.wa, 4),
+            "weighted_f1": round(metrics.weighted_f1, 4),
+            "macro_f1": round(metrics.macro_f1, 4),
+            "calibration_error": round(metrics.ece, 4),
+        }
+        for corpus, metrics in result.test.items()
+    ]
+    emit(rows, format, title="on speakers that training never heard")
+    log(f"model: {result.model}")

@@ -1,0 +1,133 @@
+"""Score a model that runs, on clips it may be scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from affekt.errors import AudioError, ConfigError, DataError
+from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
+
+if TYPE_CHECKING:
+    from affekt.audio import AudioSource
+    from affekt.data import Clip
+    from affekt.runtime import Model
+    from affekt.runtime.config import ModelConfig
+
+SIDES = ("train", "validation", "test", "all")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model answered for labelled clips.
+
+    Attributes
+    ----------
+    metrics : Metrics
+    probabilities : array [shape=(clips, classes)]
+        Over the emotions that model and clips share.
+    targets : array of int [shape=(clips,)]
+    errors : mapping of str to str
+        File to what was wrong with it; such clips are not scored.
+    """
+
+    metrics: Metrics
+    probabilities: FloatArray
+    targets: IntArray
+    errors: Mapping[str, str]
+
+
+def side_of(config: ModelConfig, clips: Sequence[Clip], side: str) -> list[Clip]:
+    """Return the clips that were on one side when the model was trained.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Names the speakers of each side.
+    clips : sequence of Clip
+    side : str
+        ``"all"`` takes every clip. Of a corpus that the model never saw, every clip is a test.
+
+    Raises
+    ------
+    ConfigError
+        If the side has no such name.
+    DataError
+        If no clip is on that side.
+    """
+    if side not in SIDES:
+        raise ConfigError(f"unknown split {side!r}: expected one of {', '.join(SIDES)}")
+    speakers = config.raw.get("speakers") or {}
+    known = {name: name_side for name_side, names in speakers.items() for name in names}
+    corpora = {name.split("/")[0] for name in known}
+    chosen = []
+    for clip in clips:
+        if clip.corpus in corpora:
+            found = known.get(clip.speaker_id or "", "test")
+        else:
+            found = clip.split or "test"
+        if side in ("all", found):
+            chosen.append(clip)
+    if not chosen:
+        raise DataError(f"the model has no clips of its {side} side there: try --split all")
+    return chosen
+
+
+def score_model(
+    model: Model, clips: Sequence[Clip], advance: Callable[[float], None] | None = None
+) -> Scored:
+    """Let a model predict labelled clips and score its answers.
+
+    Parameters
+    ----------
+    model : Model
+    clips : sequence of Clip
+        Clips with emotions that the model does not know are left out.
+    advance : callable, optional
+        Called with 1 after each clip.
+
+    Raises
+    ------
+    DataError
+        If model and clips share fewer than two emotions, or no clip can be read.
+    """
+    shared = [name for name in model.labels if name in {clip.emotion for clip in clips}]
+    if len(shared) < 2:
+        raise DataError(
+            f"the model knows {', '.join(model.labels)}; of these the data has only "
+            f"{', '.join(shared) or 'none'}"
+        )
+    columns = [model.labels.index(name) for name in shared]
+    scored, rows, errors = [], [], {}
+    wanted = [clip for clip in clips if clip.emotion in shared]
+    for clip, answer in zip(wanted, model.predict_each(map(_source, wanted)), strict=True):
+        if isinstance(answer, AudioError):
+            errors[str(clip.file)] = str(answer)
+        else:
+            scored.append(clip)
+            rows.append(list(answer.scores.values()))
+        if advance:
+            advance(1)
+    if not scored:
+        raise DataError(f"none of {len(wanted)} clips can be scored: {next(iter(errors.values()))}")
+    probabilities = np.asarray(rows)[:, columns]
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    targets = np.array([shared.index(clip.emotion) for clip in scored])
+    speakers = [clip.speaker_id or "" for clip in scored]
+    metrics = evaluate(probabilities, targets, shared, speakers=speakers if all(speakers) else None)
+    return Scored(metrics, probabilities, targets, errors)
+
+
+def _source(clip: Clip) -> AudioSource:
+    """The stretch of audio that a clip is."""
+    if clip.start is None and clip.end is None:
+        return clip.file
+    from affekt.audio import decode
+
+    samples, rate = decode(clip.file)
+    first = round((clip.start or 0.0) * rate)
+    last = len(samples) if clip.end is None else round(clip.end * rate)
+    return samples[first:last], rate

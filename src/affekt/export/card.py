@@ -1,0 +1,77 @@
+"""The model card: what a model was trained on, how well it does, what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def model_card(config: Mapping[str, Any], graph_bytes: int) -> str:
+    """Return the model card as Markdown with the front matter that model hubs read.
+
+    Parameters
+    ----------
+    config : Mapping
+        The contents of ``config.json``.
+    graph_bytes : int
+        Size of ``model.onnx``.
+    """
+    labels = list(config["id2label"].values())
+    architecture = config["architecture"]
+    lines = [
+        "---",
+        "library_name: affekt",
+        "pipeline_tag: audio-classification",
+        "tags: [speech-emotion-recognition]",
+        "---",
+        "",
+        f"# {config['name']}",
+        "",
+        f"Hears {', '.join(labels[:-1])} or {labels[-1]} in a voice. Takes float32 samples at "
+        f"{config['sample_rate']} Hz, mono, of any length; the log-mel frontend is part of the "
+        "graph.",
+        "",
+        "```console",
+        "$ affekt predict recording.wav --model <this folder>",
+        "```",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| architecture | `{architecture['name']}` |",
+        f"| parameters | {config['parameters']:,} |",
+        f"| `model.onnx` | {graph_bytes:,} bytes |",
+        f"| temperature | {config['calibration']['temperature']:.3f} |",
+        f"| licence of the weights | {config['licence'] or 'not stated: trained on own data'} |",
+        "",
+        "## Trained on",
+        "",
+        "| corpus | licence | clips | speakers |",
+        "|---|---|---:|---:|",
+    ]
+    for row in config["training_data"]:
+        licence = row["licence"] or "not stated"
+        lines.append(f"| {row['corpus']} | {licence} | {row['clips']:,} | {row['speakers']} |")
+    lines += ["", "## Figures", ""]
+    lines += _figures(config)
+    lines += ["", "## Intended and unintended use", "", config["intended_use"], ""]
+    lines += [
+        "The corpora are acted, by few speakers, in few languages. On voices, rooms, languages "
+        "and microphones unlike theirs, expect less than the figures above.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _figures(config: Mapping[str, Any]) -> list[str]:
+    if not config["metrics"]:
+        return ["Not measured."]
+    lines = [
+        "On speakers that training and validation never heard:",
+        "",
+        "| data | clips | speakers | UAR | accuracy | macro F1 | calibration error |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in config["metrics"]:
+        scores = " | ".join(f"{100 * row[name]:.1f} %" for name in ("uar", "wa", "macro_f1", "ece"))
+        lines.append(f"| {row['protocol']} | {row['clips']} | {row['speakers']} | {scores} |")
+    return lines

@@ -1,0 +1,173 @@
+"""The model directory: ``config.json``, ``model.onnx``, ``model.safetensors``, ``README.md``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from affekt import __version__
+from affekt.config import to_dict
+from affekt.data import CORPORA, Clip
+from affekt.errors import ModelError
+from affekt.export.card import model_card
+from affekt.export.onnx import Parity, check_parity, export_onnx
+from affekt.files import atomic_path
+from affekt.models import Network, NetworkConfig, build_network, describe
+from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE
+from affekt.runtime.config import FORMAT_VERSION
+from affekt.training import checkpoint
+
+WEIGHTS_FILE = "model.safetensors"
+MINIMUM_DURATION = 0.1  # seconds; shorter than a syllable there is nothing to hear
+OWN_RECORDINGS = "own recordings"
+
+INTENDED_USE = (
+    "For research, media, games, accessibility and self-observation with the knowledge of the "
+    "people heard. It reports how acted emotions sound, not what a person feels. Not for "
+    "inferring emotions at work or in education, which the EU AI Act prohibits (Art. 5(1)(f)), "
+    "and not for decisions about people: hiring, credit, insurance, policing, migration, health."
+)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model directory says besides the weights.
+
+    Attributes
+    ----------
+    name : str
+    clips : mapping of str to sequence of Clip
+        By ``"train"``, ``"validation"`` and ``"test"``.
+    metrics : sequence of mapping
+        Figures with their ``protocol`` and the scores of :mod:`affekt.evaluation`.
+    seed : int
+    """
+
+    name: str
+    clips: Mapping[str, Sequence[Clip]]
+    metrics: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    seed: int = 0
+
+
+def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> Parity:
+    """Write a model directory and prove that its ONNX file answers as the network does.
+
+    Parameters
+    ----------
+    network : Network
+        Trained and calibrated.
+    folder : Path
+        Made if missing; its files are replaced one by one, each whole.
+    facts : ModelFacts
+
+    Raises
+    ------
+    ModelError
+        If the exported file differs from the network.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = _config(network, facts)
+    graph = folder / GRAPH_FILE
+    export_onnx(network, graph, config)
+    parity = check_parity(network, graph)
+    checkpoint.save(folder / WEIGHTS_FILE, dict(network.state_dict()), config)
+    texts = {
+        folder / CONFIG_FILE: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+        folder / CARD_FILE: model_card(config, graph.stat().st_size),
+    }
+    for path, text in texts.items():
+        with atomic_path(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    return parity
+
+
+def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
+    """Make the network of a model directory again, with its configuration.
+
+    Raises
+    ------
+    ModelError
+        If the weights are missing or damaged.
+    """
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise ModelError(f"{folder} has no {WEIGHTS_FILE}: it cannot be exported or trained again")
+    state, config = checkpoint.load(folder / WEIGHTS_FILE)
+    options = dict(config["architecture"])
+    from affekt.config import build
+    from affekt.models.frontend import FrontendConfig
+
+    network = build_network(
+        NetworkConfig(
+            labels=tuple(config["id2label"][str(i)] for i in range(len(config["id2label"]))),
+            architecture=options.pop("name"),
+            options=options,
+            frontend=build(FrontendConfig, config["frontend"], "frontend"),
+        ),
+        state,
+    )
+    return network.eval(), config
+
+
+def _config(network: Network, facts: ModelFacts) -> dict[str, Any]:
+    """The contents of ``config.json``."""
+    description = describe(network)
+    seconds = description.receptive_field
+    return {
+        "format_version": FORMAT_VERSION,
+        "affekt_version": __version__,
+        "model_type": "affekt",
+        "name": facts.name,
+        "architecture": {"name": description.architecture, **network.config.options},
+        "id2label": {str(index): label for index, label in enumerate(network.config.labels)},
+        "sample_rate": network.config.frontend.sample_rate,
+        "frontend": to_dict(network.config.frontend),
+        "calibration": {
+            "method": "temperature",
+            "temperature": round(float(network.temperature), 6),
+        },
+        "parameters": description.parameters,
+        "receptive_field": None if seconds is None else round(seconds, 4),
+        "streamable": description.streamable,
+        "minimum_duration": MINIMUM_DURATION,
+        "embedding_size": description.embedding_size,
+        "seed": facts.seed,
+        "training_data": [*_training_data(facts.clips)],
+        "speakers": {side: _speakers(clips) for side, clips in facts.clips.items()},
+        "licence": _licence(facts.clips.get("train", ())),
+        "metrics": list(facts.metrics),
+        "intended_use": INTENDED_USE,
+    }
+
+
+def _training_data(clips: Mapping[str, Sequence[Clip]]) -> list[dict[str, Any]]:
+    """Per corpus: its licence, and how much of it the weights have learned from."""
+    train = clips.get("train", ())
+    rows = []
+    for name in sorted({clip.corpus for clip in train}):
+        own = [clip for clip in train if clip.corpus == name]
+        rows.append(
+            {
+                "corpus": name or OWN_RECORDINGS,
+                "licence": CORPORA[name].licence if name in CORPORA else "",
+                "clips": len(own),
+                "speakers": len({clip.speaker for clip in own}),
+            }
+        )
+    return rows
+
+
+def _speakers(clips: Sequence[Clip]) -> list[str]:
+    return sorted({clip.speaker_id for clip in clips if clip.speaker_id})
+
+
+def _licence(train: Sequence[Clip]) -> str:
+    """What the corpora allow with the weights."""
+    names = sorted({clip.corpus for clip in train})
+    if any(name in CORPORA and CORPORA[name].non_commercial for name in names):
+        return "CC-BY-NC-SA-4.0 (non-commercial: trained with a corpus that forbids more)"
+    if names and all(name in CORPORA for name in names):
+        return "CC-BY-4.0"
+    return ""

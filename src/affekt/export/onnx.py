@@ -1,0 +1,155 @@
+"""The network as an ONNX file: waveform in, probabilities and embedding out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from affekt.errors import ModelError
+from affekt.files import atomic_path
+from affekt.models import Network
+from affekt.runtime.bundle import METADATA_KEY
+
+OPSET = 18
+"""Version of the ONNX operators: old enough for runtimes of 2023."""
+
+PARITY_DURATIONS = (0.1, 0.5, 1.0, 3.0, 10.0)  # seconds
+PARITY_BATCH_SIZES = (1, 2, 5)
+PARITY_TOLERANCE = 1e-4  # of a probability
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported file is from the network it came from.
+
+    Attributes
+    ----------
+    max_difference, mean_difference : float
+        Of probabilities, over all lengths and batch sizes.
+    label_agreement : float
+        Share of the inputs that get the same label, from 0 to 1.
+    durations : tuple of float
+        Lengths tried, in seconds.
+    batch_sizes : tuple of int
+    """
+
+    max_difference: float
+    mean_difference: float
+    label_agreement: float
+    durations: tuple[float, ...]
+    batch_sizes: tuple[int, ...]
+
+
+def export_onnx(network: Network, path: Path, metadata: Mapping[str, Any]) -> None:
+    """Write a network as ONNX with dynamic batch and length.
+
+    Parameters
+    ----------
+    network : Network
+    path : Path
+        Replaced when the new file is complete.
+    metadata : Mapping
+        The model's ``config.json``, stored inside the file as well.
+    """
+    sample_rate = network.config.frontend.sample_rate
+    example = torch.zeros(2, sample_rate)
+    batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=400)
+    with _quiet(), atomic_path(path) as partial:
+        program = torch.onnx.export(
+            network.eval(),
+            (example,),
+            dynamo=True,
+            input_names=["waveform"],
+            output_names=["probabilities", "embedding"],
+            dynamic_shapes=({0: batch, 1: samples},),
+            opset_version=OPSET,
+            verbose=False,
+        )
+        if program is None:
+            raise ModelError("the network could not be exported to ONNX")
+        model = program.model_proto
+        # Names of source lines and modules only make the file larger.
+        for node in model.graph.node:
+            del node.metadata_props[:]
+        onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+        onnx.save(model, partial)
+
+
+def check_parity(
+    network: Network,
+    path: Path,
+    *,
+    durations: Sequence[float] = PARITY_DURATIONS,
+    batch_sizes: Sequence[int] = PARITY_BATCH_SIZES,
+    tolerance: float = PARITY_TOLERANCE,
+    seed: int = 0,
+) -> Parity:
+    """Run a network and its exported file on the same waveforms, at all lengths and batch sizes.
+
+    Raises
+    ------
+    ModelError
+        If any probability differs by more than ``tolerance``.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(seed)
+    sample_rate = network.config.frontend.sample_rate
+    differences, agreements = [], []
+    for duration in durations:
+        for batch_size in batch_sizes:
+            shape = (batch_size, round(duration * sample_rate))
+            waveform = _voice_like(shape, sample_rate, rng)
+            with torch.inference_mode():
+                expected = network.eval()(torch.from_numpy(waveform))[0].numpy()
+            (found,) = session.run(["probabilities"], {"waveform": waveform})
+            differences.append(np.abs(found - expected).ravel())
+            agreements.append(found.argmax(axis=1) == expected.argmax(axis=1))
+    difference = np.concatenate(differences)
+    if not difference.max() <= tolerance:
+        raise ModelError(
+            f"{path} differs from its network by {difference.max():.2g} "
+            f"where {tolerance:g} is allowed"
+        )
+    return Parity(
+        max_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        label_agreement=float(np.concatenate(agreements).mean()),
+        durations=tuple(durations),
+        batch_sizes=tuple(batch_sizes),
+    )
+
+
+def _voice_like(shape: tuple[int, int], sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Harmonics with a moving pitch and some noise ``[batch, samples]``: no two rows alike."""
+    time = np.arange(shape[1]) / sample_rate
+    pitch_hz = rng.uniform(90, 300, (shape[0], 1)) * (1 + 0.1 * np.sin(2 * np.pi * 3 * time))
+    phase = 2 * np.pi * np.cumsum(pitch_hz, axis=1) / sample_rate
+    voice = sum(np.sin(k * phase) / k for k in range(1, 12))
+    noise = rng.normal(0, 0.02, shape)
+    return np.asarray(0.1 * voice + noise, dtype=np.float32)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the exporter's own chatter, which speaks of torch's insides, not of the model."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

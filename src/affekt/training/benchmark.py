@@ -1,0 +1,240 @@
+"""A recipe under a protocol: every fold and seed trained, scored once, and pooled."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affekt.errors import ConfigError
+from affekt.evaluation import Fold, Protocol
+from affekt.evaluation.calibration import apply_temperature
+from affekt.evaluation.metrics import uar
+from affekt.evaluation.results import (
+    Predictions,
+    Result,
+    commit,
+    data_fingerprint,
+    software_versions,
+    summarise,
+)
+from affekt.export import export_onnx
+from affekt.files import atomic_path
+from affekt.models import Network, describe
+from affekt.training.features import FeatureStore, Progress
+from affekt.training.fit import fit, run_fingerprint
+from affekt.training.infer import score_clips
+from affekt.training.loop import LAST, Reporter
+from affekt.training.recipe import Recipe
+from affekt.training.sides import extra_clips
+
+_PREDICTIONS = "predictions.npz"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A fold of one seed, scored.
+
+    ``seconds`` is the time that training and scoring took when it was made.
+    """
+
+    seed: int
+    fold: str
+    probabilities: np.ndarray  # [clips, classes]
+    targets: np.ndarray  # [clips]
+    speakers: tuple[str, ...]
+    parameters: int
+    bytes: int
+    seconds: float
+
+    @property
+    def uar(self) -> float:
+        """UAR of this fold alone."""
+        predicted = self.probabilities.argmax(axis=1)
+        return uar(self.targets, predicted, self.probabilities.shape[1])
+
+
+Announce = Callable[[FoldResult, bool], None]
+"""Called with every fold that is done, and whether it was done in an earlier call."""
+
+
+def run_benchmark(
+    protocol: Protocol,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    root: Path | None = None,
+    seeds: Sequence[int] = (0,),
+    folds: Sequence[str] = (),
+    reporter: Reporter | None = None,
+    progress: Progress | None = None,
+    announce: Announce | None = None,
+) -> Result | None:
+    """Measure a recipe under a protocol; folds that are done already are not done again.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    recipe : Recipe
+        Its ``data.sources`` are replaced by the protocol's corpora; ``data.extra`` lends
+        further training clips.
+    folder : Path
+        Keeps one folder per seed and fold, for resuming.
+    seeds : sequence of int
+    folds : sequence of str
+        Names of the folds to run; all when empty.
+
+    Returns
+    -------
+    Result or None
+        None when only some of the folds were run: their figure would not be the protocol's.
+
+    Raises
+    ------
+    AffektError
+        If a fold shares a speaker between its sides, data is missing, or a name is unknown.
+    """
+    clips = protocol.load(root)
+    extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
+    every = protocol.folds(clips)
+    chosen = _chosen(every, folds)
+    store = FeatureStore(recipe.model.frontend)
+    done = []
+    for seed in seeds:
+        for fold in chosen:
+            place = folder / protocol.name / recipe.name / f"seed-{seed}" / f"fold-{fold.name}"
+            train = [*fold.train, *extra]
+            fingerprint = run_fingerprint(recipe, train, fold.validation, seed)
+            result = _read(place / _PREDICTIONS, fingerprint)
+            known = result is not None
+            if result is None:
+                started = time.monotonic()
+                fitted = fit(
+                    recipe,
+                    train,
+                    fold.validation,
+                    place,
+                    seed=seed,
+                    store=store,
+                    reporter=reporter,
+                    progress=progress,
+                )
+                result = _score(fitted.network, fold, protocol, store, seed, started)
+                _write(place, result, fingerprint)
+            if announce:
+                announce(result, known)
+            done.append(result)
+    if len(chosen) < len(every):
+        return None
+    return _pooled(protocol, recipe, done, clips, seeds)
+
+
+def _chosen(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
+    known = {fold.name: fold for fold in every}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown fold {name!r}: expected one of {', '.join(known)}")
+    return [known[name] for name in names] or list(every)
+
+
+def _score(
+    network: Network,
+    fold: Fold,
+    protocol: Protocol,
+    store: FeatureStore,
+    seed: int,
+    started: float,
+) -> FoldResult:
+    """Score the test clips once, over the protocol's classes alone."""
+    own = [network.config.labels.index(label) for label in protocol.labels]
+    logits = score_clips(network, fold.test, store)[:, own]
+    return FoldResult(
+        seed=seed,
+        fold=fold.name,
+        probabilities=apply_temperature(logits, float(network.temperature)),
+        targets=np.array([protocol.labels.index(clip.emotion) for clip in fold.test]),
+        speakers=tuple(f"{clip.corpus}/{clip.speaker}" for clip in fold.test),
+        parameters=describe(network).parameters,
+        bytes=_exported_bytes(network),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _exported_bytes(network: Network) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(network, path, {})
+        return path.stat().st_size
+
+
+def _pooled(
+    protocol: Protocol,
+    recipe: Recipe,
+    done: Sequence[FoldResult],
+    clips: Sequence[Any],
+    seeds: Sequence[int],
+) -> Result:
+    runs = []
+    for seed in seeds:
+        own = [result for result in done if result.seed == seed]
+        runs.append(
+            Predictions(
+                np.concatenate([result.probabilities for result in own]),
+                np.concatenate([result.targets for result in own]),
+                [speaker for result in own for speaker in result.speakers],
+                [result.fold for result in own for _ in result.speakers],
+            )
+        )
+    summary = summarise(runs, protocol.labels)
+    return Result(
+        **{name: getattr(summary, name) for name in asdict(summary)},
+        protocol=protocol.name,
+        recipe=recipe.name,
+        seeds=tuple(seeds),
+        parameters=done[0].parameters,
+        bytes=done[0].bytes,
+        extra_data=recipe.data.extra,
+        commit=commit(),
+        data_sha256=data_fingerprint(clips),
+        versions=software_versions(),
+        wall_seconds=round(sum(result.seconds for result in done), 1),
+    )
+
+
+def _write(folder: Path, result: FoldResult, fingerprint: str) -> None:
+    facts = {
+        "fingerprint": fingerprint,
+        **{key: getattr(result, key) for key in ("seed", "fold", "parameters", "bytes", "seconds")},
+    }
+    with atomic_path(folder / _PREDICTIONS) as partial:
+        np.savez_compressed(
+            partial,
+            probabilities=result.probabilities,
+            targets=result.targets,
+            speakers=np.array(result.speakers),
+            facts=np.array(json.dumps(facts)),
+        )
+    # The predictions are what the figure needs; the optimiser's state served for resuming.
+    (folder / LAST).unlink(missing_ok=True)
+
+
+def _read(path: Path, fingerprint: str) -> FoldResult | None:
+    """The fold if it was done with the same recipe, data and seed."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as file:
+        facts = json.loads(str(file["facts"]))
+        if facts.pop("fingerprint") != fingerprint:
+            return None
+        return FoldResult(
+            probabilities=file["probabilities"],
+            targets=file["targets"],
+            speakers=tuple(map(str, file["speakers"])),
+            **facts,
+        )

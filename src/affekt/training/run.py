@@ -1,0 +1,153 @@
+"""A whole training run in one folder: data, history, checkpoints, figures, model directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affekt.data import Clip, write_manifest
+from affekt.errors import ConfigError
+from affekt.evaluation import Metrics, evaluate
+from affekt.evaluation.calibration import apply_temperature
+from affekt.evaluation.report import write_report
+from affekt.export import ModelFacts, write_model_directory
+from affekt.models import Network
+from affekt.training.features import FeatureStore, Progress
+from affekt.training.fit import FitResult, fit
+from affekt.training.history import HistoryWriter
+from affekt.training.infer import score_clips
+from affekt.training.loop import Quiet, Reporter
+from affekt.training.recipe import Recipe
+from affekt.training.sides import Sides, choose_sides
+
+MODEL_FOLDER = "model"
+MANIFEST_FILE = "manifest.csv"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run gave.
+
+    Attributes
+    ----------
+    model : Path
+        The model directory, ready for ``affekt predict --model``.
+    fitted : FitResult
+    test : mapping of str to Metrics
+        By corpus, on speakers that training and validation never heard; empty without them.
+    seconds : float
+        Wall time of this call.
+    """
+
+    model: Path
+    fitted: FitResult
+    test: Mapping[str, Metrics]
+    seconds: float
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    root: Path | None = None,
+    seed: int = 0,
+    reporter: Reporter | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Train a recipe into a folder, or continue what was interrupted there.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path
+        Gets ``manifest.csv`` (the clips with their side), ``last.safetensors`` and
+        ``best.safetensors``, ``history.csv``, ``curves.png``, ``tensorboard/``, ``test/`` (the
+        figures on unheard speakers) and ``model/``.
+    root : Path, optional
+        Where the corpora lie, see :func:`affekt.data.data_root`.
+    seed : int
+
+    Raises
+    ------
+    AffektError
+        If the data or the recipe cannot be used, or the folder holds another run.
+    KeyboardInterrupt
+        After Ctrl-C, with everything saved: the same call continues.
+    """
+    started = time.monotonic()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file: choose another folder for the run")
+    sides = choose_sides(recipe.data, root)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_manifest(sides.all(), folder / MANIFEST_FILE)
+    store = FeatureStore(recipe.model.frontend)
+    history = HistoryWriter(folder, reporter or Quiet())
+    try:
+        fitted = fit(
+            recipe,
+            sides.train,
+            sides.validation,
+            folder,
+            seed=seed,
+            store=store,
+            reporter=history,
+            progress=progress,
+        )
+    finally:
+        history.close()
+    test = _measure(fitted.network, sides.test, store, folder)
+    model = folder / MODEL_FOLDER
+    write_model_directory(fitted.network, model, _facts(recipe, fitted, sides, test, seed))
+    return RunResult(model, fitted, test, time.monotonic() - started)
+
+
+def _measure(
+    network: Network, clips: Sequence[Clip], store: FeatureStore, folder: Path
+) -> dict[str, Metrics]:
+    """Score the test speakers corpus by corpus, and write reports and pictures."""
+    labels = network.config.labels
+    found = {}
+    for corpus in sorted({clip.corpus for clip in clips if clip.emotion in labels}):
+        own = [clip for clip in clips if clip.corpus == corpus and clip.emotion in labels]
+        logits = score_clips(network, own, store)
+        probabilities = apply_temperature(logits, float(network.temperature))
+        targets = np.array([labels.index(clip.emotion) for clip in own])
+        name = corpus or "own"
+        found[name] = evaluate(
+            probabilities, targets, labels, speakers=[clip.speaker for clip in own]
+        )
+        write_report(
+            found[name],
+            folder / "test" / name,
+            probabilities=probabilities,
+            targets=targets,
+            title=f"{name}, unheard speakers",
+        )
+    return found
+
+
+def _facts(
+    recipe: Recipe, fitted: FitResult, sides: Sides, test: Mapping[str, Metrics], seed: int
+) -> ModelFacts:
+    def row(name: str, metrics: Metrics) -> dict[str, Any]:
+        speakers = {clip.speaker for clip in sides.test if (clip.corpus or "own") == name}
+        scores = {key: round(getattr(metrics, key), 4) for key in ("uar", "wa", "macro_f1", "ece")}
+        return {
+            "protocol": f"{name}, held-out speakers",
+            "clips": metrics.n,
+            "speakers": len(speakers),
+            **scores,
+            "weighted_f1": round(metrics.weighted_f1, 4),
+        }
+
+    return ModelFacts(
+        name=recipe.name,
+        clips={"train": fitted.train, "validation": sides.validation, "test": sides.test},
+        metrics=[row(name, metrics) for name, metrics in test.items()],
+        seed=seed,
+    )
