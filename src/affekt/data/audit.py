@@ -32,6 +32,7 @@ KINDS = MappingProxyType(
         "unreadable": "no audio can be decoded",
         "silent": "nothing can be heard",
         "short": "too short to carry an emotion",
+        "cut-off": "the recording ends before the clip does",
         "clipped": "the loudest passages are cut off at full scale",
         "doubtful": "most listeners heard something else",
         "incomplete": "a public corpus lacks some of its clips",
@@ -46,6 +47,7 @@ MIN_DURATION = 0.3  # seconds; the shortest clips of the public corpora last mor
 MAX_CLIPPED_FRACTION = 0.001  # of the samples; a single peak at full scale is no distortion
 MIN_AGREEMENT = 0.1  # fraction of the listeners who heard the label
 
+_TOLERANCE = 0.05  # seconds; codecs pad and cut by a few hundredths
 _MATCHING_ENVELOPES = 0.95  # correlation of envelopes, from which two clips are compared
 _MATCHING_WAVEFORMS = 0.8  # correlation of samples: copies have 0.95 and more, others below 0.4
 _ENVELOPE_SIZE = 128  # points
@@ -183,7 +185,7 @@ def clip_samples(clip: Clip) -> tuple[NDArray[np.float32], int]:
     Raises
     ------
     AudioError
-        If the file cannot be decoded, or the clip begins where the file has ended.
+        If the file cannot be decoded, or the clip lies behind its end.
     """
     from affekt.audio import decode
 
@@ -192,10 +194,10 @@ def clip_samples(clip: Clip) -> tuple[NDArray[np.float32], int]:
         return samples, rate
     first = round((clip.start or 0.0) * rate)
     last = len(samples) if clip.end is None else round(clip.end * rate)
-    if first >= len(samples):
+    if first >= min(last, len(samples)):
         raise AudioError(
-            f"{clip.file} ends at {len(samples) / rate:.2f} s, before the clip starts "
-            f"at {clip.start:g} s"
+            f"{clip.file} lasts {len(samples) / rate:.2f} s: nothing of it lies between "
+            f"{first / rate:g} and {last / rate:g} s"
         )
     return samples[first:last], rate
 
@@ -213,6 +215,10 @@ def _hear(clip: Clip, min_duration: float, max_clipped_fraction: float) -> _Hear
     findings = []
     if quality.silent:
         findings.append(Finding("silent", (file,), f"peak {quality.peak_dbfs:.0f} dBFS"))
+    if clip.end is not None and (clip.start or 0.0) + quality.duration < clip.end - _TOLERANCE:
+        wanted = clip.end - (clip.start or 0.0)
+        detail = f"{quality.duration:.3f} of {wanted:.3f} s are there"
+        findings.append(Finding("cut-off", (file,), detail))
     if quality.duration < min_duration:
         findings.append(Finding("short", (file,), f"{quality.duration:.3f} s"))
     if quality.clipped_fraction > max_clipped_fraction:
@@ -276,12 +282,12 @@ def _lossy_copies(heard: Sequence[_Heard]) -> Iterator[tuple[_Heard, _Heard, flo
     envelopes = np.stack([one.envelope for one in order]) if order else np.zeros((0, 1))
     for start in range(0, len(order), _ROWS_AT_ONCE):
         rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(order)))
-        longest = durations[rows[-1]] * 1.02 + 0.05  # codecs pad by a few hundredths of a second
+        longest = durations[rows[-1]] * 1.02 + _TOLERANCE
         stop = int(np.searchsorted(durations, longest, side="right"))
         likeness = envelopes[rows] @ envelopes[start:stop].T
         for row, column in np.argwhere(likeness > _MATCHING_ENVELOPES):
             one, other = order[start + row], order[start + column]
-            near = other.duration <= one.duration * 1.02 + 0.05
+            near = other.duration <= one.duration * 1.02 + _TOLERANCE
             if column > row and near:
                 likeness_of_samples = _correlation(one.clip, other.clip)
                 if likeness_of_samples > _MATCHING_WAVEFORMS:
@@ -321,7 +327,7 @@ def _find_doubts(clips: Iterable[Clip], min_agreement: float) -> Iterator[Findin
         detail = f"{clip.agreement:.0%} of the listeners heard {clip.emotion}"
         if clip.votes:
             winner, share = max(clip.votes.items(), key=lambda vote: vote[1])
-            if share <= 0.5:
+            if share <= 0.5 or winner == clip.emotion:
                 continue  # the listeners disagreed among themselves: hard, but not mislabelled
             detail += f", {share:.0%} {winner}"
         yield Finding("doubtful", (_name(clip),), detail)

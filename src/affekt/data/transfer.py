@@ -6,10 +6,10 @@ import http.client
 import re
 import shutil
 import ssl
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from time import sleep
 from urllib.parse import urlsplit
 
 from affekt.data.progress import Progress, no_progress
@@ -74,7 +74,7 @@ def download(url: str, part: Path, progress: Progress = no_progress) -> None:
                     f"{url}: {interruption} ({arrived:,} bytes are kept); run the command again "
                     f"to go on from there"
                 ) from None
-            time.sleep(max(interruption.wait, 0.5 * 2 ** (failures - 1)))
+            sleep(max(interruption.wait, 0.5 * 2 ** (failures - 1)))
 
 
 def _attempt(url: str, part: Path, progress: Progress) -> None:
@@ -91,7 +91,8 @@ def _attempt(url: str, part: Path, progress: Progress) -> None:
             resumed = answer.status == 206 and _starts_at(answer, offset)
             _receive(answer, part, offset if resumed else 0, progress)
     except urllib.error.HTTPError as error:
-        _judge_refusal(error, url, part, offset)
+        with error:  # it is the answer as well, and holds the connection
+            _judge_refusal(error, url, part, offset)
     except urllib.error.URLError as error:
         host = urlsplit(url).netloc
         raise _Interrupted(f"cannot reach {host}: {_reason(error.reason)}") from None
@@ -120,7 +121,7 @@ def _receive(answer: http.client.HTTPResponse, part: Path, offset: int, progress
         progress(f"Downloading {part.stem}, bytes", total) as advance,
     ):
         advance(offset)
-        while block := answer.read(BLOCK_SIZE):
+        while block := answer.read1(BLOCK_SIZE):
             file.write(block)
             advance(len(block))
     arrived = part.stat().st_size
