@@ -18,7 +18,7 @@ def test_facts_for_people(run: Run, tiny_model: Path) -> None:
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
     assert "noise, 12 clips of 3 speakers (CC0-1.0)" in said
-    assert "made-up: UAR 25.0 %, accuracy 50.0 %" in said
+    assert "made-up: UAR 25.0%, accuracy 50.0%" in said
     assert UNINTENDED_USE in said
     lines = [line for line in done.stdout.splitlines() if str(tiny_model) not in line]
     assert max(map(len, lines)) <= 60

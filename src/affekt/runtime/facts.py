@@ -30,7 +30,7 @@ def describe_model(config: ModelConfig) -> Iterator[tuple[str, str]]:
     if config.parameters is not None:
         yield "parameters", f"{config.parameters:,}"
     if config.receptive_field is not None:
-        yield "frame hears", f"{config.receptive_field:g} s"
+        yield "hears at once", f"{config.receptive_field:g} s"
     yield "shortest clip", f"{config.minimum_duration:g} s"
     for corpus in config.training_data:
         yield "trained on", describe_corpus(corpus)
@@ -52,10 +52,10 @@ def describe_corpus(corpus: Mapping[str, Any]) -> str:
 
 
 def describe_metric(metric: Mapping[str, Any]) -> str:
-    """Return one entry of ``metrics`` in words: ``cremad-tfds: UAR 62.1 %, accuracy 61.8 %``."""
+    """Return one entry of ``metrics`` in words: ``cremad-tfds: UAR 62.1%, accuracy 61.8%``."""
     name = metric.get("protocol") or metric.get("corpus") or "protocol not stated"
     figures = [
-        f"{title} {value:.1%}".replace("%", " %")
+        f"{title} {value:.1%}"
         for key, title in MEASURES.items()
         if isinstance(value := metric.get(key), (int, float))
     ]

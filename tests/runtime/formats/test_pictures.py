@@ -165,6 +165,6 @@ def test_png_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_metric_in_words() -> None:
     assert describe_metric({"protocol": "p", "uar": 0.621, "wa": 0.5, "seed": 3}) == (
-        "p: UAR 62.1 %, accuracy 50.0 %"
+        "p: UAR 62.1%, accuracy 50.0%"
     )
     assert describe_metric({}) == "protocol not stated: no figures"
