@@ -215,12 +215,12 @@ def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> dict[str, 
 def summary(peer: str, contestants: dict[str, Contestant], clips: int) -> dict[str, Any]:
     """Return the figures of one contestant; ratios are against ``affekt``, round by round."""
     own, reference = contestants[peer].seconds, contestants["affekt"].seconds
-    ratios = [reference[i] / own[i] for i in range(len(own))]
+    ratios = [own[i] / reference[i] for i in range(len(own))]
     return {
         "title": PEERS[peer][0],
         "clips_per_second": round(clips / statistics.median(own), 2),
         "milliseconds_per_clip": round(1000 * statistics.median(own) / clips, 3),
-        "throughput_relative_to_affekt": round(statistics.median(ratios), 4),
+        "affekt_times_as_fast": round(statistics.median(ratios), 3),
         "peak_memory_bytes": contestants[peer].finish(),
         "seconds_per_round": [round(second, 4) for second in own],
     }
@@ -249,14 +249,14 @@ def processor() -> str:
 def table(result: dict[str, Any]) -> str:
     """Return the result as Markdown: the table, and the conditions in one sentence."""
     lines = [
-        "| | clips per second | ms per clip | against affekt | peak memory, MB |",
+        "| | clips per second | ms per clip | affekt is faster by | peak memory, MB |",
         "|---|---:|---:|---:|---:|",
     ]
     for peer in result["peers"].values():
         lines.append(
             f"| {peer['title']} | {peer['clips_per_second']:.0f} "
             f"| {peer['milliseconds_per_clip']:.1f} "
-            f"| {peer['throughput_relative_to_affekt']:.2f} × "
+            f"| {peer['affekt_times_as_fast']:.2f} × "
             f"| {peer['peak_memory_bytes'] / 1e6:.0f} |"
         )
     mean = result["audio_seconds"] / result["clips"]
