@@ -71,6 +71,8 @@ UNFIT_FOR_TRAINING = frozenset(
         "1013_WSI_SAD_XX",
         "1017_IWW_ANG_XX",
         "1017_IWW_FEA_XX",
+        "1067_IEO_DIS_LO",  # the same take as the next one, 15 samples earlier
+        "1067_IEO_FEA_LO",
     }
 )
 """Clips of CREMA-D that are dropped from training and validation. Test sides keep them, so that
