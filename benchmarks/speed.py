@@ -302,6 +302,8 @@ def main() -> None:
         work(options.worker[0], options.model, options.worker[1:])
         return
     if options.table_only:
+        if not RESULT.is_file():
+            raise SystemExit("error: no measurement of speed is stored yet: run `make bench` first")
         write_table(json.loads(RESULT.read_text(encoding="utf-8")))
         return
     if options.clips < 1 or options.rounds < 1:
