@@ -90,7 +90,7 @@ def test_an_unknown_command(run: Run) -> None:
 
 def test_no_words_at_all(run: Run) -> None:
     done = run()
-    assert done.returncode == 2
+    assert done.returncode in (0, 2)  # it changed with click 8.2
     assert "predict" in done.stdout + done.stderr
 
 
