@@ -21,14 +21,14 @@ class BandLimit:
         Largest share of the bands lost at the top; 0.35 of 64 bands up to 8 kHz leaves a
         telephone's 3.4 kHz.
     max_low : float
-        Largest share of the bands lost at the bottom; 0.08 cuts below 300 Hz.
+        Largest share of the bands lost at the bottom; 0.12 cuts below 450 Hz.
     attenuation_db : float
         By how much the lost bands are weaker.
     """
 
-    probability: float = 0.2
+    probability: float = 0.3
     max_high: float = 0.35
-    max_low: float = 0.08
+    max_low: float = 0.12
     attenuation_db: float = 60.0
 
     def __post_init__(self) -> None:

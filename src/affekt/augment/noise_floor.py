@@ -27,9 +27,9 @@ class NoiseFloor:
         to a third of it.
     """
 
-    probability: float = 0.5
-    min_snr_db: float = 5.0
-    max_snr_db: float = 45.0
+    probability: float = 0.6
+    min_snr_db: float = 0.0
+    max_snr_db: float = 40.0
     slope_db: float = 18.0
 
     def __post_init__(self) -> None:

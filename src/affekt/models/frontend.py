@@ -42,9 +42,9 @@ class FrontendConfig:
     """
 
     sample_rate: int = 16000
-    n_fft: int = 512
+    n_fft: int = 400
     window: int = 400
-    hop_length: int = 160
+    hop_length: int = 200
     n_mels: int = 64
     f_min: float = 50.0
     f_max: float = 8000.0
