@@ -148,7 +148,10 @@ def _read_pyav(stream: IO[bytes], name: str) -> tuple[NDArray[np.float32], int]:
         ) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: it holds no audio track; give a file that does")
-            return _decode_track(container, container.streams.audio[0], name)
+            track = container.streams.audio[0]
+            if track.codec_context is None:  # PyAV before 18 crashes when asked to decode it
+                raise AudioError(f"{name}: its codec is not known; convert it to wav or flac first")
+            return _decode_track(container, track, name)
     except av.DecoderNotFoundError:
         raise AudioError(
             f"{name}: its codec is not known; convert it to wav or flac first"
