@@ -13,6 +13,8 @@ from affekt.data import Clip
 from affekt.errors import DataError
 from affekt.training.features import FeatureStore, pad
 from affekt.training.recipe import Recipe
+from affekt.training.sampling import SHUFFLE, draw_probabilities
+from affekt.training.targets import soft_targets
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,10 @@ class Batches:
         self.store = store
         self.seed = seed
         self.targets = np.array([labels.index(clip.emotion) for clip in clips])
+        self.soft_targets = soft_targets(clips, labels, recipe.imbalance.votes)
         self.allowed = allowed_classes(clips, labels)
         weights = np.array([recipe.data.weights.get(clip.corpus, 1.0) for clip in clips])
-        self.weights = None if np.ptp(weights) == 0 else weights / weights.sum()
+        self.weights = draw_probabilities(self.targets, weights, recipe.imbalance.sampler)
         size = recipe.training.batch_size
         drawn = recipe.training.clips_per_epoch or len(self.clips)
         if len(self.clips) < 2:
@@ -84,12 +87,17 @@ class Batches:
         config = recipe.model.frontend
         self.crop_frames = max(1, round(recipe.training.crop * config.frames_per_second))
 
+    def class_sizes(self) -> np.ndarray:
+        """Clips of each class ``[classes]``; with a sampler, the probability of drawing it."""
+        drawn = None if self.recipe.imbalance.sampler == SHUFFLE else self.weights
+        return np.bincount(self.targets, weights=drawn, minlength=self.allowed.shape[1])
+
     def class_weights(self) -> np.ndarray:
-        """Inverse frequency of each class ``[classes]``, with mean 1 over the clips."""
-        count = np.bincount(self.targets, minlength=self.allowed.shape[1])
-        present = count > 0
-        weights = np.zeros(len(count), dtype=np.float32)
-        weights[present] = len(self.targets) / (present.sum() * count[present])
+        """Inverse size of each class ``[classes]``, with mean 1 over what is drawn."""
+        sizes = self.class_sizes()
+        present = sizes > 0
+        weights = np.zeros(len(sizes), dtype=np.float32)
+        weights[present] = sizes.sum() / (present.sum() * sizes[present])
         return weights
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
@@ -110,7 +118,7 @@ class Batches:
     def _batch(self, chosen: np.ndarray, rng: np.random.Generator) -> Batch:
         augment = self.recipe.augment
         log_mel, lengths = pad([self._cropped(self.clips[index], rng) for index in chosen])
-        targets = np.eye(self.allowed.shape[1], dtype=np.float32)[self.targets[chosen]]
+        targets = self.soft_targets[chosen]
         allowed = self.allowed[chosen]
         if augment.enabled:
             floor = np.float32(self.recipe.model.frontend.floor)

@@ -23,9 +23,11 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training.batches import Batches
 from affekt.training.features import FeatureStore, Progress
-from affekt.training.infer import score_clips
+from affekt.training.imbalance import ImbalanceConfig
+from affekt.training.infer import embed_clips, score_clips
 from affekt.training.loop import Epoch, Reporter, Trainer
 from affekt.training.recipe import Recipe
+from affekt.training.smote import refit_head
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,15 @@ def fit(
     )
     trainer.run()
     network.cpu().eval()
+    if recipe.imbalance.smote:
+        refit_head(
+            network,
+            embed_clips(network, train, store),
+            batches.targets,
+            batches.allowed,
+            l2=recipe.imbalance.smote_l2,
+            seed=seed,
+        )
     if validation:
         logits = score_clips(network, validation, store)
         network.temperature.fill_(fit_temperature(logits, _targets(validation, labels)))
@@ -166,5 +177,10 @@ def run_fingerprint(
     # What a recipe is called, and how often it saves, changes nothing that is learned.
     for table, key in (("training", "checkpoint_seconds"), (None, "name"), (None, "description")):
         (settings[table] if table else settings).pop(key)
+    # A table that came later, and asks for nothing, leaves the runs from before what they were.
+    if recipe.imbalance == ImbalanceConfig():
+        settings.pop("imbalance")
+    if recipe.imbalance.votes:
+        settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
     text = json.dumps([settings, clips, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,11 +1,12 @@
-"""Scoring many clips with a network, in batches, as the exported model would score each alone."""
+"""Many clips through a network, in batches, as the exported model would hear each alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from affekt.data import Clip
 from affekt.models import Network
@@ -14,7 +15,6 @@ from affekt.training.features import FeatureStore, pad
 _BATCH_SIZE = 64
 
 
-@torch.inference_mode()
 def score_clips(network: Network, clips: Sequence[Clip], store: FeatureStore) -> np.ndarray:
     """Logits of clips, before calibration.
 
@@ -30,17 +30,32 @@ def score_clips(network: Network, clips: Sequence[Clip], store: FeatureStore) ->
     -------
     np.ndarray [shape=(clips, classes), float64]
     """
+    return _in_batches(network, network.classify, len(network.config.labels), clips, store)
+
+
+def embed_clips(network: Network, clips: Sequence[Clip], store: FeatureStore) -> np.ndarray:
+    """Embeddings of clips ``[clips, embedding]``, float32; otherwise as :func:`score_clips`."""
+    embeddings = _in_batches(network, network.embed, network.embedding_size, clips, store)
+    return embeddings.astype(np.float32)
+
+
+@torch.inference_mode()
+def _in_batches(
+    network: Network,
+    answer: Callable[[Tensor, Tensor], Tensor],
+    width: int,
+    clips: Sequence[Clip],
+    store: FeatureStore,
+) -> np.ndarray:
     network.eval()
     device = next(network.parameters()).device
     features = [store.get(clip) for clip in clips]
-    logits = np.zeros((len(clips), len(network.config.labels)))
+    answers = np.zeros((len(clips), width))
     # Alike lengths together: padding is masked, so it costs time but never changes an answer.
     order = np.argsort([item.shape[1] for item in features], kind="stable")
     for first in range(0, len(order), _BATCH_SIZE):
         chosen = order[first : first + _BATCH_SIZE]
         log_mel, lengths = pad([features[index] for index in chosen])
-        result = network.classify(
-            torch.from_numpy(log_mel).to(device), torch.from_numpy(lengths).to(device)
-        )
-        logits[chosen] = result.double().cpu().numpy()
-    return logits
+        result = answer(torch.from_numpy(log_mel).to(device), torch.from_numpy(lengths).to(device))
+        answers[chosen] = result.double().cpu().numpy()
+    return answers

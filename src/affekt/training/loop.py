@@ -20,7 +20,7 @@ from affekt.models import Network
 from affekt.training import checkpoint
 from affekt.training.averaging import WeightAverage
 from affekt.training.batches import Batch, Batches
-from affekt.training.losses import soft_cross_entropy
+from affekt.training.losses import log_prior, soft_cross_entropy
 from affekt.training.recipe import TrainingConfig
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -113,6 +113,15 @@ class Trainer:
             if config.class_weights
             else None
         )
+        imbalance = batches.recipe.imbalance
+        self.focal_gamma = imbalance.focal_gamma
+        self.logit_shift = (
+            log_prior(torch.from_numpy(batches.class_sizes()), imbalance.logit_adjustment).to(
+                self.device
+            )
+            if imbalance.logit_adjustment
+            else None
+        )
         self.steps = config.epochs * batches.steps_per_epoch
         self.step = 0
         self.history: list[Epoch] = []
@@ -179,6 +188,8 @@ class Trainer:
             batch.allowed,
             self.class_weights,
             self.config.label_smoothing,
+            focal_gamma=self.focal_gamma,
+            logit_shift=self.logit_shift,
         )
         if not torch.isfinite(loss):
             raise ModelError(

@@ -11,6 +11,7 @@ from affekt.config import build, read_toml
 from affekt.errors import ConfigError
 from affekt.labels import canonical
 from affekt.models.frontend import FrontendConfig
+from affekt.training.imbalance import ImbalanceConfig
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,14 @@ class Recipe:
     model: ModelRecipe = field(default_factory=ModelRecipe)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    imbalance: ImbalanceConfig = field(default_factory=ImbalanceConfig)
+
+    def __post_init__(self) -> None:
+        if self.training.class_weights and self.imbalance.logit_adjustment:
+            raise ConfigError(
+                "training.class_weights and imbalance.logit_adjustment would even out the classes "
+                "twice: set training.class_weights = false"
+            )
 
 
 def load_recipe(path: str | Path) -> Recipe:
