@@ -25,6 +25,8 @@ demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment w
 	@mkdir -p demo
 	@$(DEMO_ENV)/bin/affekt predict --recursive examples/recordings --report demo/report.html
 	@echo
+	@echo "These voices are synthetic (examples/recordings/README.md): they show the tool, not its quality."
+	@echo
 	@echo "As a picture:             demo/report.html (open it in a browser)"
 	@echo "A recording of your own:  $(DEMO_ENV)/bin/affekt predict my-recording.wav"
 	@echo "The real corpora:         $(DEMO_ENV)/bin/affekt data list"
@@ -38,13 +40,15 @@ lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
 	@$(TEST_ENV)/bin/ruff format --check .
 	@$(TEST_ENV)/bin/mypy
 
-bench: $(TEST_ENV)/.bench ## measure speed beside librosa and openSMILE, then write the tables again
+bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables again
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --data "$(DATA)"
+	@$(TEST_ENV)/bin/python benchmarks/robustness.py --data "$(DATA)"
 	@$(MAKE) --no-print-directory tables
 
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --table-only
+	@$(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
 	@rm -rf $(DEMO_ENV) $(TEST_ENV) build dist demo

@@ -1,0 +1,177 @@
+"""What loudness, telephones and background noise do to a model's answers.
+
+    python benchmarks/robustness.py --data ../shared/data  # measures, writes JSON and table
+    python benchmarks/robustness.py --table-only           # writes docs/robustness.md again
+
+The clips are those of the test speakers of ``cremad-tfds``, which the shipped model never heard;
+every condition changes the same clips. Noise comes from the folder ``noise/noise`` of the data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "robustness.json"
+PAGE = ROOT / "docs" / "robustness.md"
+BEGIN, END = "<!-- begin: benchmarks/robustness.py -->", "<!-- end -->"
+PROTOCOL = "cremad-tfds"
+RATE = 16000  # Hz
+TELEPHONE = (300.0, 3400.0)  # Hz
+
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""Takes samples [samples] at ``RATE`` and a generator; returns changed samples."""
+
+
+def gain(level_db: float) -> Change:
+    """Make a recording louder or softer, without clipping: float samples have room."""
+    return lambda samples, _: samples * np.float32(10 ** (level_db / 20))
+
+
+def telephone(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    """Keep the band of a telephone and nothing else."""
+    spectrum = np.fft.rfft(samples)
+    hz = np.fft.rfftfreq(len(samples), 1 / RATE)
+    spectrum[(hz < TELEPHONE[0]) | (hz > TELEPHONE[1])] = 0
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
+def noise(snr_db: float, recordings: Sequence[np.ndarray]) -> Change:
+    """Add a stretch of a recorded background at a ratio of mean powers."""
+
+    def add(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        chosen = recordings[rng.integers(len(recordings))]
+        start = int(rng.integers(max(1, len(chosen) - len(samples))))
+        stretch = np.resize(chosen[start:], len(samples))
+        power = np.mean(samples**2) / max(float(np.mean(stretch**2)), 1e-12)
+        return samples + stretch * np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
+
+    return add
+
+
+def measure(data: Path | None, model_id: str | None, count: int | None) -> dict[str, Any]:
+    """Run all conditions and return the result as it is stored."""
+    import affekt
+    from affekt.data import data_root
+    from affekt.evaluation import evaluate, get_protocol
+    from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
+
+    started = time.perf_counter()
+    model = affekt.load_model(model_id)
+    protocol = get_protocol(PROTOCOL)
+    clips = protocol.folds(protocol.load(data))[0].test
+    clips = clips[:: max(1, len(clips) // count)] if count else clips
+    folder = data_root(data) / "noise" / "noise"
+    backgrounds = [affekt.load_audio(file) for file in sorted(folder.glob("*"))]
+    backgrounds = [samples for samples in backgrounds if np.abs(samples).max() > 0]
+    conditions: dict[str, Change] = {
+        "as recorded": lambda samples, _: samples,
+        "20 dB softer": gain(-20),
+        "20 dB louder": gain(20),
+        "telephone band, 300 to 3400 Hz": telephone,
+        **{f"noise at {snr} dB SNR": noise(snr, backgrounds) for snr in (20, 10, 0)},
+    }
+    waveforms = [affekt.load_audio(clip.file) for clip in clips]
+    targets = np.array([model.labels.index(clip.emotion) for clip in clips])
+    rows = []
+    for name, change in conditions.items():
+        rng = np.random.default_rng(0)
+        changed = ((np.clip(change(samples, rng), -4, 4), RATE) for samples in waveforms)
+        answers = model.predict_batch(changed)
+        probabilities = np.array([list(answer.scores.values()) for answer in answers])
+        metrics = evaluate(probabilities, targets, model.labels)
+        rows.append((name, metrics, probabilities.argmax(axis=1)))
+        print(f"{name}: UAR {100 * metrics.uar:.1f} %", flush=True)
+    reference = rows[0]
+    return {
+        "protocol": PROTOCOL,
+        "model": model_id or "default",
+        "clips": len(clips),
+        "noises": len(backgrounds),
+        "conditions": {
+            name: {
+                "uar": metrics.uar,
+                "uar_change": metrics.uar - reference[1].uar,
+                "same_label": float(np.mean(labels == reference[2])),
+                "ece": metrics.ece,
+            }
+            for name, metrics, labels in rows
+        },
+        "versions": software_versions(),
+        "data_sha256": data_fingerprint(clips),
+        "commit": commit(),
+        "wall_seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the result as Markdown."""
+    lines = [
+        "| condition | UAR | change | same label | calibration error |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, row in result["conditions"].items():
+        lines.append(
+            f"| {name} | {100 * row['uar']:.1f} % | {100 * row['uar_change']:+.1f} "
+            f"| {100 * row['same_label']:.1f} % | {100 * row['ece']:.1f} % |"
+        )
+    lines += [
+        "",
+        f"{result['clips']} clips of the test speakers of `{result['protocol']}`, "
+        f"{result['noises']} recorded backgrounds; model `{result['model']}`; "
+        f"commit `{result['commit'][:12]}`.",
+    ]
+    return "\n".join(lines)
+
+
+def write_table(result: dict[str, Any]) -> None:
+    """Put the table between the markers of docs/robustness.md."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    write_whole(PAGE, f"{before}{BEGIN}\n\n{table(result)}\n\n{END}{after}")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that no reader ever sees half of it."""
+    from affekt.files import atomic_path
+
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, or write the table of a stored measurement again."""
+    from affekt.errors import AffektError
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
+    parser.add_argument("--model", help="model directory or hub id; default: the shipped model")
+    parser.add_argument("--clips", type=int, help="about how many clips (all)")
+    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
+    parser.add_argument("--table-only", action="store_true", help="write docs/robustness.md again")
+    options = parser.parse_args()
+    if options.table_only:
+        if not RESULT.is_file():
+            raise SystemExit("error: robustness was never measured: run `make bench` first")
+        write_table(json.loads(RESULT.read_text(encoding="utf-8")))
+        return
+    try:
+        result = measure(options.data, options.model, options.clips)
+    except AffektError as error:
+        raise SystemExit(f"error: {error}") from None
+    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    if options.out.resolve() == RESULT:
+        write_table(result)
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()
