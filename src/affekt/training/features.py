@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from affekt.audio import load_audio, resample
 from affekt.data import Clip
 from affekt.errors import AudioError, DataError
 from affekt.models.frontend import FrontendConfig, LogMel
+
+_log = logging.getLogger("affekt.training")
 
 _MOST_UNREADABLE = 0.1  # beyond this share something is wrong with the corpus, not with a file
 
@@ -54,6 +57,8 @@ class FeatureStore:
     ) -> list[Clip]:
         """Compute the features of all clips and return those that can be read.
 
+        The others are named in warnings of the logger ``affekt.training``.
+
         Raises
         ------
         DataError
@@ -73,6 +78,8 @@ class FeatureStore:
             raise DataError(
                 f"{len(errors)} of {len(clips)} clips cannot be read, the first: {errors[0]}"
             )
+        for message in errors:
+            _log.warning("left out: %s", message)
         return readable
 
     def statistics(self, clips: Sequence[Clip]) -> tuple[float, float]:

@@ -86,21 +86,22 @@ def fit(
     KeyboardInterrupt
         After Ctrl-C, with everything saved.
     """
+    fingerprint = run_fingerprint(recipe, train, validation, seed)
     labels = recipe.data.labels or tuple(sorted({clip.emotion for clip in train}))
     train = [clip for clip in train if clip.emotion in labels]
     validation = [clip for clip in validation if clip.emotion in labels]
     if len({clip.emotion for clip in train}) < 2:
         raise DataError("training needs clips of two or more emotions")
+    # Before the audio is read: an impossible network should not cost minutes.
+    network = _new_network(recipe, labels, seed)
     store = store or FeatureStore(recipe.model.frontend)
     train = store.prepare(train, recipe.training.speeds, progress)
     validation = store.prepare(validation, (1.0,), progress)
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = _new_network(recipe, labels, seed)
     mean, scale = store.statistics(train)
     network.feature_mean.fill_(mean)
     network.feature_scale.fill_(scale)
-    network.to(device)
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     batches = Batches(train, labels, recipe, store, seed)
     batches.fill = mean
     trainer = Trainer(
@@ -108,7 +109,7 @@ def fit(
         batches,
         recipe.training,
         folder,
-        run_fingerprint(recipe, train, validation, seed),
+        fingerprint,
         lambda candidate: _validate(candidate, validation, store),
         seed,
         reporter,
@@ -167,7 +168,7 @@ def _targets(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
 def run_fingerprint(
     recipe: Recipe, train: Sequence[Clip], validation: Sequence[Clip], seed: int
 ) -> str:
-    """SHA-256 of everything that decides a run."""
+    """SHA-256 of everything that decides a run: recipe, the clips asked for, and seed."""
     clips = [
         [side, clip.file.name, clip.speaker, clip.emotion, clip.start, clip.end]
         for side, group in (("train", train), ("validation", validation))

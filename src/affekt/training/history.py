@@ -35,8 +35,11 @@ class HistoryWriter:
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
         """Continue after the epochs that are done; scalars of a killed attempt are dropped."""
         self.rows = list(history)
+        if self.rows:  # the attempt may have been killed before it wrote its last row
+            write_history(self.rows, self.folder / "history.csv")
+        # Scalars from purge_step on are dropped; that of first_step itself is saved and stays.
         self._writer = self._new_writer(
-            str(self.folder / "tensorboard"), purge_step=first_step, flush_secs=10
+            str(self.folder / "tensorboard"), purge_step=first_step + 1, flush_secs=10
         )
         self.listener.started(first_step, steps, history)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from affekt.errors import ModelError
 from affekt.models import Network
@@ -139,8 +139,9 @@ class Trainer:
             After Ctrl-C or SIGTERM, once the step is finished and saved.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        if (self.folder / LAST).exists():
-            self._resume()
+        saved = saved_state(self.folder, self.fingerprint)
+        if saved:
+            self._resume(*saved)
         self.reporter.started(self.step, self.steps, self.history)
         with _stop_requests() as stop:
             self._saved_at = self._started_at = time.monotonic()
@@ -257,13 +258,7 @@ class Trainer:
         checkpoint.save(self.folder / LAST, tensors, facts)
         self._saved_at = time.monotonic()
 
-    def _resume(self) -> None:
-        tensors, facts = checkpoint.load(self.folder / LAST)
-        if facts["fingerprint"] != self.fingerprint:
-            raise ModelError(
-                f"{self.folder} holds a run of another recipe, data or seed: "
-                "choose another --out, or delete it to start again"
-            )
+    def _resume(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         checkpoint.restore(tensors, self.network, self.average.network, self.optimizer)
         names = {f.name for f in fields(Epoch)}
         self.history = [
@@ -272,6 +267,25 @@ class Trainer:
         ]
         self.step, self.best_epoch = facts["step"], facts["best_epoch"]
         self._loss_sum, self._seconds = facts["loss_sum"], facts["seconds"]
+
+
+def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Return the tensors and facts of the run that lies in a folder, None if there is none.
+
+    Raises
+    ------
+    ModelError
+        If the checkpoint is damaged, or of another recipe, data or seed.
+    """
+    if not (folder / LAST).exists():
+        return None
+    tensors, facts = checkpoint.load(folder / LAST)
+    if facts.get("fingerprint") != fingerprint:
+        raise ModelError(
+            f"{folder} holds a run of another recipe, data or seed: "
+            "choose another --out, or delete it to start again"
+        )
+    return tensors, facts
 
 
 def _adamw(network: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:

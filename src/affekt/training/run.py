@@ -18,10 +18,10 @@ from affekt.evaluation.report import write_report
 from affekt.export import ModelFacts, write_model_directory
 from affekt.models import Network
 from affekt.training.features import FeatureStore, Progress
-from affekt.training.fit import FitResult, fit
+from affekt.training.fit import FitResult, fit, run_fingerprint
 from affekt.training.history import HistoryWriter
 from affekt.training.infer import score_clips
-from affekt.training.loop import Quiet, Reporter
+from affekt.training.loop import Quiet, Reporter, saved_state
 from affekt.training.recipe import Recipe
 from affekt.training.sides import Sides, choose_sides
 
@@ -83,9 +83,13 @@ def train(
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file: choose another folder for the run")
     sides = choose_sides(recipe.data, root)
+    # Refuse the folder of another run before anything in it is touched.
+    saved_state(folder, run_fingerprint(recipe, sides.train, sides.validation, seed))
     folder.mkdir(parents=True, exist_ok=True)
     write_manifest(sides.all(), folder / MANIFEST_FILE)
     store = FeatureStore(recipe.model.frontend)
+    # Read before training: data that cannot be measured on should not come out hours later.
+    test_clips = store.prepare(sides.test, (1.0,), progress)
     history = HistoryWriter(folder, reporter or Quiet())
     try:
         fitted = fit(
@@ -100,7 +104,7 @@ def train(
         )
     finally:
         history.close()
-    test = _measure(fitted.network, sides.test, store, folder)
+    test = _measure(fitted.network, test_clips, store, folder)
     model = folder / MODEL_FOLDER
     write_model_directory(fitted.network, model, _facts(recipe, fitted, sides, test, seed))
     return RunResult(model, fitted, test, time.monotonic() - started)
