@@ -41,6 +41,7 @@ def command(
     from dataclasses import replace
 
     from affekt.cli._training import run_view
+    from affekt.evaluation.metrics import SCORES
     from affekt.training import load_recipe
     from affekt.training.run import train
 
@@ -57,13 +58,12 @@ def command(
         {
             "corpus": corpus,
             "clips": metrics.n,
-            "uar": round(metrics.uar, 4),
-            "accuracy": round(metrics.wa, 4),
-            "weighted_f1": round(metrics.weighted_f1, 4),
-            "macro_f1": round(metrics.macro_f1, 4),
-            "calibration_error": round(metrics.ece, 4),
+            **{name: round(getattr(metrics, name), 4) for name in SCORES},
         }
         for corpus, metrics in result.test.items()
     ]
-    emit(rows, format, title="on speakers that training never heard")
+    if rows:
+        emit(rows, format, title="on speakers that training never heard")
+    else:
+        log("no speakers were held out for a test, so nothing was measured")
     log(f"model: {result.model}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from affekt.augment import BandLimit, ChannelTilt, Mixup, NoiseFloor, SpecAugment
 from affekt.config import build, read_toml
-from affekt.errors import ConfigError
+from affekt.errors import ConfigError, DataError
 from affekt.labels import canonical
 from affekt.models.frontend import FrontendConfig
 from affekt.training.imbalance import ImbalanceConfig
@@ -126,6 +126,9 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "learning_rate", "gradient_clip", "crop"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"training.{name} must be positive, got {getattr(self, name)}")
+        for name in ("weight_decay", "clips_per_epoch", "patience", "checkpoint_seconds"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"training.{name} must be 0 or more, got {getattr(self, name)}")
         for name in ("warmup", "label_smoothing", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"training.{name} must be in [0, 1), got {getattr(self, name)}")
@@ -185,5 +188,5 @@ def load_recipe(path: str | Path) -> Recipe:
     values.setdefault("name", Path(path).stem)
     try:
         return build(Recipe, values, "recipe")
-    except ConfigError as error:
+    except (ConfigError, DataError) as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -39,13 +39,14 @@ def choose_sides(config: DataConfig, root: Path | None = None) -> Sides:
     Raises
     ------
     DataError
-        If a source is missing, nothing is left to train on, or a speaker is on two sides.
+        If a source is missing, its clips cannot be split, nothing is left to train on, or a
+        speaker is on two sides.
     """
     if not config.sources:
-        raise ConfigError("the recipe names no data: set data.sources, or give --data-source")
+        raise ConfigError("the recipe names no data: set data.sources, or give --source")
     clips: list[Clip] = []
     for source in config.sources:
-        clips += _split_source(_wanted(open_data(source, root), config), config)
+        clips += _split_source(source, _wanted(open_data(source, root), config), config)
     clips += [replace(clip, split="train") for clip in extra_clips(config, root)]
     leaking = leaking_speakers(clips)
     if leaking:
@@ -84,13 +85,29 @@ def _wanted(clips: Sequence[Clip], config: DataConfig) -> list[Clip]:
     return [clip for clip in clips if not config.labels or clip.emotion in config.labels]
 
 
-def _split_source(clips: list[Clip], config: DataConfig) -> list[Clip]:
-    if any(clip.split for clip in clips):
+def _split_source(source: str, clips: list[Clip], config: DataConfig) -> list[Clip]:
+    unsplit = sum(not clip.split for clip in clips)
+    if unsplit < len(clips):
+        if unsplit:
+            raise DataError(
+                f"{source}: {unsplit} of {len(clips)} clips have no split: "
+                "fill the column for every clip, or for none"
+            )
         return clips
     protocol = get_protocol(config.protocol) if config.protocol else None
     if protocol and clips and clips[0].corpus in protocol.corpora:
         fold = protocol.folds(clips)[0]
         return Sides(tuple(fold.train), tuple(fold.validation), tuple(fold.test)).all()
+    if not config.validation and not config.test:
+        return [replace(clip, split="train") for clip in clips]
+    unknown = [clip for clip in clips if not clip.speaker]
+    if unknown:
+        raise DataError(
+            f"{source}: {len(unknown)} of {len(clips)} clips have no speaker, the first is "
+            f"{unknown[0].file}: give every speaker a sub-folder (happy/anna/1.wav) or fill the "
+            "manifest's speaker column, so that no speaker is on two sides; or set "
+            "data.validation and data.test to 0, to train on everything and measure nothing"
+        )
     return split_speakers(
         clips, validation=config.validation, test=config.test, seed=config.split_seed
     )
