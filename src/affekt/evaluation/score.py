@@ -62,14 +62,12 @@ def side_of(config: ModelConfig, clips: Sequence[Clip], side: str) -> list[Clip]
         raise ConfigError(f"unknown split {side!r}: expected one of {', '.join(SIDES)}")
     speakers = config.raw.get("speakers") or {}
     known = {name: name_side for name_side, names in speakers.items() for name in names}
-    corpora = {name.split("/")[0] for name in known}
+    corpora = {name.split("/")[0] for name in known if "/" in name}
     chosen = []
     for clip in clips:
-        if clip.corpus in corpora:
-            found = known.get(clip.speaker_id or "", "test")
-        else:
-            found = clip.split or "test"
-        if side in ("all", found):
+        # Recordings of the user's own have no corpus: there the speaker alone decides.
+        unheard = "test" if clip.corpus in corpora else clip.split or "test"
+        if side in ("all", known.get(clip.speaker_id, unheard)):
             chosen.append(clip)
     if not chosen:
         raise DataError(f"the model has no clips of its {side} side there: try --split all")
@@ -116,7 +114,7 @@ def score_model(
     probabilities = np.asarray(rows)[:, columns]
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     targets = np.array([shared.index(clip.emotion) for clip in scored])
-    speakers = [clip.speaker_id or "" for clip in scored]
+    speakers = [clip.speaker_id for clip in scored]
     metrics = evaluate(probabilities, targets, shared, speakers=speakers if all(speakers) else None)
     return Scored(metrics, probabilities, targets, errors)
 
@@ -127,7 +125,10 @@ def _source(clip: Clip) -> AudioSource:
         return clip.file
     from affekt.audio import decode
 
-    samples, rate = decode(clip.file)
+    try:
+        samples, rate = decode(clip.file)
+    except AudioError:
+        return clip.file  # the model meets the same fault, and reports it with the others
     first = round((clip.start or 0.0) * rate)
     last = len(samples) if clip.end is None else round(clip.end * rate)
     return samples[first:last], rate
