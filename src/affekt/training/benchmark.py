@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from affekt.errors import ConfigError
+from affekt.data import Clip
+from affekt.errors import ConfigError, ModelError
 from affekt.evaluation import Fold, Protocol
 from affekt.evaluation.calibration import apply_temperature
 from affekt.evaluation.metrics import uar
 from affekt.evaluation.results import (
     Predictions,
     Result,
+    Summary,
     commit,
     data_fingerprint,
     software_versions,
@@ -177,7 +179,7 @@ def _pooled(
     protocol: Protocol,
     recipe: Recipe,
     done: Sequence[FoldResult],
-    clips: Sequence[Any],
+    clips: Sequence[Clip],
     seeds: Sequence[int],
 ) -> Result:
     runs = []
@@ -193,7 +195,7 @@ def _pooled(
         )
     summary = summarise(runs, protocol.labels)
     return Result(
-        **{name: getattr(summary, name) for name in asdict(summary)},
+        **{field.name: getattr(summary, field.name) for field in fields(Summary)},
         protocol=protocol.name,
         recipe=recipe.name,
         seeds=tuple(seeds),
@@ -228,13 +230,16 @@ def _read(path: Path, fingerprint: str) -> FoldResult | None:
     """The fold if it was done with the same recipe, data and seed."""
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as file:
-        facts = json.loads(str(file["facts"]))
-        if facts.pop("fingerprint") != fingerprint:
-            return None
-        return FoldResult(
-            probabilities=file["probabilities"],
-            targets=file["targets"],
-            speakers=tuple(map(str, file["speakers"])),
-            **facts,
-        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            facts = json.loads(str(file["facts"]))
+            if facts.pop("fingerprint") != fingerprint:
+                return None
+            return FoldResult(
+                probabilities=file["probabilities"],
+                targets=file["targets"],
+                speakers=tuple(map(str, file["speakers"])),
+                **facts,
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} is damaged ({error}): delete it to do the fold again") from None
