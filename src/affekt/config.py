@@ -54,22 +54,26 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     Raises
     ------
     ConfigError
-        If a key is unknown, a type does not fit, or the dataclass refuses a value.
+        If a key is unknown or missing, a type does not fit, or the dataclass refuses a value.
     """
     hints = typing.get_type_hints(cls)
-    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    names = [field.name for field in fields]
     unknown = sorted(set(values) - set(names))
     if unknown:
         raise ConfigError(
             f"unknown key {where}.{unknown[0]}: expected one of {', '.join(sorted(names))}"
         )
-    arguments = {
-        name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()
-    }
-    try:
-        return cls(**arguments)
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}") from None
+    missing = [field.name for field in fields if field.name not in values and _required(field)]
+    if missing:
+        raise ConfigError(f"missing key {where}.{missing[0]}")
+    return cls(
+        **{name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    )
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
 
 
 def to_dict(config: Any) -> dict[str, Any]:
