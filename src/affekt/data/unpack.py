@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from affekt.data.progress import Progress, no_progress
 from affekt.errors import DataError
+from affekt.files import atomic_path
 
 
 def unpack(archive: Path, folder: Path, progress: Progress = no_progress) -> None:
@@ -64,11 +65,9 @@ def _target(archive: Path, member: zipfile.ZipInfo, folder: Path) -> Path:
 def _unpack_one(file: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
     if target.is_file() and target.stat().st_size == member.file_size:
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with file.open(member) as source, part.open("wb") as copy:
-            shutil.copyfileobj(source, copy)  # the last read compares the CRC
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        atomic_path(target) as partial,
+        file.open(member) as source,
+        partial.open("wb") as copy,
+    ):
+        shutil.copyfileobj(source, copy)  # the last read compares the CRC
