@@ -53,10 +53,15 @@ class FrontendConfig:
     def __post_init__(self) -> None:
         if not 0 < self.window <= self.n_fft:
             raise ConfigError(f"frontend: window {self.window} must be in 1..n_fft={self.n_fft}")
-        if self.window % 2:
-            raise ConfigError(f"frontend: window {self.window} must be even, to be centred")
+        if self.window % 2 or self.n_fft % 2:
+            raise ConfigError(
+                f"frontend: window {self.window} and n_fft {self.n_fft} must be even, "
+                f"so that one lies in the middle of the other"
+            )
         if not 0 < self.hop_length <= self.window:
             raise ConfigError(f"frontend: hop_length {self.hop_length} must be in 1..window")
+        if self.n_mels < 1:
+            raise ConfigError(f"frontend: n_mels must be positive, got {self.n_mels}")
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ConfigError(
                 f"frontend: need 0 <= f_min < f_max <= {self.sample_rate / 2:g} Hz, "

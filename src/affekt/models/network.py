@@ -42,6 +42,8 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ConfigError(f"a model needs two or more different labels, got {self.labels}")
+        if not 0 <= self.head_dropout < 1:
+            raise ConfigError(f"model.head_dropout must be in [0, 1), got {self.head_dropout:g}")
 
 
 class Network(nn.Module):
@@ -81,7 +83,7 @@ class Network(nn.Module):
         Parameters
         ----------
         log_mel : Tensor [batch, n_mels, frames]
-            As the frontend gives it; rows may be padded with anything.
+            As the frontend gives it; rows may be padded with any finite value.
         lengths : Tensor [batch], optional
             Frames of each row that are not padding.
 

@@ -2,7 +2,7 @@
 
 An architecture is a module that turns log-mel into frame embeddings, together with the frozen
 dataclass of its options. To add one, write a file beside ``cnn.py``, decorate its class with
-``@register(name, Options)`` and import it in :func:`load_builtin`.
+``@register(name, Options)`` and import it in ``models/__init__.py``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ class Encoder(nn.Module):
     """Whether frame embeddings can be computed chunk by chunk with a bounded look-ahead."""
 
     def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Encode ``[batch, n_mels, frames]`` to ``[batch, output_channels, frames / time_stride]``.
+        """Encode ``[batch, n_mels, frames]``.
 
+        The answer is ``[batch, output_channels, ceil(frames / time_stride)]``.
         With a ``mask`` ``[batch, 1, frames]`` (1 for frames, 0 for padding) the answer for the
         unpadded frames is the one they get without padding.
         """
@@ -61,7 +62,7 @@ def register(name: str, options: type[Any]) -> Callable[[E], E]:
     """
 
     def add(cls: E) -> E:
-        summary = (cls.__doc__ or "").strip().splitlines()[0]
+        summary = (cls.__doc__ or name).strip().splitlines()[0]
         ARCHITECTURES[name] = Architecture(name, options, cls, summary)
         return cls
 
@@ -76,14 +77,8 @@ def build_encoder(name: str, n_mels: int, options: Mapping[str, Any]) -> Encoder
     ConfigError
         If no architecture has that name, or an option is unknown or impossible.
     """
-    load_builtin()
     architecture = ARCHITECTURES.get(name)
     if architecture is None:
         known = ", ".join(sorted(ARCHITECTURES))
         raise ConfigError(f"unknown architecture {name!r}: expected one of {known}")
     return architecture.make(n_mels, build(architecture.options, options, f"model.{name}"))
-
-
-def load_builtin() -> None:
-    """Import the modules whose classes register themselves."""
-    from affekt.models import cnn  # noqa: F401
