@@ -18,10 +18,10 @@ class BandLimit:
     probability : float
         Share of the recordings that are limited.
     max_high : float
-        Largest share of the bands lost at the top; 0.35 of 64 bands up to 8 kHz leaves a
-        telephone's 3.4 kHz.
+        Largest share of the bands lost at the top. Of 64 bands up to 8 kHz, 0.28 leaves a
+        telephone's 3.4 kHz and 0.35 leaves 2.7 kHz.
     max_low : float
-        Largest share of the bands lost at the bottom; 0.12 cuts below 450 Hz.
+        Largest share of the bands lost at the bottom; 0.12 cuts below 400 Hz.
     attenuation_db : float
         By how much the lost bands are weaker.
     """
@@ -38,6 +38,8 @@ class BandLimit:
             raise ConfigError(
                 f"band_limit: shares {self.max_high:g} and {self.max_low:g} leave no band"
             )
+        if self.attenuation_db < 0:
+            raise ConfigError(f"band_limit: attenuation_db {self.attenuation_db:g} would amplify")
 
     def __call__(self, power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Apply to mel power ``[batch, n_mels, frames]``; same shape out."""

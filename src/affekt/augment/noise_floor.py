@@ -40,6 +40,8 @@ class NoiseFloor:
                 f"noise_floor: min_snr_db {self.min_snr_db:g} is above "
                 f"max_snr_db {self.max_snr_db:g}"
             )
+        if self.slope_db < 0:
+            raise ConfigError(f"noise_floor: slope_db cannot be negative, got {self.slope_db:g}")
 
     def __call__(self, power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Apply to mel power ``[batch, n_mels, frames]``; same shape out."""
