@@ -31,14 +31,16 @@ def command(
     from affekt.errors import ConfigError
     from affekt.export import check_parity, export_onnx
     from affekt.export.model_directory import WEIGHTS_FILE, read_network
+    from affekt.files import atomic_path
 
     if out.suffix != ".onnx":
         raise ConfigError(f"{out}: an export to ONNX ends in .onnx")
     if not (model / WEIGHTS_FILE).is_file() and (model / "model" / WEIGHTS_FILE).is_file():
         model = model / "model"
     network, config = read_network(model)
-    export_onnx(network, out, config)
-    parity = check_parity(network, out)
+    with atomic_path(out) as partial:  # a file that fails the proof never gets the name
+        export_onnx(network, partial, config)
+        parity = check_parity(network, partial)
     row = {
         "file": str(out),
         "bytes": out.stat().st_size,

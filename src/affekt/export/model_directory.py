@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from affekt import __version__
-from affekt.config import to_dict
+from affekt.config import build, to_dict
 from affekt.data import CORPORA, Clip
 from affekt.errors import ModelError
 from affekt.export.card import model_card
 from affekt.export.onnx import Parity, check_parity, export_onnx
 from affekt.files import atomic_path
-from affekt.models import Network, NetworkConfig, build_network, describe
+from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network, describe
+from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE
 from affekt.runtime.config import FORMAT_VERSION
 from affekt.training import checkpoint
@@ -66,13 +67,13 @@ def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> 
     Raises
     ------
     ModelError
-        If the exported file differs from the network.
+        If the exported file differs from the network; then nothing is replaced.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    config = _config(network, facts)
+    config = model_config(network, facts)
     graph = folder / GRAPH_FILE
-    export_onnx(network, graph, config)
-    parity = check_parity(network, graph)
+    with atomic_path(graph) as partial:
+        export_onnx(network, partial, config)
+        parity = check_parity(network, partial)
     checkpoint.save(folder / WEIGHTS_FILE, dict(network.state_dict()), config)
     texts = {
         folder / CONFIG_FILE: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
@@ -96,9 +97,6 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         raise ModelError(f"{folder} has no {WEIGHTS_FILE}: it cannot be exported or trained again")
     state, config = checkpoint.load(folder / WEIGHTS_FILE)
     options = dict(config["architecture"])
-    from affekt.config import build
-    from affekt.models.frontend import FrontendConfig
-
     network = build_network(
         NetworkConfig(
             labels=tuple(config["id2label"][str(i)] for i in range(len(config["id2label"]))),
@@ -111,8 +109,8 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     return network.eval(), config
 
 
-def _config(network: Network, facts: ModelFacts) -> dict[str, Any]:
-    """The contents of ``config.json``."""
+def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
+    """Return the contents of ``config.json``."""
     description = describe(network)
     seconds = description.receptive_field
     return {
@@ -120,7 +118,7 @@ def _config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "affekt_version": __version__,
         "model_type": "affekt",
         "name": facts.name,
-        "architecture": {"name": description.architecture, **network.config.options},
+        "architecture": {"name": description.architecture, **_options(network.config)},
         "id2label": {str(index): label for index, label in enumerate(network.config.labels)},
         "sample_rate": network.config.frontend.sample_rate,
         "frontend": to_dict(network.config.frontend),
@@ -140,6 +138,12 @@ def _config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "metrics": list(facts.metrics),
         "intended_use": INTENDED_USE,
     }
+
+
+def _options(config: NetworkConfig) -> dict[str, Any]:
+    """All options of the architecture, so that no later default changes what was built."""
+    options = ARCHITECTURES[config.architecture].options
+    return to_dict(build(options, config.options, f"model.{config.architecture}"))
 
 
 def _training_data(clips: Mapping[str, Sequence[Clip]]) -> list[dict[str, Any]]:

@@ -119,8 +119,8 @@ def check_parity(
     difference = np.concatenate(differences)
     if not difference.max() <= tolerance:
         raise ModelError(
-            f"{path} differs from its network by {difference.max():.2g} "
-            f"where {tolerance:g} is allowed"
+            f"the exported graph differs from its network by {difference.max():.2g} "
+            f"where {tolerance:g} is allowed: it must not be used"
         )
     return Parity(
         max_difference=float(difference.max()),
