@@ -74,12 +74,7 @@ class FeatureStore:
                 errors.append(str(error))
             if progress:
                 progress("reading audio", done, len(clips))
-        if len(errors) > _MOST_UNREADABLE * len(clips):
-            raise DataError(
-                f"{len(errors)} of {len(clips)} clips cannot be read, the first: {errors[0]}"
-            )
-        for message in errors:
-            _log.warning("left out: %s", message)
+        report_unreadable(errors, len(clips))
         return readable
 
     def statistics(self, clips: Sequence[Clip]) -> tuple[float, float]:
@@ -97,19 +92,39 @@ class FeatureStore:
         if not missing:
             return
         rate = self.frontend.sample_rate
-        samples = load_audio(clip.file, sample_rate=rate)
-        if clip.start is not None or clip.end is not None:
-            first = int((clip.start or 0.0) * rate)
-            last = len(samples) if clip.end is None else int(clip.end * rate)
-            samples = samples[first:last]
-            if not len(samples):
-                raise AudioError(f"{clip.file}: nothing between {clip.start} and {clip.end} s")
+        samples = clip_samples(clip, rate)
         for speed in missing:
             # Played faster by s is resampled from s * rate: pitch and tempo move together.
             played = samples if speed == 1 else resample(samples, round(rate * speed), rate)
             with torch.inference_mode():
                 log_mel = self._log_mel(torch.from_numpy(played)[None])[0]
             self._features[span, speed] = log_mel.numpy().astype(np.float16)
+
+
+def clip_samples(clip: Clip, rate: int) -> np.ndarray:
+    """The clip's own stretch of its recording, float32 ``[samples]`` at ``rate`` Hz.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read, or ends before the stretch begins.
+    """
+    samples = load_audio(clip.file, sample_rate=rate)
+    if clip.start is None and clip.end is None:
+        return samples
+    first = int((clip.start or 0.0) * rate)
+    last = len(samples) if clip.end is None else int(clip.end * rate)
+    if not len(samples[first:last]):
+        raise AudioError(f"{clip.file}: nothing between {clip.start} and {clip.end} s")
+    return samples[first:last]
+
+
+def report_unreadable(errors: Sequence[str], n_clips: int) -> None:
+    """Warn of clips that cannot be read; raise DataError if they are too many of them all."""
+    if len(errors) > _MOST_UNREADABLE * n_clips:
+        raise DataError(f"{len(errors)} of {n_clips} clips cannot be read, the first: {errors[0]}")
+    for message in errors:
+        _log.warning("left out: %s", message)
 
 
 def _span(clip: Clip) -> Span:
