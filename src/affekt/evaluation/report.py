@@ -214,4 +214,4 @@ def _figure(width: float, height: float) -> Figure:
 
 def _save(figure: Figure, path: Path) -> None:
     with atomic_path(path) as partial:
-        figure.savefig(partial, format="png", dpi=RESOLUTION)
+        figure.savefig(partial, format="png", dpi=RESOLUTION, bbox_inches="tight")

@@ -109,5 +109,6 @@ def draw_curves(rows: Sequence[Epoch], path: Path) -> None:
     for axes in (losses, scores):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
+        axes.xaxis.get_major_locator().set_params(integer=True)
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=150)
