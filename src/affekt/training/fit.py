@@ -87,6 +87,9 @@ def fit(
         After Ctrl-C, with everything saved.
     """
     fingerprint = run_fingerprint(recipe, train, validation, seed)
+    shared = {clip.speaker_id for clip in train} & {clip.speaker_id for clip in validation} - {""}
+    if shared:
+        raise DataError(f"in training and validation at once: {', '.join(sorted(shared)[:5])}")
     labels = recipe.data.labels or tuple(sorted({clip.emotion for clip in train}))
     train = [clip for clip in train if clip.emotion in labels]
     validation = [clip for clip in validation if clip.emotion in labels]

@@ -11,6 +11,7 @@ from affekt.config import build, read_toml
 from affekt.errors import ConfigError, DataError
 from affekt.labels import canonical
 from affekt.models.frontend import FrontendConfig
+from affekt.training.classical import ClassicalConfig
 from affekt.training.imbalance import ImbalanceConfig
 
 
@@ -97,7 +98,7 @@ class TrainingConfig:
     keep : str
         ``"best"`` by validation UAR (the later one of equals), or ``"last"``.
     patience : int
-        Stop after this many epochs without a better validation UAR; 0 never stops early.
+        Stop after this many epochs with a lower validation UAR than the best; 0 never does.
     precision : str
         ``"auto"`` uses bfloat16 where the processor or GPU multiplies it in hardware;
         ``"float32"`` or ``"bfloat16"`` decide.
@@ -167,6 +168,7 @@ class Recipe:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     imbalance: ImbalanceConfig = field(default_factory=ImbalanceConfig)
+    classical: ClassicalConfig | None = None
 
     def __post_init__(self) -> None:
         if self.training.class_weights and self.imbalance.logit_adjustment:
