@@ -1,27 +1,40 @@
 """Named acoustic features, for analysis and for classical models.
 
-    samples -> families (mfcc, mel, energy, spectral, ...) -> per frame, or functionals of the clip
+    samples -> families (mfcc, mel, pitch, energy, ...) -> per frame, or functionals of the clip
 
 >>> import numpy as np
->>> from affekt.features import functional_vector
->>> names, vector = functional_vector(np.zeros(16000, dtype=np.float32), 16000, "tutorial")
->>> len(names), names[0]
-(66, 'mfcc_0_mean')
+>>> from affekt.features import extract
+>>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+>>> table = extract(tone, 16000, sets=["energy"])
+>>> table.names[:3], round(float(table["rms_db_p50"][0]), 2)
+(('duration', 'rms_db_mean', 'rms_db_sd'), -3.01)
+
+Pitch needs the ``features`` extra; importing this package needs numpy alone.
 """
 
 from __future__ import annotations
 
-from affekt.features.extract import VECTORS, functional_vector
+from affekt.features.columns import FRAME_SETS, SETS, column_names
+from affekt.features.extract import VECTORS, extract, functional_vector
 from affekt.features.functionals import FUNCTIONALS, PERCENTILES, functionals
-from affekt.features.settings import DEFAULT, TUTORIAL, Settings
+from affekt.features.opensmile import OPENSMILE_SETS
+from affekt.features.settings import DEFAULT, TRACKERS, TUTORIAL, Settings
+from affekt.features.table import Table
 
 __all__ = [
     "DEFAULT",
+    "FRAME_SETS",
     "FUNCTIONALS",
+    "OPENSMILE_SETS",
     "PERCENTILES",
+    "SETS",
+    "TRACKERS",
     "TUTORIAL",
     "VECTORS",
     "Settings",
+    "Table",
+    "column_names",
+    "extract",
     "functional_vector",
     "functionals",
 ]

@@ -2,33 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from affekt.audio import resample
 from affekt.errors import AudioError, ConfigError
+from affekt.features.chroma import chroma
+from affekt.features.columns import FRAME_SETS, SETS, column_names
 from affekt.features.energy import amplitude_to_db, rms, zero_crossing_rate
 from affekt.features.frames import Floats, bin_frequencies, power_blocks
 from affekt.features.functionals import functionals
 from affekt.features.mel import filters_of, power_to_db
 from affekt.features.mfcc import delta_of, mfcc_of
+from affekt.features.opensmile import HOP, OPENSMILE_SETS, opensmile_features, opensmile_names
+from affekt.features.pitch import track_pitch
+from affekt.features.rhythm import rhythm
 from affekt.features.settings import DEFAULT, TUTORIAL, Settings
-from affekt.features.spectral import (
-    bandwidth_of,
-    centroid_of,
-    flatness_of,
-    flux_of,
-    rolloff_of,
-)
+from affekt.features.spectral import shape_of
+from affekt.features.table import Table
+from affekt.features.voice_quality import harmonics_to_noise, jitter_and_shimmer
 
 Columns = dict[str, np.ndarray]
 """Feature name to its value in each frame: [frames]."""
 
-SPECTRAL = (
-    *("spectral_centroid_hz", "spectral_bandwidth_hz", "spectral_rolloff_hz"),
-    *("spectral_flatness", "spectral_flux"),
-)
+PER = ("file", "frame")
+
+VECTORS = ("default", "tutorial", *OPENSMILE_SETS)
+"""Feature sets for classical models, see `functional_vector`."""
+
+
+def extract(
+    samples: np.ndarray,
+    sample_rate: int,
+    sets: Sequence[str] = (),
+    per: str = "file",
+    settings: Settings = DEFAULT,
+) -> Table:
+    """Measure a clip.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(samples,)]
+        Mono floats, nominally within [-1, 1], as `affekt.load_audio` returns them.
+    sample_rate : int
+        Hz; other rates than that of the settings are resampled.
+    sets : sequence of str
+        Families: any of `affekt.features.SETS`, or openSMILE's ``"egemaps"`` and ``"compare"``;
+        by default all of affekt's own.
+    per : str
+        ``"file"``: one row, of the duration and the functionals of the frames.
+        ``"frame"``: one row per frame, with its time.
+    settings : Settings
+        The grid of frames, sizes and ranges.
+
+    Returns
+    -------
+    Table
+        With the columns of `table_names`.
+
+    Raises
+    ------
+    AudioError
+        If the samples cannot be measured.
+    ConfigError
+        If a set or ``per`` is unknown, or they do not go together.
+    MissingExtraError
+        If a set needs a package that is not installed.
+    """
+    chosen = checked_sets(sets, per)
+    names = table_names(chosen, per, settings)
+    ready = checked_samples(samples, sample_rate, settings)
+    parts = [
+        opensmile_features(ready, settings.sample_rate, name, per)
+        for name in chosen
+        if name in OPENSMILE_SETS
+    ]
+    if per == "frame" and parts:
+        times = np.arange(len(parts[0]))[:, None] * HOP
+        return Table(names, np.concatenate([times, *parts], axis=1))
+    frames, whole = measure(ready, settings, chosen)
+    if per == "frame":
+        times = np.arange(settings.frames(len(ready))) * settings.hop
+        return Table(names, np.stack([times, *frames.values()], axis=1, dtype=np.float64))
+    values = functionals(frames, settings.hop) | whole
+    own = [values[name] for name in column_names(chosen, per, settings)]
+    row = np.array([[len(samples) / sample_rate, *own]])
+    return Table(names, np.concatenate([row, *parts], axis=1))
+
+
+def checked_sets(sets: Sequence[str], per: str) -> tuple[str, ...]:
+    """Return the families that are meant, each once, in the order of their columns.
+
+    Raises
+    ------
+    ConfigError
+        If one is unknown, or cannot be had per frame.
+    """
+    if per not in PER:
+        raise ConfigError(f"features are per file or per frame, not per {per!r}")
+    if not sets:
+        return SETS if per == "file" else FRAME_SETS
+    known = (*SETS, *OPENSMILE_SETS)
+    for name in sets:
+        if name not in known:
+            raise ConfigError(f"there is no set {name!r}; expected some of {', '.join(known)}")
+    chosen = tuple(name for name in known if name in sets)
+    if per == "frame":
+        clip_only = [name for name in chosen if name in SETS and name not in FRAME_SETS]
+        if clip_only:
+            raise ConfigError(f"the set {clip_only[0]!r} tells of whole clips: ask for it per file")
+        if len(chosen) > 1 and any(name in OPENSMILE_SETS for name in chosen):
+            raise ConfigError(
+                "the frames of an openSMILE set are not those of other sets: ask for it alone"
+            )
+    return chosen
+
+
+def table_names(sets: Sequence[str], per: str, settings: Settings) -> tuple[str, ...]:
+    """Return the columns of the table that `extract` gives, for checked sets."""
+    first = "duration" if per == "file" else "time"
+    names = [first, *column_names(sets, per, settings)]
+    for name in sets:
+        if name in OPENSMILE_SETS:
+            names += opensmile_names(name, per)
+    return tuple(names)
 
 
 def checked_samples(samples: np.ndarray, sample_rate: int, settings: Settings) -> Floats:
@@ -55,13 +153,46 @@ def checked_samples(samples: np.ndarray, sample_rate: int, settings: Settings) -
     return resample(floats, sample_rate, settings.sample_rate)
 
 
+def measure(
+    samples: Floats, settings: Settings, sets: Sequence[str]
+) -> tuple[Columns, dict[str, float]]:
+    """Return the features of each frame, and those of the whole clip alone.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(samples,)]
+        As `checked_samples` returns them.
+    settings : Settings
+    sets : sequence of str
+        Families, see `affekt.features.SETS`; others are left out.
+    """
+    frames = spectrum_features(samples, settings, sets)
+    whole: dict[str, float] = {}
+    if "energy" in sets:
+        frames["rms_db"] = amplitude_to_db(rms(samples, settings)[0])
+        frames["zero_crossing_rate"] = zero_crossing_rate(samples, settings)[0]
+    if "chroma" in sets:
+        frames |= _numbered("chroma", chroma(samples, settings).T)
+    if {"pitch", "voice", "rhythm"} & set(sets):
+        pitch = track_pitch(samples, settings)
+        if "pitch" in sets:
+            frames |= {"pitch_hz": pitch.hz, "voicing": pitch.voicing}
+            whole["voiced_share"] = float(pitch.voiced.mean())
+        if "voice" in sets:
+            frames["hnr_db"] = harmonics_to_noise(samples, pitch, settings)[0]
+            whole |= jitter_and_shimmer(samples, pitch, settings)
+        if "rhythm" in sets:
+            whole |= rhythm(samples, pitch, settings)
+    ordered = column_names(sets, "frame", settings)
+    return {name: frames[name] for name in ordered}, whole
+
+
 def spectrum_features(samples: Floats, settings: Settings, sets: Sequence[str]) -> Columns:
     """Return what is read off the short spectra (mfcc, mel, spectral), in one pass over them."""
     cepstra, bands, shape = ("mfcc" in sets), ("mel" in sets), ("spectral" in sets)
     if not (cepstra or bands or shape):
         return {}
-    sizes = sorted({settings.bands} if cepstra else set()) + ([settings.n_mels] if bands else [])
-    sizes = list(dict.fromkeys(sizes))
+    sizes = dict.fromkeys([settings.bands] * cepstra + [settings.n_mels] * bands)
     filters = [filters_of(settings, size) for size in sizes]
     bank = np.concatenate(filters, axis=1) if filters else None
     bins = bin_frequencies(settings.sample_rate, settings.n_fft)
@@ -70,34 +201,19 @@ def spectrum_features(samples: Floats, settings: Settings, sets: Sequence[str]) 
         if bank is not None:
             mels.append(power @ bank)
         if shape:
-            magnitude = np.sqrt(power)
-            before = magnitude[:1] if before is None else before
-            shapes.append(_shape_of(power, magnitude, bins, before))
-            before = magnitude[-1:]
+            columns, before = shape_of(power, bins, before)
+            shapes.append(columns)
     result: Columns = {}
     if bank is not None:
-        ends = np.cumsum(sizes)[:-1]
+        ends = np.cumsum(list(sizes))[:-1]
         by_size = dict(zip(sizes, np.split(np.concatenate(mels), ends, axis=1), strict=True))
         if cepstra:
             result |= _cepstra(by_size[settings.bands], settings.n_mfcc)
         if bands:
             result |= _numbered("logmel", power_to_db(by_size[settings.n_mels]))
-    if shape:
-        result |= dict(zip(SPECTRAL, np.concatenate(shapes, axis=1), strict=True))
+    for name in shapes[0] if shapes else ():
+        result[name] = np.concatenate([columns[name] for columns in shapes])
     return result
-
-
-def _shape_of(power: Floats, magnitude: Floats, bins: Floats, before: Floats) -> Floats:
-    centroid = centroid_of(magnitude, bins)
-    return np.stack(
-        [
-            centroid,
-            bandwidth_of(magnitude, bins, centroid),
-            rolloff_of(magnitude, bins),
-            flatness_of(power),
-            flux_of(magnitude, before),
-        ]
-    )
 
 
 def _cepstra(mel: Floats, n_mfcc: int) -> Columns:
@@ -114,48 +230,6 @@ def _numbered(name: str, values: Floats) -> Columns:
     return {f"{name}_{index}": values[:, index] for index in range(values.shape[1])}
 
 
-def energy_features(samples: Floats, settings: Settings) -> Columns:
-    """Return the level and the zero crossings of each frame."""
-    return {
-        "rms_db": amplitude_to_db(rms(samples, settings)[0]),
-        "zero_crossing_rate": zero_crossing_rate(samples, settings)[0],
-    }
-
-
-SETS = ("mfcc", "mel", "energy", "spectral")
-"""The feature families, in the order of their columns."""
-
-
-def frame_features(samples: Floats, settings: Settings, sets: Sequence[str]) -> Columns:
-    """Return the features of each frame: name to [frames]."""
-    result = spectrum_features(samples, settings, sets)
-    if "energy" in sets:
-        result |= energy_features(samples, settings)
-    return result
-
-
-def _default_vector(samples: np.ndarray, sample_rate: int) -> Mapping[str, float]:
-    ready = checked_samples(samples, sample_rate, DEFAULT)
-    return functionals(frame_features(ready, DEFAULT, SETS), DEFAULT.hop)
-
-
-def _tutorial_vector(samples: np.ndarray, sample_rate: int) -> Mapping[str, float]:
-    ready = checked_samples(samples, sample_rate, TUTORIAL)
-    columns = spectrum_features(ready, TUTORIAL, ("mfcc", "mel"))
-    return {
-        f"{name}_mean": float(np.mean(values, dtype=np.float64))
-        for name, values in columns.items()
-        if not name.startswith("mfcc_delta2")
-    }
-
-
-VECTORS: Mapping[str, Callable[[np.ndarray, int], Mapping[str, float]]] = {
-    "default": _default_vector,
-    "tutorial": _tutorial_vector,
-}
-"""Feature sets for classical models, by name."""
-
-
 def functional_vector(
     samples: np.ndarray, sample_rate: int, feature_set: str = "default"
 ) -> tuple[tuple[str, ...], np.ndarray]:
@@ -168,8 +242,10 @@ def functional_vector(
     sample_rate : int
         Hz; other rates than 16 kHz are resampled.
     feature_set : str
-        ``"default"``: functionals of all families. ``"tutorial"``: the 66 means that tutorials
-        train on (13 MFCC, their first differences, 40 log-mel bands).
+        ``"default"``: all of affekt's families, as `extract` has them, without the duration.
+        ``"tutorial"``: the 66 means that tutorials train on (13 MFCC, their first differences, 40
+        log-mel bands). ``"egemaps"``, ``"compare"``: openSMILE's functionals, where it is
+        installed (its licence allows no commercial use).
 
     Returns
     -------
@@ -184,10 +260,23 @@ def functional_vector(
         If the samples cannot be measured.
     ConfigError
         If there is no such feature set.
+    MissingExtraError
+        If it needs a package that is not installed.
     """
     if feature_set not in VECTORS:
         raise ConfigError(
             f"there is no feature set {feature_set!r}; expected one of {', '.join(VECTORS)}"
         )
-    values = VECTORS[feature_set](samples, sample_rate)
-    return tuple(values), np.array(list(values.values()), dtype=np.float64)
+    if feature_set == "tutorial":
+        return _tutorial_vector(samples, sample_rate)
+    sets = SETS if feature_set == "default" else (feature_set,)
+    table = extract(samples, sample_rate, sets)
+    return table.names[1:], table.values[0, 1:]
+
+
+def _tutorial_vector(samples: np.ndarray, sample_rate: int) -> tuple[tuple[str, ...], np.ndarray]:
+    ready = checked_samples(samples, sample_rate, TUTORIAL)
+    columns = spectrum_features(ready, TUTORIAL, ("mfcc", "mel"))
+    kept = {name: one for name, one in columns.items() if not name.startswith("mfcc_delta2")}
+    means = np.stack(list(kept.values())).mean(axis=1, dtype=np.float64)
+    return tuple(f"{name}_mean" for name in kept), means

@@ -18,16 +18,16 @@ BLOCK = 1 << 17  # samples of overlapping frames: half a megabyte of float32
 
 
 @lru_cache(maxsize=1)
-def _rfft() -> Callable[..., Any]:
-    """Return the fastest transform of real float32 rows at hand; they agree to rounding."""
+def transforms() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the fastest ``(rfft, irfft)`` of float32 rows at hand; all agree to rounding."""
     try:
-        from scipy.fft import rfft  # several rows at once: five times as fast as numpy's
+        from scipy.fft import irfft, rfft  # several rows at once: five times as fast as numpy's
     except ImportError:
-        return np.fft.rfft
-    return lambda rows: rfft(rows, overwrite_x=True)
+        return np.fft.rfft, np.fft.irfft
+    return rfft, irfft
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=1024)  # a period of the voice may have any of some hundred lengths
 def hann(length: int) -> Floats:
     """Return the periodic Hann window, as librosa's ``window="hann"``: [length]."""
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
@@ -78,7 +78,7 @@ def power_blocks(samples: Floats, n_fft: int, hop_length: int) -> Iterator[Float
         Power; the caller may change it.
     """
     frames = frame(pad(samples, n_fft), n_fft, hop_length)
-    window, rfft = hann(n_fft), _rfft()
+    window, rfft = hann(n_fft), transforms()[0]
     step = max(1, BLOCK // n_fft)
     for start in range(0, len(frames), step):
         spectrum = rfft(frames[start : start + step] * window)  # [frames, bins]

@@ -96,6 +96,36 @@ def flux_of(magnitude: Floats, before: Floats) -> Floats:
     return flux
 
 
+def shape_of(
+    power: Floats, bins: Floats, before: Floats | None
+) -> tuple[dict[str, Floats], Floats]:
+    """Return all of the above of a block of power spectra, by the names of their columns.
+
+    Parameters
+    ----------
+    power : np.ndarray [shape=(frames, bins)]
+    bins : np.ndarray [shape=(bins,)]
+        Hz.
+    before : np.ndarray [shape=(1, bins)], optional
+        The last magnitude spectrum of the block before.
+
+    Returns
+    -------
+    dict of str to np.ndarray [shape=(frames,)], and np.ndarray [shape=(1, bins)]
+        The last magnitude spectrum, for the next block.
+    """
+    magnitude = np.sqrt(power)
+    centroid = centroid_of(magnitude, bins)
+    columns = {
+        "spectral_centroid_hz": centroid,
+        "spectral_bandwidth_hz": bandwidth_of(magnitude, bins, centroid),
+        "spectral_rolloff_hz": rolloff_of(magnitude, bins),
+        "spectral_flatness": flatness_of(power),
+        "spectral_flux": flux_of(magnitude, magnitude[:1] if before is None else before),
+    }
+    return columns, magnitude[-1:]
+
+
 def _magnitude(samples: Floats, settings: Settings) -> Floats:
     power = power_spectrogram(samples, settings.n_fft, settings.hop_length)
     np.sqrt(power, out=power)

@@ -1,0 +1,184 @@
+"""The pitch of the voice, and how sure it is that there is voice, by one of three trackers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from affekt.audio import resample
+from affekt.errors import ConfigError, MissingExtraError
+from affekt.features.frames import Floats
+from affekt.features.settings import DEFAULT, Settings
+
+VOICED = 0.5
+"""Voicing from which a frame counts as voiced."""
+
+_SWIFT_RATE = 16_000  # Hz
+_CREPE_RATE = 16_000  # Hz
+_CREPE_QUIET_DB = -60.0
+
+
+@dataclass(frozen=True)
+class Pitch:
+    """The pitch of each frame of a clip."""
+
+    hz: Floats
+    """[frames]: the fundamental frequency; NaN where there is no voice."""
+    voicing: Floats
+    """[frames]: confidence that there is voice, from 0 to 1."""
+
+    @property
+    def voiced(self) -> np.ndarray:
+        """Whether each frame is voiced: [frames], bool."""
+        return np.isfinite(self.hz)
+
+
+def track_pitch(samples: Floats, settings: Settings = DEFAULT) -> Pitch:
+    """Find the pitch of each frame with the tracker that the settings name.
+
+    A frame is voiced where the tracker's confidence is at least `VOICED` (pyin: where its own
+    decoding says so). A clip without voice, or too short for the tracker, has NaN throughout.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(samples,)]
+        At the rate of the settings.
+
+    Raises
+    ------
+    MissingExtraError, ConfigError
+        If the tracker is not installed; the message says how to install it.
+    """
+    return _TRACKERS[settings.pitch](samples, settings)
+
+
+def _swift_f0(samples: Floats, settings: Settings) -> Pitch:
+    """SwiftF0 (Nieradzik, 2025), a small network on a spectrogram; a frame every 16 ms."""
+    resampled = resample(samples, settings.sample_rate, _SWIFT_RATE)
+    if not len(resampled):
+        return _unvoiced(settings.frames(len(samples)))
+    try:
+        found = _swift_detector().detect(
+            resampled, _SWIFT_RATE, settings.pitch_min, settings.pitch_max
+        )
+    except ImportError:
+        raise MissingExtraError("features", "swift_f0") from None
+    times = np.arange(settings.frames(len(samples))) * settings.hop
+    return on_grid(found.timestamps, found.pitch_hz, found.confidence, times)
+
+
+@lru_cache(maxsize=1)
+def _swift_detector() -> Any:
+    return import_module("swift_f0").SwiftF0(threads=1, spin=False)
+
+
+def on_grid(at: np.ndarray, hz: np.ndarray, voicing: np.ndarray, times: np.ndarray) -> Pitch:
+    """Bring a tracker's frames to other times.
+
+    Parameters
+    ----------
+    at, hz, voicing : np.ndarray [shape=(n,)]
+        Times in seconds, rising evenly, with the pitch and the confidence there.
+    times : np.ndarray [shape=(frames,)]
+        The times that are wanted.
+
+    Returns
+    -------
+    Pitch
+        Voicing is interpolated. So is the pitch between two voiced frames; beside an unvoiced
+        one, the nearest counts, so that no pitch is mixed with what is none.
+    """
+    if len(at) == 1:
+        at, hz, voicing = np.r_[at, at + 1], np.r_[hz, hz], np.r_[voicing, voicing]
+    place = np.clip((times - at[0]) / (at[1] - at[0]), 0, len(at) - 1)
+    low = np.minimum(place.astype(int), len(at) - 2)
+    share = place - low  # from 0 to 1
+    voiced = voicing >= VOICED
+    both = voiced[low] & voiced[low + 1]
+    nearest = low + (share > 0.5)
+    pitch = np.where(both, (1 - share) * hz[low] + share * hz[low + 1], hz[nearest])
+    pitch = np.where(both | voiced[nearest], pitch, np.nan)
+    confidence = (1 - share) * voicing[low] + share * voicing[low + 1]
+    return Pitch(pitch.astype(np.float32), confidence.astype(np.float32))
+
+
+def _pyin(samples: Floats, settings: Settings) -> Pitch:
+    """Probabilistic YIN (Mauch and Dixon, 2014) from librosa."""
+    librosa = _other("librosa")
+    # Room for two periods of the lowest pitch, as a power of two.
+    length = 2 ** int(np.ceil(np.log2(2.2 * settings.sample_rate / settings.pitch_min)))
+    count = settings.frames(len(samples))
+    if not np.any(samples):
+        return _unvoiced(count)
+    hz, voiced, probability = librosa.pyin(
+        samples,
+        fmin=settings.pitch_min,
+        fmax=settings.pitch_max,
+        sr=settings.sample_rate,
+        frame_length=max(length, settings.hop_length),
+        hop_length=settings.hop_length,
+    )
+    return Pitch(
+        np.where(voiced, hz, np.nan).astype(np.float32)[:count],
+        probability.astype(np.float32)[:count],
+    )
+
+
+def _crepe(samples: Floats, settings: Settings) -> Pitch:
+    """CREPE tiny (Kim et al., 2018) from torchcrepe; slow."""
+    torchcrepe, torch = _other("torchcrepe"), _other("torch")
+    resampled = resample(samples, settings.sample_rate, _CREPE_RATE)
+    hop_length = max(1, round(settings.hop * _CREPE_RATE))
+    with torch.inference_mode():
+        hz, periodicity = torchcrepe.predict(
+            torch.from_numpy(np.array(resampled))[None],
+            _CREPE_RATE,
+            hop_length,
+            settings.pitch_min,
+            settings.pitch_max,
+            model="tiny",
+            return_periodicity=True,
+            batch_size=512,
+            device="cpu",
+        )
+    at = np.arange(hz.shape[1]) * hop_length / _CREPE_RATE
+    times = np.arange(settings.frames(len(samples))) * settings.hop
+    # The network hears voice in silence, too; torchcrepe's own advice is a threshold of level.
+    voicing = periodicity[0].numpy() * _loud(resampled, hop_length, hz.shape[1])
+    return on_grid(at, hz[0].numpy(), voicing, times)
+
+
+def _loud(samples: Floats, hop_length: int, count: int) -> np.ndarray:
+    """Return whether the sound about each frame is above `_CREPE_QUIET_DB`: [count]."""
+    power = np.concatenate([[0], np.cumsum(np.square(samples, dtype=np.float64))])
+    centres = np.arange(count) * hop_length
+    first = np.clip(centres - 512, 0, len(samples))
+    last = np.clip(centres + 512, 0, len(samples))
+    mean = (power[last] - power[first]) / np.maximum(last - first, 1)
+    return np.asarray(mean > 10 ** (_CREPE_QUIET_DB / 10))
+
+
+def _unvoiced(count: int) -> Pitch:
+    return Pitch(np.full(count, np.nan, dtype=np.float32), np.zeros(count, dtype=np.float32))
+
+
+def _other(package: str) -> Any:
+    """Import what no extra of affekt installs."""
+    try:
+        return import_module(package)
+    except ImportError:
+        raise ConfigError(
+            f"this pitch tracker needs the package {package!r}, which is not installed or does "
+            f"not start: pip install {package}, or use the default tracker, swift-f0"
+        ) from None
+
+
+_TRACKERS: Mapping[str, Callable[[Floats, Settings], Pitch]] = MappingProxyType(
+    {"swift-f0": _swift_f0, "pyin": _pyin, "crepe": _crepe}
+)
