@@ -1,0 +1,90 @@
+"""Waveform transforms by name, and chains of them from the tables of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from affekt.augment.background_noise import BackgroundNoise
+from affekt.augment.clipping import Clipping
+from affekt.augment.codec import Codec
+from affekt.augment.compose import Compose, Sometimes
+from affekt.augment.dropouts import Dropouts
+from affekt.augment.gain import Gain
+from affekt.augment.pitch_shift import PitchShift
+from affekt.augment.random_crop import RandomCrop
+from affekt.augment.random_shift import RandomShift
+from affekt.augment.room_impulse_response import RoomImpulseResponse
+from affekt.augment.speed_perturbation import SpeedPerturbation
+from affekt.augment.time_stretch import TimeStretch
+from affekt.augment.vocal_tract_length import VocalTractLength
+from affekt.augment.waveform import WaveformTransform
+from affekt.config import build
+from affekt.errors import ConfigError
+
+TRANSFORMS: Mapping[str, type[WaveformTransform]] = MappingProxyType(
+    {
+        transform.name: transform
+        for transform in (
+            *(TimeStretch, PitchShift, SpeedPerturbation, VocalTractLength),
+            *(BackgroundNoise, RoomImpulseResponse, Codec),
+            *(Gain, Clipping, Dropouts, RandomCrop, RandomShift),
+        )
+    }
+)
+"""Every waveform transform by the name that recipes and the command line use."""
+
+
+def get_transform(name: str, options: Mapping[str, Any], where: str = "") -> WaveformTransform:
+    """Make a transform by its name.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`TRANSFORMS`.
+    options : mapping
+        Parameters of the transform.
+    where : str
+        Where the options stand, for messages; by default the transform's name.
+
+    Raises
+    ------
+    ConfigError
+        If the name or an option is unknown, or a value is impossible.
+    """
+    if name not in TRANSFORMS:
+        raise ConfigError(
+            f"{where + ': ' if where else ''}unknown transform {name!r}: "
+            f"expected one of {', '.join(TRANSFORMS)}"
+        )
+    return build(TRANSFORMS[name], options, where or name)
+
+
+def chain(tables: Sequence[Mapping[str, Any]], where: str) -> Compose:
+    """Make the chain that a recipe describes.
+
+    Parameters
+    ----------
+    tables : sequence of mapping
+        One per transform, in order: its ``name``, the ``probability`` with which it is applied
+        (1 by default), and its options.
+    where : str
+        Name of the list of tables, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If a table is not understood.
+    """
+    steps = []
+    for number, table in enumerate(tables):
+        place = f"{where}[{number}]"
+        options = dict(table)
+        name, probability = options.pop("name", None), options.pop("probability", 1.0)
+        if not isinstance(name, str):
+            raise ConfigError(f"missing key {place}.name: one of {', '.join(TRANSFORMS)}")
+        if isinstance(probability, bool) or not isinstance(probability, (int, float)):
+            raise ConfigError(f"{place}.probability must be a number, got {probability!r}")
+        steps.append(Sometimes(float(probability), get_transform(name, options, place)))
+    return Compose(tuple(steps))
