@@ -15,6 +15,7 @@ from affekt.training.features import FeatureStore, pad
 from affekt.training.recipe import Recipe
 from affekt.training.sampling import SHUFFLE, draw_probabilities
 from affekt.training.targets import soft_targets
+from affekt.training.variants import variants_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Batches:
     Parameters
     ----------
     clips : sequence of Clip
-        All readable, their features prepared in ``store`` at the recipe's speeds.
+        All readable, their features prepared in ``store`` at the recipe's speeds, or in its
+        variants.
     labels : sequence of str
         Order of the classes.
     """
@@ -73,6 +75,7 @@ class Batches:
         self.recipe = recipe
         self.store = store
         self.seed = seed
+        self.variants = variants_of(recipe, seed)
         self.targets = np.array([labels.index(clip.emotion) for clip in clips])
         self.soft_targets = soft_targets(clips, labels, recipe.imbalance.votes)
         self.allowed = allowed_classes(clips, labels)
@@ -127,12 +130,19 @@ class Batches:
                 power = transform(power, rng)
             log_mel = np.log(power + floor)
             log_mel = augment.spec_augment(log_mel, rng, fill=self.fill)
-            share, partner = augment.mixup.draw(len(chosen), rng)
-            if share < 1:
-                log_mel = share * log_mel + (1 - share) * log_mel[partner]
-                targets = share * targets + (1 - share) * targets[partner]
-                lengths = np.maximum(lengths, lengths[partner])
+            cut = augment.cutmix.draw(lengths, rng)
+            if cut:
+                taken, partner, left = cut
+                log_mel = np.where(taken[:, None], log_mel[partner], log_mel)
+                targets = left[:, None] * targets + (1 - left[:, None]) * targets[partner]
                 allowed = allowed | allowed[partner]
+            else:
+                share, partner = augment.mixup.draw(len(chosen), rng)
+                if share < 1:
+                    log_mel = share * log_mel + (1 - share) * log_mel[partner]
+                    targets = share * targets + (1 - share) * targets[partner]
+                    lengths = np.maximum(lengths, lengths[partner])
+                    allowed = allowed | allowed[partner]
         return Batch(
             torch.from_numpy(log_mel.astype(np.float32)),
             torch.from_numpy(lengths),
@@ -144,8 +154,12 @@ class Batches:
     """What hidden and absent features are set to: the mean of the training data."""
 
     def _cropped(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
-        speeds = self.recipe.training.speeds
-        features = self.store.get(clip, speeds[rng.integers(len(speeds))])
+        if self.variants:
+            drawn = self.variants[rng.integers(len(self.variants))]
+            features = self.store.get_variant(clip, drawn)
+        else:
+            speeds = self.recipe.training.speeds
+            features = self.store.get(clip, speeds[rng.integers(len(speeds))])
         surplus = features.shape[1] - self.crop_frames
         start = rng.integers(surplus + 1) if surplus > 0 else 0
         return features[:, start : start + self.crop_frames]

@@ -1,4 +1,4 @@
-"""Features of the un-augmented clips, computed once by the model's own frontend."""
+"""Features of the clips and of their variants, computed once by the model's own frontend."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from affekt.audio import load_audio, resample
+from affekt.audio import load_audio
 from affekt.data import Clip
 from affekt.errors import AudioError, DataError
 from affekt.models.frontend import FrontendConfig, LogMel
+from affekt.training.variants import Variant, play
 
 _log = logging.getLogger("affekt.training")
 
@@ -26,9 +27,9 @@ Span = tuple[Path, float | None, float | None]
 
 
 class FeatureStore:
-    """Log-mel of clips at several playback speeds, kept in memory as float16.
+    """Log-mel of clips, at several playback speeds or in several variants, as float16 in memory.
 
-    A second of audio takes 13 kB per speed at 64 mel bands and 100 frames a second.
+    A second of audio takes 13 kB per speed or variant at 64 mel bands and 100 frames a second.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ class FeatureStore:
     def __init__(self, frontend: FrontendConfig) -> None:
         self.frontend = frontend
         self._log_mel = LogMel(frontend).eval()
-        self._features: dict[tuple[Span, float], np.ndarray] = {}
+        self._features: dict[tuple[Span, float | Variant], np.ndarray] = {}
 
     def get(self, clip: Clip, speed: float = 1.0) -> np.ndarray:
         """Log-mel ``[n_mels, frames]``, float16, of a clip.
@@ -49,26 +50,49 @@ class FeatureStore:
         AudioError
             If the clip cannot be read.
         """
-        self._compute(clip, (speed,))
-        return self._features[_span(clip), speed]
+        return self._get(clip, speed)
+
+    def get_variant(self, clip: Clip, variant: Variant) -> np.ndarray:
+        """Log-mel ``[n_mels, frames]``, float16, of a variant of a clip.
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+        DataError
+            If a sound to augment with cannot be used.
+        """
+        return self._get(clip, variant)
+
+    def _get(self, clip: Clip, version: float | Variant) -> np.ndarray:
+        self._compute(clip, (version,))
+        return self._features[_span(clip), version]
 
     def prepare(
-        self, clips: Sequence[Clip], speeds: Iterable[float], progress: Progress | None = None
+        self,
+        clips: Sequence[Clip],
+        speeds: Iterable[float],
+        progress: Progress | None = None,
+        variants: Sequence[Variant] = (),
     ) -> list[Clip]:
         """Compute the features of all clips and return those that can be read.
 
-        The others are named in warnings of the logger ``affekt.training``.
+        The others are named in warnings of the logger ``affekt.training``. Variants of other
+        seeds are forgotten: a benchmark goes from seed to seed, and memory would not last.
 
         Raises
         ------
         DataError
-            If more than a tenth of the clips cannot be read.
+            If more than a tenth of the clips cannot be read, or a sound to augment with cannot
+            be used.
         """
-        speeds = tuple(speeds)
+        versions: tuple[float | Variant, ...] = (*speeds, *variants)
+        if variants:
+            self._forget_seeds_but({variant.seed for variant in variants})
         readable, errors = [], []
         for done, clip in enumerate(clips, start=1):
             try:
-                self._compute(clip, speeds)
+                self._compute(clip, versions)
                 readable.append(clip)
             except AudioError as error:
                 errors.append(str(error))
@@ -86,19 +110,29 @@ class FeatureStore:
         mean = total[1] / total[0]
         return float(mean), float(np.sqrt(max(total[2] / total[0] - mean**2, 1e-6)))
 
-    def _compute(self, clip: Clip, speeds: Iterable[float]) -> None:
+    def _forget_seeds_but(self, seeds: set[int]) -> None:
+        self._features = {
+            (span, version): features
+            for (span, version), features in self._features.items()
+            if not isinstance(version, Variant) or version.seed in seeds
+        }
+
+    def _compute(self, clip: Clip, versions: Iterable[float | Variant]) -> None:
         span = _span(clip)
-        missing = [speed for speed in speeds if (span, speed) not in self._features]
+        missing = [version for version in versions if (span, version) not in self._features]
         if not missing:
             return
         rate = self.frontend.sample_rate
         samples = clip_samples(clip, rate)
-        for speed in missing:
-            # Played faster by s is resampled from s * rate: pitch and tempo move together.
-            played = samples if speed == 1 else resample(samples, round(rate * speed), rate)
+        for version in missing:
+            heard = (
+                version.apply(samples, clip, rate)
+                if isinstance(version, Variant)
+                else play(samples, version, rate)
+            )
             with torch.inference_mode():
-                log_mel = self._log_mel(torch.from_numpy(played)[None])[0]
-            self._features[span, speed] = log_mel.numpy().astype(np.float16)
+                log_mel = self._log_mel(torch.from_numpy(heard)[None])[0]
+            self._features[span, version] = log_mel.numpy().astype(np.float16)
 
 
 def clip_samples(clip: Clip, rate: int) -> np.ndarray:

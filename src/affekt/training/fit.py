@@ -26,8 +26,9 @@ from affekt.training.features import FeatureStore, Progress
 from affekt.training.imbalance import ImbalanceConfig
 from affekt.training.infer import embed_clips, score_clips
 from affekt.training.loop import Epoch, Reporter, Trainer
-from affekt.training.recipe import Recipe
+from affekt.training.recipe import AugmentConfig, Recipe
 from affekt.training.smote import refit_head
+from affekt.training.variants import variants_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def fit(
     # Before the audio is read: an impossible network should not cost minutes.
     network = _new_network(recipe, labels, seed)
     store = store or FeatureStore(recipe.model.frontend)
-    train = store.prepare(train, recipe.training.speeds, progress)
+    variants = variants_of(recipe, seed)
+    speeds = (1.0,) if variants else recipe.training.speeds
+    train = store.prepare(train, speeds, progress, variants)
     validation = store.prepare(validation, (1.0,), progress)
 
     mean, scale = store.statistics(train)
@@ -184,6 +187,9 @@ def run_fingerprint(
     # A table that came later, and asks for nothing, leaves the runs from before what they were.
     if recipe.imbalance == ImbalanceConfig():
         settings.pop("imbalance")
+    for key in ("variants", "waveform", "cutmix"):
+        if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
+            settings["augment"].pop(key)
     if recipe.imbalance.votes:
         settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
     text = json.dumps([settings, clips, seed], sort_keys=True)

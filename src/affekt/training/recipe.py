@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from affekt.augment import BandLimit, ChannelTilt, Mixup, NoiseFloor, SpecAugment
+from affekt.augment import (
+    BandLimit,
+    ChannelTilt,
+    Compose,
+    CutMix,
+    Mixup,
+    NoiseFloor,
+    SpecAugment,
+    chain,
+)
 from affekt.config import build, read_toml
 from affekt.errors import ConfigError, DataError
 from affekt.labels import canonical
@@ -147,14 +157,44 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Which augmentations a training batch goes through; leave a table out for its defaults."""
+    """Which augmentations training goes through; leave a table out for its defaults.
+
+    Parameters
+    ----------
+    enabled : bool
+        False turns all of them off.
+    variants : int
+        Augmented versions of each clip that are made by ``waveform`` before training; each
+        step draws one of them. 0, with an empty ``waveform``, takes the recordings themselves.
+    waveform : tuple of dict
+        Transforms of the waveform, in order: ``name``, ``probability`` and options of each.
+    band_limit, noise_floor, channel_tilt, spec_augment, mixup, cutmix
+        What every batch of features goes through anew.
+    """
 
     enabled: bool = True
+    variants: int = 0
+    waveform: tuple[dict[str, Any], ...] = ()
     band_limit: BandLimit = field(default_factory=BandLimit)
     noise_floor: NoiseFloor = field(default_factory=NoiseFloor)
     channel_tilt: ChannelTilt = field(default_factory=ChannelTilt)
     spec_augment: SpecAugment = field(default_factory=SpecAugment)
     mixup: Mixup = field(default_factory=Mixup)
+    cutmix: CutMix = field(default_factory=CutMix)
+
+    def __post_init__(self) -> None:
+        if self.variants < 0:
+            raise ConfigError(f"augment.variants must be 0 or more, got {self.variants}")
+        if self.waveform and not self.variants:
+            raise ConfigError("augment.waveform needs augment.variants: set it to 3, for example")
+        if self.variants and not self.waveform:
+            raise ConfigError("augment.variants needs [[augment.waveform]]: what should vary?")
+        _ = self.waveform_chain  # refuses what it does not know
+
+    @cached_property
+    def waveform_chain(self) -> Compose:
+        """The transforms of the waveform, ready to be called."""
+        return chain(self.waveform, "augment.waveform")
 
 
 @dataclass(frozen=True)
