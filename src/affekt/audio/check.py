@@ -18,6 +18,7 @@ SILENCE_DBFS = -60.0
 """Peak below which a recording counts as silent. No speech is hidden there: 16-bit samples
 of that size have six bits left."""
 
+_BLOCK = 65536  # samples
 FLOOR_DBFS = -120.0
 """The level given to digital silence, whose logarithm does not exist."""
 
@@ -62,18 +63,25 @@ def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
     AudioQuality(duration=0.5, peak_dbfs=-120.0, rms_dbfs=-120.0, clipped_fraction=0.0, silent=True)
     """
     rate = checked_rate(rate, "check_audio")
-    magnitude = np.abs(np.asarray(samples, dtype=np.float32))
-    if magnitude.size == 0:
+    samples = np.asarray(samples, dtype=np.float32)
+    if samples.size == 0:
         raise AudioError("check_audio: there are no samples to measure")
-    peak_dbfs = _dbfs(float(magnitude.max()))
+    peak = max(float(samples.max()), -float(samples.min()))
+    clipped = np.count_nonzero(np.abs(samples) >= CLIP_LEVEL) if peak >= CLIP_LEVEL else 0
     return AudioQuality(
-        duration=len(magnitude) / rate,
-        peak_dbfs=peak_dbfs,
-        # In float64: a long recording's sum of squares outgrows float32.
-        rms_dbfs=_dbfs(math.sqrt(np.mean(np.square(magnitude, dtype=np.float64)))),
-        clipped_fraction=float(np.mean(magnitude >= CLIP_LEVEL)),
-        silent=peak_dbfs < SILENCE_DBFS,
+        duration=len(samples) / rate,
+        peak_dbfs=_dbfs(peak),
+        rms_dbfs=_dbfs(math.sqrt(_energy(samples) / samples.size)),
+        clipped_fraction=clipped / samples.size,
+        silent=_dbfs(peak) < SILENCE_DBFS,
     )
+
+
+def _energy(samples: NDArray[np.float32]) -> float:
+    """Return the sum of squares, block by block: over hours, float32 would lose the quiet ones."""
+    flat = samples.ravel()
+    blocks = (flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK))
+    return math.fsum(float(np.vdot(block, block)) for block in blocks)
 
 
 def _dbfs(amplitude: float) -> float:
