@@ -231,7 +231,7 @@ def _read(path: Path, fingerprint: str) -> FoldResult | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             facts = json.loads(str(file["facts"]))
             if facts.pop("fingerprint") != fingerprint:
                 return None
@@ -241,5 +241,5 @@ def _read(path: Path, fingerprint: str) -> FoldResult | None:
                 speakers=tuple(map(str, file["speakers"])),
                 **facts,
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is damaged ({error}): delete it to do the fold again") from None
