@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +25,10 @@ from affekt.evaluation.results import (
     software_versions,
     summarise,
 )
-from affekt.export import export_onnx
 from affekt.files import atomic_path
-from affekt.models import Network, describe
-from affekt.training.features import FeatureStore, Progress
-from affekt.training.fit import fit, run_fingerprint
-from affekt.training.infer import score_clips
+from affekt.training.contestants import Answer, contestant
+from affekt.training.features import Progress
+from affekt.training.fit import run_fingerprint
 from affekt.training.loop import LAST, Reporter
 from affekt.training.recipe import Recipe
 from affekt.training.sides import extra_clips
@@ -106,28 +103,19 @@ def run_benchmark(
     extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
     every = protocol.folds(clips)
     chosen = _chosen(every, folds)
-    store = FeatureStore(recipe.model.frontend)
+    measured = contestant(recipe, folder, reporter, progress)
     done = []
     for seed in seeds:
         for fold in chosen:
             place = folder / protocol.name / recipe.name / f"seed-{seed}" / f"fold-{fold.name}"
-            train = [*fold.train, *extra]
-            fingerprint = run_fingerprint(recipe, train, fold.validation, seed)
+            fold = replace(fold, train=[*fold.train, *extra])
+            fingerprint = run_fingerprint(recipe, fold.train, fold.validation, seed)
             result = _read(place / _PREDICTIONS, fingerprint)
             known = result is not None
             if result is None:
                 started = time.monotonic()
-                fitted = fit(
-                    recipe,
-                    train,
-                    fold.validation,
-                    place,
-                    seed=seed,
-                    store=store,
-                    reporter=reporter,
-                    progress=progress,
-                )
-                result = _score(fitted.network, fold, protocol, store, seed, started)
+                answer = measured.answer(fold, protocol.labels, place, seed)
+                result = _score(answer, fold, protocol, seed, started)
                 _write(place, result, fingerprint)
             if announce:
                 announce(result, known)
@@ -145,34 +133,17 @@ def _chosen(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
     return [known[name] for name in names] or list(every)
 
 
-def _score(
-    network: Network,
-    fold: Fold,
-    protocol: Protocol,
-    store: FeatureStore,
-    seed: int,
-    started: float,
-) -> FoldResult:
-    """Score the test clips once, over the protocol's classes alone."""
-    own = [network.config.labels.index(label) for label in protocol.labels]
-    logits = score_clips(network, fold.test, store)[:, own]
+def _score(answer: Answer, fold: Fold, protocol: Protocol, seed: int, started: float) -> FoldResult:
     return FoldResult(
         seed=seed,
         fold=fold.name,
-        probabilities=apply_temperature(logits, float(network.temperature)),
+        probabilities=apply_temperature(answer.logits, answer.temperature),
         targets=np.array([protocol.labels.index(clip.emotion) for clip in fold.test]),
         speakers=tuple(f"{clip.corpus}/{clip.speaker}" for clip in fold.test),
-        parameters=describe(network).parameters,
-        bytes=_exported_bytes(network),
+        parameters=answer.parameters,
+        bytes=answer.bytes,
         seconds=time.monotonic() - started,
     )
-
-
-def _exported_bytes(network: Network) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        export_onnx(network, path, {})
-        return path.stat().st_size
 
 
 def _pooled(
@@ -199,8 +170,9 @@ def _pooled(
         protocol=protocol.name,
         recipe=recipe.name,
         seeds=tuple(seeds),
-        parameters=done[0].parameters,
-        bytes=done[0].bytes,
+        # A support vector machine keeps as many clips as it needs: tell the largest.
+        parameters=max(result.parameters for result in done),
+        bytes=max(result.bytes for result in done),
         extra_data=recipe.data.extra,
         commit=commit(),
         data_sha256=data_fingerprint(clips),

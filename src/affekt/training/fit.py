@@ -14,7 +14,7 @@ import torch
 
 from affekt.config import to_dict
 from affekt.data import Clip
-from affekt.errors import DataError
+from affekt.errors import ConfigError, DataError
 from affekt.evaluation.calibration import (
     fit_temperature,
     negative_log_likelihood,
@@ -87,6 +87,8 @@ def fit(
     KeyboardInterrupt
         After Ctrl-C, with everything saved.
     """
+    if recipe.classical:
+        raise ConfigError("a recipe with [classical] makes no network: give it to affekt benchmark")
     fingerprint = run_fingerprint(recipe, train, validation, seed)
     shared = {clip.speaker_id for clip in train} & {clip.speaker_id for clip in validation} - {""}
     if shared:
@@ -184,9 +186,10 @@ def run_fingerprint(
     # What a recipe is called, and how often it saves, changes nothing that is learned.
     for table, key in (("training", "checkpoint_seconds"), (None, "name"), (None, "description")):
         (settings[table] if table else settings).pop(key)
-    # A table that came later, and asks for nothing, leaves the runs from before what they were.
-    if recipe.imbalance == ImbalanceConfig():
-        settings.pop("imbalance")
+    # What came later, and asks for nothing, leaves the runs from before what they were.
+    for table, nothing in (("imbalance", ImbalanceConfig()), ("classical", None)):
+        if getattr(recipe, table) == nothing:
+            settings.pop(table)
     for key in ("variants", "waveform", "cutmix"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)

@@ -1,0 +1,168 @@
+"""What a benchmark measures: a network or a classical system, trained on a fold and then asked."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from affekt.data import Clip
+from affekt.errors import DataError
+from affekt.evaluation import Fold
+from affekt.export import export_onnx
+from affekt.models import Network, describe
+from affekt.training.classical import ClassicalConfig
+from affekt.training.features import FeatureStore, Progress
+from affekt.training.fit import fit
+from affekt.training.infer import score_clips
+from affekt.training.loop import Reporter
+from affekt.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a contestant said of the test clips of a fold.
+
+    Attributes
+    ----------
+    logits : np.ndarray [shape=(clips, classes)]
+        Over the labels asked for.
+    temperature : float
+        To divide them by before the softmax.
+    parameters, bytes : int
+        Size of the model that answered.
+    """
+
+    logits: np.ndarray
+    temperature: float
+    parameters: int
+    bytes: int
+
+
+class Contestant(Protocol):
+    """Learns from the training side of a fold, may choose by its validation side, answers."""
+
+    def answer(self, fold: Fold, labels: Sequence[str], place: Path, seed: int) -> Answer:
+        """Train on a fold and score its test clips once.
+
+        Parameters
+        ----------
+        fold : Fold
+        labels : sequence of str
+            Classes of the answer, in the order of its columns.
+        place : Path
+            A folder for whatever helps to go on after an interruption.
+        seed : int
+        """
+
+
+class NetworkContestant:
+    """A network of the registry, trained by :func:`affekt.training.fit`."""
+
+    def __init__(
+        self, recipe: Recipe, reporter: Reporter | None = None, progress: Progress | None = None
+    ) -> None:
+        self.recipe = recipe
+        self.store = FeatureStore(recipe.model.frontend)
+        self.reporter = reporter
+        self.progress = progress
+
+    def answer(self, fold: Fold, labels: Sequence[str], place: Path, seed: int) -> Answer:
+        """Train, or go on from the checkpoint in ``place``, and score."""
+        fitted = fit(
+            self.recipe,
+            fold.train,
+            fold.validation,
+            place,
+            seed=seed,
+            store=self.store,
+            reporter=self.reporter,
+            progress=self.progress,
+        )
+        network = fitted.network
+        own = [network.config.labels.index(label) for label in labels]
+        return Answer(
+            logits=score_clips(network, fold.test, self.store)[:, own],
+            temperature=float(network.temperature),
+            parameters=describe(network).parameters,
+            bytes=_exported_bytes(network),
+        )
+
+
+def _exported_bytes(network: Network) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(network, path, {})
+        return path.stat().st_size
+
+
+class ClassicalContestant:
+    """A classifier on one vector per clip.
+
+    Parameters
+    ----------
+    config : ClassicalConfig
+    labels : tuple of str
+        Emotions to learn; empty: all that occur.
+    folder : Path
+        Keeps the vectors, for later folds, seeds and recipes.
+    """
+
+    def __init__(
+        self,
+        config: ClassicalConfig,
+        labels: tuple[str, ...],
+        folder: Path,
+        progress: Progress | None = None,
+    ) -> None:
+        from affekt.training.vectors import VectorStore
+
+        self.config = config
+        self.labels = labels
+        self.store = VectorStore(config.features, folder)
+        self.progress = progress
+
+    def answer(self, fold: Fold, labels: Sequence[str], place: Path, seed: int) -> Answer:
+        """Fit and score; nothing is left in ``place``, a fold takes seconds."""
+        from affekt.training.classical_fit import fit_classical
+
+        own = self.labels or tuple(sorted({clip.emotion for clip in fold.train}))
+        train = self._side(fold.train, own)
+        if train is None or len(np.unique(train[1])) < 2:
+            raise DataError("training needs clips of two or more emotions")
+        system = fit_classical(self.config, train, self._side(fold.validation, own), len(own), seed)
+        learned = system.learned()
+        columns = [own.index(label) for label in labels]
+        return Answer(
+            logits=system.logits(self.store.matrix(fold.test))[:, columns],
+            temperature=system.temperature,
+            parameters=learned.parameters,
+            bytes=learned.bytes,
+        )
+
+    def _side(
+        self, clips: Sequence[Clip], labels: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Vectors and classes of the clips that can be read; None where there are none."""
+        wanted = [clip for clip in clips if clip.emotion in labels]
+        readable = self.store.prepare(wanted, self.progress)
+        if not readable:
+            return None
+        targets = np.array([labels.index(clip.emotion) for clip in readable])
+        return self.store.matrix(readable), targets
+
+
+def contestant(
+    recipe: Recipe,
+    folder: Path,
+    reporter: Reporter | None = None,
+    progress: Progress | None = None,
+) -> Contestant:
+    """The contestant that a recipe describes; what it may keep for all folds goes to a folder."""
+    if recipe.classical is None:
+        return NetworkContestant(recipe, reporter, progress)
+    return ClassicalContestant(recipe.classical, recipe.data.labels, folder / "vectors", progress)
