@@ -62,13 +62,13 @@ def buzz(emotion: str, speaker: str, take: int, seconds: float = 0.5) -> NDArray
 def make_tones(
     folder: Path, *, speakers: Sequence[str] = SPEAKERS, takes: int = 3, seconds: float = 0.5
 ) -> Path:
-    """Make ``emotion/speaker/take.wav`` for all emotions; no two takes are equally long."""
+    """Make ``emotion/speaker/emotion-speaker-take.wav``; no two takes are equally long."""
     for emotion in EMOTIONS:
         for speaker in speakers:
             for take in range(takes):
                 length = seconds * (1 + 0.1 * take)
                 write_sound(
-                    folder / emotion / speaker / f"{take}.wav",
+                    folder / emotion / speaker / f"{emotion}-{speaker}-{take}.wav",
                     buzz(emotion, speaker, take, length),
                 )
     return folder

@@ -22,7 +22,10 @@ from affekt.training.run import RunResult, train  # noqa: E402
 
 COLUMNS = "epoch step learning_rate loss validation_loss validation_uar seconds".split()
 EPOCHS, STEPS_PER_EPOCH = 12, 2  # 35 readable clips, 12 a step
-UNREADABLE = ("sad/c/2.wav", "angry/e/0.wav")  # of a speaker who trains, of one who tests
+UNREADABLE = (
+    "sad/c/sad-c-2.wav",
+    "angry/e/angry-e-0.wav",
+)  # of a speaker who trains, of one who tests
 
 
 class Breaking(Quiet):

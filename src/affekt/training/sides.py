@@ -98,7 +98,7 @@ def _split_source(source: str, clips: list[Clip], config: DataConfig) -> list[Cl
     if protocol and clips and clips[0].corpus in protocol.corpora:
         fold = protocol.folds(clips)[0]
         return Sides(tuple(fold.train), tuple(fold.validation), tuple(fold.test)).all()
-    if not config.validation and not config.test:
+    if not clips or (not config.validation and not config.test):
         return [replace(clip, split="train") for clip in clips]
     unknown = [clip for clip in clips if not clip.speaker]
     if unknown:

@@ -1,0 +1,224 @@
+"""A recipe under a protocol: honest folds, kept one by one, and one figure at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tone_corpus import EMOTIONS, write_recipe
+
+torch = pytest.importorskip("torch")
+
+from affekt.data import Clip  # noqa: E402
+from affekt.errors import ConfigError, DataError, ModelError  # noqa: E402
+from affekt.evaluation import Fold, Protocol, get_protocol  # noqa: E402
+from affekt.evaluation.results import Result, read_result, write_result  # noqa: E402
+from affekt.training import Recipe, load_recipe  # noqa: E402
+from affekt.training.benchmark import FoldResult, run_benchmark  # noqa: E402
+from affekt.training.loop import Quiet  # noqa: E402
+
+TESTED = {"1": "ab", "2": "cd"}
+
+
+@dataclass(frozen=True)
+class ToneProtocol(Protocol):
+    """Two folds over made-up voices; everything but the reading is as for the real ones."""
+
+    clips: tuple[Clip, ...] = ()
+
+    def load(self, root: object = None) -> list[Clip]:
+        return list(self.clips)
+
+
+def two_folds(clips: Sequence[Clip]) -> list[Fold]:
+    """Test on a and b, then on c and d; h always validates."""
+    return [
+        Fold(
+            name,
+            train=[clip for clip in clips if clip.speaker not in tested + "h"],
+            validation=[clip for clip in clips if clip.speaker == "h"],
+            test=[clip for clip in clips if clip.speaker in tested],
+        )
+        for name, tested in TESTED.items()
+    ]
+
+
+def leaking_folds(clips: Sequence[Clip]) -> list[Fold]:
+    """Test on one take of a speaker whose other takes train."""
+    return [
+        replace(fold, train=[*fold.train, fold.test[0]], test=fold.test[1:])
+        for fold in two_folds(clips)
+    ]
+
+
+def protocol_of(tones, split: Callable[[list[Clip]], list[Fold]] = two_folds) -> ToneProtocol:
+    # The name is that of a real one, because only those have results.
+    return ToneProtocol(
+        "emodb-loso",
+        "made-up voices",
+        ("tones",),
+        EMOTIONS,
+        {"tones": tuple("abcdefgh")},
+        split,
+        clips=(*tones.train, *tones.validation, *tones.test),
+    )
+
+
+class Steps(Quiet):
+    """Counts steps, and may stop the run as Ctrl-C would."""
+
+    def __init__(self, stop_at: int = -1) -> None:
+        self.count = 0
+        self.stop_at = stop_at
+
+    def step(self, step: int, loss: float) -> None:
+        self.count += 1
+        if self.count == self.stop_at:
+            raise KeyboardInterrupt
+
+
+class Done:
+    """Remembers what was announced."""
+
+    def __init__(self) -> None:
+        self.folds: list[tuple[int, str, bool]] = []
+        self.results: list[FoldResult] = []
+
+    def __call__(self, fold: FoldResult, known: bool) -> None:
+        self.folds.append((fold.seed, fold.fold, known))
+        self.results.append(fold)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    return load_recipe(write_recipe(tmp_path_factory.mktemp("recipe") / "tiny.toml", epochs=14))
+
+
+@pytest.fixture(scope="module")
+def measured(
+    tones, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Result, Done]:
+    """Fold 1 alone first, then Ctrl-C within fold 2, then all of it."""
+    folder, protocol, done = tmp_path_factory.mktemp("benchmark"), protocol_of(tones), Done()
+    assert run_benchmark(protocol, recipe, folder, folds=["1"], announce=done) is None
+    assert done.folds == [(0, "1", False)]
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(protocol, recipe, folder, reporter=Steps(stop_at=10), announce=done)
+    assert done.folds[1:] == [(0, "1", True)]
+    result = run_benchmark(protocol, recipe, folder, announce=done)
+    assert result is not None
+    return folder, result, done
+
+
+def test_folds_that_are_done_stay_done(
+    measured: tuple[Path, Result, Done], tones, recipe: Recipe
+) -> None:
+    folder, result, first = measured
+    assert first.folds[2:] == [(0, "1", True), (0, "2", False)]
+    steps, done, started = Steps(), Done(), time.monotonic()
+    again = run_benchmark(protocol_of(tones), recipe, folder, reporter=steps, announce=done)
+    assert steps.count == 0
+    assert time.monotonic() - started < 5
+    assert done.folds == [(0, "1", True), (0, "2", True)]
+    assert again == result
+
+
+def test_every_clip_is_scored_once_by_a_model_that_never_heard_the_speaker(
+    measured: tuple[Path, Result, Done],
+) -> None:
+    _, result, done = measured
+    for fold in done.results[-2:]:
+        assert set(fold.speakers) == {f"tones/{name}" for name in TESTED[fold.fold]}
+        assert fold.probabilities.shape == (18, 3)
+        assert fold.probabilities.sum(axis=1) == pytest.approx(1)
+    assert sum(map(sum, result.confusion)) == 36
+    assert list(result.per_fold) == ["1", "2"]
+    assert result.per_fold["1"].mean == pytest.approx(done.results[0].uar)
+    assert result.uar.mean > 0.9
+    assert result.uar.ci95 is not None
+
+
+def test_the_result_is_complete_and_can_be_stored(
+    measured: tuple[Path, Result, Done], tmp_path: Path
+) -> None:
+    result = measured[1]
+    path = write_result(result, tmp_path)
+    assert path == tmp_path / "emodb-loso" / "tiny.json"
+    assert read_result(path) == result
+    assert result.seeds == (0,)
+    assert 500 < result.parameters < 20_000
+    assert result.bytes > 4 * result.parameters
+    assert result.wall_seconds > 0
+    assert len(result.data_sha256) == 64
+    assert "torch" in result.versions
+
+
+def test_seeds_are_measured_apart(
+    measured: tuple[Path, Result, Done], tones, recipe: Recipe
+) -> None:
+    done = Done()
+    folder, protocol = measured[0], protocol_of(tones)
+    result = run_benchmark(protocol, recipe, folder, seeds=(0, 1), announce=done)
+    assert done.folds == [(0, "1", True), (0, "2", True), (1, "1", False), (1, "2", False)]
+    assert result is not None
+    assert result.seeds == (0, 1)
+    assert sum(map(sum, result.confusion)) == 72
+    first, second = done.results[0], done.results[2]
+    assert abs(first.probabilities - second.probabilities).max() > 0
+
+
+def test_another_recipe_is_measured_anew(
+    measured: tuple[Path, Result, Done], tones, recipe: Recipe
+) -> None:
+    other = replace(recipe, training=replace(recipe.training, epochs=1))
+    steps = Steps(stop_at=1)
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(protocol_of(tones), other, measured[0], folds=["1"], reporter=steps)
+
+
+def test_a_fold_that_shares_a_speaker_is_refused(tones, recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="fold 1: speakers in both train and test: tones/a"):
+        run_benchmark(protocol_of(tones, leaking_folds), recipe, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_fold(tones, recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown fold '3': expected one of 1, 2"):
+        run_benchmark(protocol_of(tones), recipe, tmp_path, folds=["1", "3"])
+
+
+def test_a_corpus_under_test_cannot_be_extra(tones, recipe: Recipe, tmp_path: Path) -> None:
+    borrowing = replace(recipe, data=replace(recipe.data, extra=("tones",)))
+    with pytest.raises(ConfigError, match=r"data\.extra: tones is under test"):
+        run_benchmark(protocol_of(tones), borrowing, tmp_path)
+
+
+def test_a_damaged_fold_says_what_to_do(
+    measured: tuple[Path, Result, Done], tones, recipe: Recipe
+) -> None:
+    (path,) = measured[0].glob("emodb-loso/tiny/seed-0/fold-1/predictions.npz")
+    whole = path.read_bytes()
+    try:
+        for damaged in (whole[:100], b"", b"dear diary"):
+            path.write_bytes(damaged)
+            with pytest.raises(ModelError, match=r"predictions\.npz is damaged .*delete it to do"):
+                run_benchmark(protocol_of(tones), recipe, measured[0], folds=["1"])
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_real_protocol_with_real_speech(data_root: Path, recipe: Recipe, tmp_path: Path) -> None:
+    done = Done()
+    quick = replace(recipe, training=replace(recipe.training, epochs=1, batch_size=64))
+    protocol = get_protocol("emodb-loso")
+    assert (
+        run_benchmark(protocol, quick, tmp_path, root=data_root, folds=["03"], announce=done)
+        is None
+    )
+    (fold,) = done.results
+    assert set(fold.speakers) == {"emodb/03"}
+    assert fold.probabilities.shape == (49, 7)
+    assert 0 < fold.uar < 1
