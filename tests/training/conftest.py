@@ -23,6 +23,9 @@ class Tones(NamedTuple):
     validation: list[Clip]
     test: list[Clip]
 
+    def all(self) -> list[Clip]:
+        return [*self.train, *self.validation, *self.test]
+
 
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Tones:

@@ -3,68 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tone_corpus import EMOTIONS, write_recipe
+from tone_corpus import write_recipe
 
 torch = pytest.importorskip("torch")
 
-from affekt.data import Clip  # noqa: E402
+from tone_protocol import TESTED, leaking_folds, tone_protocol  # noqa: E402
+
 from affekt.errors import ConfigError, DataError, ModelError  # noqa: E402
-from affekt.evaluation import Fold, Protocol, get_protocol  # noqa: E402
+from affekt.evaluation import get_protocol  # noqa: E402
 from affekt.evaluation.results import Result, read_result, write_result  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.benchmark import FoldResult, run_benchmark  # noqa: E402
 from affekt.training.loop import Quiet  # noqa: E402
-
-TESTED = {"1": "ab", "2": "cd"}
-
-
-@dataclass(frozen=True)
-class ToneProtocol(Protocol):
-    """Two folds over made-up voices; everything but the reading is as for the real ones."""
-
-    clips: tuple[Clip, ...] = ()
-
-    def load(self, root: object = None) -> list[Clip]:
-        return list(self.clips)
-
-
-def two_folds(clips: Sequence[Clip]) -> list[Fold]:
-    """Test on a and b, then on c and d; h always validates."""
-    return [
-        Fold(
-            name,
-            train=[clip for clip in clips if clip.speaker not in tested + "h"],
-            validation=[clip for clip in clips if clip.speaker == "h"],
-            test=[clip for clip in clips if clip.speaker in tested],
-        )
-        for name, tested in TESTED.items()
-    ]
-
-
-def leaking_folds(clips: Sequence[Clip]) -> list[Fold]:
-    """Test on one take of a speaker whose other takes train."""
-    return [
-        replace(fold, train=[*fold.train, fold.test[0]], test=fold.test[1:])
-        for fold in two_folds(clips)
-    ]
-
-
-def protocol_of(tones, split: Callable[[list[Clip]], list[Fold]] = two_folds) -> ToneProtocol:
-    # The name is that of a real one, because only those have results.
-    return ToneProtocol(
-        "emodb-loso",
-        "made-up voices",
-        ("tones",),
-        EMOTIONS,
-        {"tones": tuple("abcdefgh")},
-        split,
-        clips=(*tones.train, *tones.validation, *tones.test),
-    )
 
 
 class Steps(Quiet):
@@ -102,7 +56,11 @@ def measured(
     tones, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Result, Done]:
     """Fold 1 alone first, then Ctrl-C within fold 2, then all of it."""
-    folder, protocol, done = tmp_path_factory.mktemp("benchmark"), protocol_of(tones), Done()
+    folder, protocol, done = (
+        tmp_path_factory.mktemp("benchmark"),
+        tone_protocol(tones.all()),
+        Done(),
+    )
     assert run_benchmark(protocol, recipe, folder, folds=["1"], announce=done) is None
     assert done.folds == [(0, "1", False)]
     with pytest.raises(KeyboardInterrupt):
@@ -119,7 +77,7 @@ def test_folds_that_are_done_stay_done(
     folder, result, first = measured
     assert first.folds[2:] == [(0, "1", True), (0, "2", False)]
     steps, done, started = Steps(), Done(), time.monotonic()
-    again = run_benchmark(protocol_of(tones), recipe, folder, reporter=steps, announce=done)
+    again = run_benchmark(tone_protocol(tones.all()), recipe, folder, reporter=steps, announce=done)
     assert steps.count == 0
     assert time.monotonic() - started < 5
     assert done.folds == [(0, "1", True), (0, "2", True)]
@@ -160,7 +118,7 @@ def test_seeds_are_measured_apart(
     measured: tuple[Path, Result, Done], tones, recipe: Recipe
 ) -> None:
     done = Done()
-    folder, protocol = measured[0], protocol_of(tones)
+    folder, protocol = measured[0], tone_protocol(tones.all())
     result = run_benchmark(protocol, recipe, folder, seeds=(0, 1), announce=done)
     assert done.folds == [(0, "1", True), (0, "2", True), (1, "1", False), (1, "2", False)]
     assert result is not None
@@ -176,24 +134,24 @@ def test_another_recipe_is_measured_anew(
     other = replace(recipe, training=replace(recipe.training, epochs=1))
     steps = Steps(stop_at=1)
     with pytest.raises(KeyboardInterrupt):
-        run_benchmark(protocol_of(tones), other, measured[0], folds=["1"], reporter=steps)
+        run_benchmark(tone_protocol(tones.all()), other, measured[0], folds=["1"], reporter=steps)
 
 
 def test_a_fold_that_shares_a_speaker_is_refused(tones, recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="fold 1: speakers in both train and test: tones/a"):
-        run_benchmark(protocol_of(tones, leaking_folds), recipe, tmp_path)
+        run_benchmark(tone_protocol(tones.all(), leaking_folds), recipe, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_fold(tones, recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown fold '3': expected one of 1, 2"):
-        run_benchmark(protocol_of(tones), recipe, tmp_path, folds=["1", "3"])
+        run_benchmark(tone_protocol(tones.all()), recipe, tmp_path, folds=["1", "3"])
 
 
 def test_a_corpus_under_test_cannot_be_extra(tones, recipe: Recipe, tmp_path: Path) -> None:
     borrowing = replace(recipe, data=replace(recipe.data, extra=("tones",)))
     with pytest.raises(ConfigError, match=r"data\.extra: tones is under test"):
-        run_benchmark(protocol_of(tones), borrowing, tmp_path)
+        run_benchmark(tone_protocol(tones.all()), borrowing, tmp_path)
 
 
 def test_a_damaged_fold_says_what_to_do(
@@ -205,7 +163,7 @@ def test_a_damaged_fold_says_what_to_do(
         for damaged in (whole[:100], b"", b"dear diary"):
             path.write_bytes(damaged)
             with pytest.raises(ModelError, match=r"predictions\.npz is damaged .*delete it to do"):
-                run_benchmark(protocol_of(tones), recipe, measured[0], folds=["1"])
+                run_benchmark(tone_protocol(tones.all()), recipe, measured[0], folds=["1"])
     finally:
         path.write_bytes(whole)
 
