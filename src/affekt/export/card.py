@@ -28,8 +28,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int) -> str:
         f"# {config['name']}",
         "",
         f"Hears {', '.join(labels[:-1])} or {labels[-1]} in a voice. Takes float32 samples at "
-        f"{config['sample_rate']} Hz, mono, of any length; the log-mel frontend is part of the "
-        "graph.",
+        f"{config['sample_rate']} Hz, mono, of any length; the frontend is part of the graph.",
         "",
         "```console",
         "$ affekt predict recording.wav --model <this folder>",

@@ -1,4 +1,4 @@
-"""``cnn``: strided 2-D convolutions over the log-mel, then dilated 1-D residual blocks in time.
+"""``cnn``: strided 2-D convolutions over the features, then dilated 1-D residual blocks in time.
 
 The classic convolutional network of the field classifies one vector of averaged features; here
 the convolutions run over time, and averaging comes last, when there is something to average.
@@ -50,13 +50,17 @@ class CnnOptions:
 
 @register("cnn", CnnOptions)
 class Cnn(Encoder):
-    """Strided 2-D convolutions, then dilated residual blocks over time."""
+    """Strided 2-D convolutions, then dilated residual blocks over time.
+
+    All channels of the features are rows of one picture. What is not a band, such as the pitch,
+    lies beside the highest band, and has weights of its own from ``project`` on.
+    """
 
     streamable: ClassVar[bool] = False
 
-    def __init__(self, n_mels: int, options: CnnOptions) -> None:
+    def __init__(self, rows: int, options: CnnOptions) -> None:
         super().__init__()
-        channels, bands = 1, n_mels
+        channels, bands = 1, rows
         stem = []
         for width in options.stem:
             stem.append(_Convolution(channels, width, (3, 3), stride=2, padding=(1, 1)))
@@ -76,9 +80,9 @@ class Cnn(Encoder):
         self.receptive_field = stem_field + self.time_stride * block_field
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``[batch, n_mels, frames] -> [batch, channels, ceil(frames / time_stride)]``."""
-        x = log_mel[:, None].contiguous(memory_format=torch.channels_last)
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``[batch, rows, frames] -> [batch, channels, ceil(frames / time_stride)]``."""
+        x = features[:, None].contiguous(memory_format=torch.channels_last)
         mask = None if mask is None else mask[:, :, None]  # [batch, 1, 1, frames]
         x = _masked(x, mask)
         for convolution in self.stem:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.frontend import FrontendConfig, LogMel
+from affekt.models.frontend import FrontendConfig, build_frontend
 from affekt.models.heads import EmotionHead
 from affekt.models.pooling import StatisticsPooling
 from affekt.models.registry import build_encoder
@@ -55,8 +55,8 @@ class Network(nn.Module):
 
     Attributes
     ----------
-    feature_mean, feature_scale : Tensor []
-        Mean and standard deviation of the log-mel over the training data.
+    feature_mean, feature_scale : Tensor [] or [channels, 1]
+        Mean and standard deviation of the features over the training data.
     temperature : Tensor []
         Logits are divided by it before the softmax; fitted on validation speakers.
     """
@@ -64,25 +64,26 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.frontend = LogMel(config.frontend)
-        self.encoder = build_encoder(config.architecture, config.frontend.n_mels, config.options)
+        self.frontend = build_frontend(config.frontend)
+        self.encoder = build_encoder(config.architecture, config.frontend.channels, config.options)
         self.pooling = StatisticsPooling()
         embedding_size = self.pooling.output_size(self.encoder.output_channels)
         self.head = EmotionHead(embedding_size, len(config.labels), config.head_dropout)
-        self.register_buffer("feature_mean", torch.tensor(0.0))
-        self.register_buffer("feature_scale", torch.tensor(1.0))
+        shape = () if config.frontend.one_scale else (config.frontend.channels, 1)
+        self.register_buffer("feature_mean", torch.zeros(shape))
+        self.register_buffer("feature_scale", torch.ones(shape))
         self.register_buffer("temperature", torch.tensor(1.0))
         self.feature_mean: Tensor
         self.feature_scale: Tensor
         self.temperature: Tensor
         self.embedding_size = embedding_size
 
-    def embed(self, log_mel: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Log-mel frames to one embedding per recording.
+    def embed(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What the frontend gives to one embedding per recording.
 
         Parameters
         ----------
-        log_mel : Tensor [batch, n_mels, frames]
+        spectrum : Tensor [batch, rows, frames]
             As the frontend gives it; rows may be padded with any finite value.
         lengths : Tensor [batch], optional
             Frames of each row that are not padding.
@@ -91,7 +92,8 @@ class Network(nn.Module):
         -------
         Tensor [batch, embedding]
         """
-        x = (log_mel - self.feature_mean) / self.feature_scale
+        features = self.frontend.features(spectrum, lengths)
+        x = (features - self.feature_mean) / self.feature_scale
         if lengths is None:
             pooled: Tensor = self.pooling(self.encoder(x).float())
             return pooled
@@ -101,9 +103,9 @@ class Network(nn.Module):
         pooled = self.pooling(frames, mask[..., :: self.encoder.time_stride])
         return pooled
 
-    def classify(self, log_mel: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Log-mel frames ``[batch, n_mels, frames]`` to logits ``[batch, classes]``."""
-        logits: Tensor = self.head(self.embed(log_mel, lengths))
+    def classify(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What the frontend gives ``[batch, rows, frames]`` to logits ``[batch, classes]``."""
+        logits: Tensor = self.head(self.embed(spectrum, lengths))
         return logits
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,10 +134,11 @@ class Description:
 def describe(network: Network) -> Description:
     """Count and measure a network."""
     frontend = network.config.frontend
-    frames = network.encoder.receptive_field
+    frames, context = network.encoder.receptive_field, frontend.context
     seconds = None
-    if frames is not None:
-        seconds = ((frames - 1) * frontend.hop_length + frontend.window) / frontend.sample_rate
+    if frames is not None and context is not None:
+        steps = frames + context - 1
+        seconds = (steps * frontend.hop_length + frontend.window) / frontend.sample_rate
     return Description(
         architecture=network.config.architecture,
         parameters=sum(p.numel() for p in network.parameters()),

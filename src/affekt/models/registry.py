@@ -1,6 +1,6 @@
 """Architectures by name.
 
-An architecture is a module that turns log-mel into frame embeddings, together with the frozen
+An architecture is a module that turns features into frame embeddings, together with the frozen
 dataclass of its options. To add one, write a file beside ``cnn.py``, decorate its class with
 ``@register(name, Options)`` and import it in ``models/__init__.py``.
 """
@@ -18,7 +18,7 @@ from affekt.errors import ConfigError
 
 
 class Encoder(nn.Module):
-    """What every architecture is: log-mel ``[batch, n_mels, frames]`` to frame embeddings."""
+    """What every architecture is: features ``[batch, channels, frames]`` to frame embeddings."""
 
     output_channels: int
     """Channels of a frame embedding."""
@@ -29,8 +29,8 @@ class Encoder(nn.Module):
     streamable: ClassVar[bool] = False
     """Whether frame embeddings can be computed chunk by chunk with a bounded look-ahead."""
 
-    def forward(self, log_mel: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Encode ``[batch, n_mels, frames]``.
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encode ``[batch, channels, frames]``.
 
         The answer is ``[batch, output_channels, ceil(frames / time_stride)]``.
         With a ``mask`` ``[batch, 1, frames]`` (1 for frames, 0 for padding) the answer for the
@@ -58,7 +58,7 @@ E = TypeVar("E", bound=type[Encoder])
 def register(name: str, options: type[Any]) -> Callable[[E], E]:
     """Class decorator that adds an encoder to :data:`ARCHITECTURES`.
 
-    The class is made as ``cls(n_mels, options)``.
+    The class is made as ``cls(channels, options)``, with the channels of the frontend.
     """
 
     def add(cls: E) -> E:
@@ -69,7 +69,7 @@ def register(name: str, options: type[Any]) -> Callable[[E], E]:
     return add
 
 
-def build_encoder(name: str, n_mels: int, options: Mapping[str, Any]) -> Encoder:
+def build_encoder(name: str, channels: int, options: Mapping[str, Any]) -> Encoder:
     """Make an encoder by name.
 
     Raises
@@ -81,4 +81,4 @@ def build_encoder(name: str, n_mels: int, options: Mapping[str, Any]) -> Encoder
     if architecture is None:
         known = ", ".join(sorted(ARCHITECTURES))
         raise ConfigError(f"unknown architecture {name!r}: expected one of {known}")
-    return architecture.make(n_mels, build(architecture.options, options, f"model.{name}"))
+    return architecture.make(channels, build(architecture.options, options, f"model.{name}"))

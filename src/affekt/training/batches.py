@@ -24,7 +24,8 @@ class Batch:
 
     Attributes
     ----------
-    log_mel : Tensor [batch, n_mels, frames]
+    log_mel : Tensor [batch, rows, frames]
+        What the frontend's first stage gives: log-mel, and what it puts below.
     lengths : Tensor [batch]
         Frames that are not padding.
     targets : Tensor [batch, classes]
@@ -124,12 +125,16 @@ class Batches:
         targets = self.soft_targets[chosen]
         allowed = self.allowed[chosen]
         if augment.enabled:
-            floor = np.float32(self.recipe.model.frontend.floor)
+            frontend = self.recipe.model.frontend
+            floor = np.float32(frontend.floor)
+            # Pitch and the like lie below the log-mel, and are left as they were measured.
+            log_mel, below = log_mel[:, : frontend.n_mels], log_mel[:, frontend.n_mels :]
             power = np.maximum(np.exp(log_mel) - floor, 0)
             for transform in (augment.band_limit, augment.noise_floor, augment.channel_tilt):
                 power = transform(power, rng)
             log_mel = np.log(power + floor)
             log_mel = augment.spec_augment(log_mel, rng, fill=self.fill)
+            log_mel = np.concatenate([log_mel, below], axis=1)
             cut = augment.cutmix.draw(lengths, rng)
             if cut:
                 taken, partner, left = cut
@@ -151,7 +156,7 @@ class Batches:
         )
 
     fill: float = 0.0
-    """What hidden and absent features are set to: the mean of the training data."""
+    """What hidden log-mel is set to: the mean of the training data."""
 
     def _cropped(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
         if self.variants:

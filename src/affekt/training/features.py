@@ -12,7 +12,7 @@ import torch
 from affekt.audio import load_audio
 from affekt.data import Clip
 from affekt.errors import AudioError, DataError
-from affekt.models.frontend import FrontendConfig, LogMel
+from affekt.models.frontend import FrontendConfig, build_frontend
 from affekt.training.variants import Variant, play
 
 _log = logging.getLogger("affekt.training")
@@ -39,11 +39,11 @@ class FeatureStore:
 
     def __init__(self, frontend: FrontendConfig) -> None:
         self.frontend = frontend
-        self._log_mel = LogMel(frontend).eval()
+        self._frontend = build_frontend(frontend).eval()
         self._features: dict[tuple[Span, float | Variant], np.ndarray] = {}
 
     def get(self, clip: Clip, speed: float = 1.0) -> np.ndarray:
-        """Log-mel ``[n_mels, frames]``, float16, of a clip.
+        """First stage of the frontend ``[rows, frames]``, float16, of a clip.
 
         Raises
         ------
@@ -53,7 +53,7 @@ class FeatureStore:
         return self._get(clip, speed)
 
     def get_variant(self, clip: Clip, variant: Variant) -> np.ndarray:
-        """Log-mel ``[n_mels, frames]``, float16, of a variant of a clip.
+        """First stage of the frontend ``[rows, frames]``, float16, of a variant of a clip.
 
         Raises
         ------
@@ -101,14 +101,34 @@ class FeatureStore:
         report_unreadable(errors, len(clips))
         return readable
 
-    def statistics(self, clips: Sequence[Clip]) -> tuple[float, float]:
-        """Mean and standard deviation of the log-mel over clips."""
-        total = np.zeros(3)
+    def statistics(self, clips: Sequence[Clip]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the features over clips.
+
+        Returns
+        -------
+        np.ndarray, np.ndarray [shape=() or (channels, 1), float64]
+            One for all channels where these are alike, else one for each.
+        """
+        axis = None if self.frontend.one_scale else 1
+        count, total, squares = 0, np.zeros(()), np.zeros(())
         for clip in clips:
-            values = self.get(clip).astype(np.float64)
-            total += values.size, values.sum(), (values**2).sum()
-        mean = total[1] / total[0]
-        return float(mean), float(np.sqrt(max(total[2] / total[0] - mean**2, 1e-6)))
+            spectrum = torch.from_numpy(self.get(clip).astype(np.float32))[None]
+            with torch.inference_mode():
+                values = self._frontend.features(spectrum)[0].double().numpy()
+            count += values.size if axis is None else values.shape[axis]
+            total = total + values.sum(axis=axis, keepdims=axis is not None)
+            squares = squares + (values**2).sum(axis=axis, keepdims=axis is not None)
+        mean = total / count
+        scale = np.sqrt(np.maximum(squares / count - mean**2, 1e-6))
+        return np.asarray(mean), np.asarray(scale)
+
+    def mean_log_mel(self, clips: Sequence[Clip]) -> float:
+        """Mean over clips, bands and frames of the log-mel, which tells a model nothing."""
+        count, total = 0, 0.0
+        for clip in clips:
+            log_mel = self.get(clip)[: self.frontend.n_mels].astype(np.float64)
+            count, total = count + log_mel.size, total + log_mel.sum()
+        return float(total / count)
 
     def _forget_seeds_but(self, seeds: set[int]) -> None:
         self._features = {
@@ -131,8 +151,8 @@ class FeatureStore:
                 else play(samples, version, rate)
             )
             with torch.inference_mode():
-                log_mel = self._log_mel(torch.from_numpy(heard)[None])[0]
-            self._features[span, version] = log_mel.numpy().astype(np.float16)
+                spectrum = self._frontend(torch.from_numpy(heard)[None])[0]
+            self._features[span, version] = spectrum.numpy().astype(np.float16)
 
 
 def clip_samples(clip: Clip, rate: int) -> np.ndarray:
@@ -171,7 +191,7 @@ def pad(features: Sequence[np.ndarray], fill: float = 0.0) -> tuple[np.ndarray, 
 
     Returns
     -------
-    np.ndarray [shape=(batch, n_mels, frames), float32]
+    np.ndarray [shape=(batch, rows, frames), float32]
     np.ndarray [shape=(batch,), int64]
         The frames of each row that are not padding.
     """

@@ -21,6 +21,7 @@ from affekt.evaluation.calibration import (
 )
 from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
+from affekt.models.frontend import FrontendConfig
 from affekt.training.batches import Batches
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.imbalance import ImbalanceConfig
@@ -107,11 +108,11 @@ def fit(
     validation = store.prepare(validation, (1.0,), progress)
 
     mean, scale = store.statistics(train)
-    network.feature_mean.fill_(mean)
-    network.feature_scale.fill_(scale)
+    network.feature_mean.copy_(torch.from_numpy(mean))
+    network.feature_scale.copy_(torch.from_numpy(scale))
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     batches = Batches(train, labels, recipe, store, seed)
-    batches.fill = mean
+    batches.fill = store.mean_log_mel(train)
     trainer = Trainer(
         network,
         batches,
@@ -193,6 +194,9 @@ def run_fingerprint(
     for key in ("variants", "waveform", "cutmix"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
+    for key in ("kind", "normalisation", "n_mfcc", "pitch_min", "pitch_max", "pcen"):
+        if getattr(recipe.model.frontend, key) == getattr(FrontendConfig(), key):
+            settings["model"]["frontend"].pop(key)
     if recipe.imbalance.votes:
         settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
     text = json.dumps([settings, clips, seed], sort_keys=True)

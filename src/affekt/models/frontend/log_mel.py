@@ -1,0 +1,141 @@
+"""The log-mel, which every frontend starts from.
+
+The spectrum is a strided convolution with a windowed Fourier basis, so the exported model
+takes a waveform and there is no feature code left to drift between training and use.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from affekt.models.frontend.config import FrontendConfig
+from affekt.models.frontend.normalisation import (
+    TYPICAL_RMS,
+    Pcen,
+    divide_by_level,
+    frame_mask,
+    standardise,
+)
+from affekt.models.mel import mel_filterbank
+
+
+class LogMel(nn.Module):
+    """Waveform to log-mel frames, and these to features for the encoder.
+
+    ``log(mel(|STFT(x / rms(x))|^2) + floor)``: dividing by the RMS of the recording makes the
+    answer independent of how loud it was made. With the normalisation ``"global"``, the divisor
+    is the RMS that recordings of speech are levelled to.
+    """
+
+    def __init__(self, config: FrontendConfig) -> None:
+        super().__init__()
+        self.config = config
+        # The basis and the filters follow from the configuration: they are constants of the
+        # graph, not weights, and are left out of the saved state.
+        self.register_buffer("basis", torch.from_numpy(_fourier_basis(config)), persistent=False)
+        filters = mel_filterbank(
+            config.sample_rate, config.n_fft, config.n_mels, config.f_min, config.f_max
+        )
+        self.register_buffer("filters", torch.from_numpy(filters)[:, :, None], persistent=False)
+        self.basis: Tensor
+        self.filters: Tensor
+        self.pcen = (
+            Pcen(config.pcen, config.frames_per_second) if config.normalisation == "pcen" else None
+        )
+
+    def mel_power(self, waveform: Tensor) -> Tensor:
+        """Mel-band power, equal to ``librosa.feature.melspectrogram`` with zero padding.
+
+        Parameters
+        ----------
+        waveform : Tensor [batch, samples]
+
+        Returns
+        -------
+        Tensor [batch, n_mels, frames], with ``frames = samples // hop_length + 1``
+        """
+        return nn.functional.conv1d(self.power(waveform), self.filters)
+
+    def power(self, waveform: Tensor) -> Tensor:
+        """Power spectrum ``[batch, n_fft // 2 + 1, frames]`` of ``[batch, samples]``."""
+        spectrum = nn.functional.conv1d(
+            waveform[:, None],
+            self.basis,
+            stride=self.config.hop_length,
+            padding=self.config.window // 2,
+        )
+        real, imaginary = spectrum.chunk(2, dim=1)
+        return real * real + imaginary * imaginary
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """First stage: log-mel.
+
+        Parameters
+        ----------
+        waveform : Tensor [batch, samples]
+            At ``sample_rate``. All samples of a row count: pad what comes out, never waveforms.
+
+        Returns
+        -------
+        Tensor [batch, n_mels, frames]
+        """
+        return self._log_mel(self.power(self._levelled(waveform)))
+
+    def features(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Second stage: what the encoder sees.
+
+        Parameters
+        ----------
+        spectrum : Tensor [batch, rows, frames]
+            As the first stage gives it; rows may be padded with any finite value.
+        lengths : Tensor [batch], optional
+            Frames of each row that are not padding.
+
+        Returns
+        -------
+        Tensor [batch, channels, frames]
+            With the channels of the configuration. Padding stays padding.
+        """
+        if self.config.one_scale:
+            return spectrum
+        kind = spectrum.device.type
+        if torch.is_autocast_enabled(kind):  # too few digits for slopes and for what is quiet
+            with torch.autocast(kind, enabled=False):
+                return self.features(spectrum, lengths)
+        if lengths is not None:
+            spectrum = spectrum.where(frame_mask(spectrum, lengths) > 0, 0.0)
+        features = self._derive(spectrum, lengths)
+        if self.config.normalisation == "utterance":
+            features = standardise(features, lengths)
+        return features
+
+    def _derive(self, spectrum: Tensor, lengths: Tensor | None) -> Tensor:
+        """What a kind makes of the first stage, before it is standardised."""
+        return self._compressed(spectrum)
+
+    def _levelled(self, waveform: Tensor) -> Tensor:
+        if self.config.normalisation == "global":
+            return waveform / TYPICAL_RMS
+        return divide_by_level(waveform)
+
+    def _log_mel(self, power: Tensor) -> Tensor:
+        return torch.log(nn.functional.conv1d(power, self.filters) + self.config.floor)
+
+    def _compressed(self, log_mel: Tensor) -> Tensor:
+        """The log-mel, or the floored mel power compressed in another way."""
+        return log_mel if self.pcen is None else self.pcen(torch.exp(log_mel))
+
+
+def hann(length: int) -> np.ndarray:
+    """Periodic Hann window ``[length]``."""
+    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length))
+
+
+def _fourier_basis(config: FrontendConfig) -> np.ndarray:
+    """Windowed cosines, then sines, of the bins 0 to n_fft / 2 [2 * bins, 1, window]."""
+    time = np.arange(config.window)
+    angle = 2 * np.pi * np.arange(config.n_fft // 2 + 1)[:, None] * time / config.n_fft
+    basis = np.concatenate([np.cos(angle), np.sin(angle)]) * hann(config.window)
+    return np.asarray(basis[:, None], dtype=np.float32)
