@@ -21,7 +21,8 @@ _FULL_SCALE = 32768  # of 16 bits
 class CodecFacts:
     """How a codec is called and what it does to time.
 
-    ``delay`` is how many samples later the decoder gives what the encoder was fed, at ``rate``.
+    ``delay`` is how many samples later the decoder gives what the encoder was fed, at ``rate``;
+    ``effort`` the encoder's compression level: what encoders in a hurry use, as phones are.
     """
 
     encoder: str
@@ -29,6 +30,7 @@ class CodecFacts:
     rate: int
     kbps: tuple[float, ...]
     delay: int
+    effort: int | None = None
 
 
 CODECS: Mapping[str, CodecFacts] = MappingProxyType(
@@ -40,9 +42,9 @@ CODECS: Mapping[str, CodecFacts] = MappingProxyType(
             delay=40,
         ),
         # 576 samples of the encoder and 529 of the decoder.
-        "mp3": CodecFacts("libmp3lame", "mp3float", 16_000, (8, 16, 24, 32), delay=1105),
+        "mp3": CodecFacts("libmp3lame", "mp3float", 16_000, (8, 16, 24, 32), 1105, effort=7),
         # The decoder knows from the header how much to leave out.
-        "opus": CodecFacts("libopus", "libopus", 16_000, (6, 8, 12, 16, 24), delay=0),
+        "opus": CodecFacts("libopus", "libopus", 16_000, (6, 8, 12, 16, 24), 0, effort=5),
     }
 )
 
@@ -96,6 +98,8 @@ def _encode(samples: Samples, facts: CodecFacts, kbps: float) -> tuple[list[byte
     encoder.layout = "mono"
     encoder.time_base = Fraction(1, facts.rate)
     encoder.bit_rate = round(1000 * kbps)
+    if facts.effort is not None:
+        encoder.options = {"compression_level": str(facts.effort)}
     encoder.open()
     size = encoder.frame_size or len(samples)
     # As many whole frames as hold the recording and what the delay pushes out at the end.
