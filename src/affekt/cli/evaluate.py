@@ -43,7 +43,7 @@ def command(
     \b
     Examples:
       affekt evaluate default --corpus cremad --split test
-      affekt evaluate runs/mine/model --corpus my-recordings/ --split all --out report/
+      affekt evaluate runs/mine/model --corpus mine.csv --split all --out report/
     """
     from affekt.data import open_data
     from affekt.evaluation.report import report_text, write_report

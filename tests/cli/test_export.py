@@ -1,0 +1,74 @@
+"""``affekt export``: from weights to one file that can be used alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import affekt
+from tiny_network import tiny_network
+
+torch = pytest.importorskip("torch")
+
+from affekt import load_model  # noqa: E402
+from affekt.data import Clip  # noqa: E402
+from affekt.export import ModelFacts  # noqa: E402
+from affekt.export.model_directory import WEIGHTS_FILE, model_config  # noqa: E402
+from affekt.training import checkpoint  # noqa: E402
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """What a finished run leaves for an export: the weights with their configuration."""
+    network = tiny_network()
+    clips = {"train": [Clip(Path("a.wav"), "happy", "anna")]}
+    config = model_config(network, ModelFacts("tiny", clips))
+    checkpoint.save(tmp_path / "run" / "model" / WEIGHTS_FILE, dict(network.state_dict()), config)
+    return tmp_path / "run"
+
+
+def test_a_run_becomes_a_file_that_can_be_used_alone(
+    finished: Path, recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "new" / "tiny.onnx"
+    done = affekt(capsys, "export", finished, "--out", path, "--format", "json")
+    assert done.status == 0, done.errors
+    row = json.loads(done.out)
+    assert row["file"] == str(path)
+    assert row["bytes"] == path.stat().st_size
+    assert row["max_difference"] < 1e-4
+    assert row["label_agreement"] == 1.0
+    assert (row["lengths"], row["batch_sizes"]) == (5, 3)
+    assert [file.name for file in path.parent.iterdir()] == ["tiny.onnx"]
+
+    model = load_model(path, threads=1)
+    assert model.config.name == "tiny"
+    answer = model.predict(recording)
+    from affekt.audio import load_audio
+
+    with torch.inference_mode():
+        expected = tiny_network()(torch.from_numpy(load_audio(recording))[None])[0][0].numpy()
+    assert np.allclose(list(answer.scores.values()), expected, atol=1e-4)
+
+
+def test_what_cannot_be_exported(
+    finished: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    weights = finished / "model" / WEIGHTS_FILE
+    (tmp_path / "empty").mkdir()
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / WEIGHTS_FILE).write_bytes(weights.read_bytes()[:99])
+    for words, part in (
+        (("export", finished, "--out", "tiny.tflite"), "an export to ONNX ends in .onnx"),
+        (("export", "empty", "--out", "a.onnx"), f"empty has no {WEIGHTS_FILE}"),
+        (("export", "damaged", "--out", "a.onnx"), f"{WEIGHTS_FILE} is damaged"),
+    ):
+        affekt(capsys, *words).is_one_line(part)
+    assert not list(tmp_path.glob("*.onnx"))
