@@ -42,6 +42,7 @@ lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
 
 bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables again
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --data "$(DATA)"
+	@$(TEST_ENV)/bin/python benchmarks/augment.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --data "$(DATA)"
 	@$(MAKE) --no-print-directory tables
 
@@ -49,6 +50,7 @@ tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/re
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --table-only
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
+	@$(TEST_ENV)/bin/python benchmarks/augment.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
 	@rm -rf $(DEMO_ENV) $(TEST_ENV) build dist demo
@@ -70,7 +72,8 @@ $(TEST_ENV)/.ready: pyproject.toml constraints.txt | python
 	@touch $@
 
 $(TEST_ENV)/.bench: $(TEST_ENV)/.ready
-	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[opensmile]'
+	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[opensmile]' \
+		audiomentations==0.43.1 fast-mp3-augment==0.2.0
 	@touch $@
 
 python:
