@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "evaluate": "Score a model on a corpus.",
         "benchmark": "Measure a recipe under a published protocol.",
         "export": "Turn a training run into a model directory.",
+        "features": "Measure pitch, spectrum, voice quality and rhythm as tables.",
         "augment": "Hear and see what an augmentation does to a recording.",
         "data": "List, download, audit and split speech corpora.",
         "models": "Show the facts of the default model and of the models at hand.",

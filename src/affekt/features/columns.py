@@ -1,8 +1,6 @@
 """The column dictionary: the name, the unit and the meaning of everything that is measured.
 
-The table between the markers of ``docs/features.md`` is written from here::
-
-    python -m affekt.features.columns
+The table between the markers of ``docs/features.md`` is written from here by ``make tables``.
 """
 
 from __future__ import annotations
@@ -139,7 +137,3 @@ def update_docs(page: Path = DOCS) -> None:
     _, _, after = rest.partition(END)
     with atomic_path(page) as partial:
         partial.write_text(f"{before}{BEGIN}\n\n{dictionary()}\n\n{END}{after}", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    update_docs()

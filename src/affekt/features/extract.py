@@ -13,7 +13,7 @@ from affekt.features.columns import FRAME_SETS, SETS, column_names
 from affekt.features.energy import amplitude_to_db, rms, zero_crossing_rate
 from affekt.features.frames import Floats, bin_frequencies, power_blocks
 from affekt.features.functionals import functionals
-from affekt.features.mel import filters_of, power_to_db
+from affekt.features.mel import mel_bank, power_to_db
 from affekt.features.mfcc import delta_of, mfcc_of
 from affekt.features.opensmile import HOP, OPENSMILE_SETS, opensmile_features, opensmile_names
 from affekt.features.pitch import track_pitch
@@ -192,20 +192,19 @@ def spectrum_features(samples: Floats, settings: Settings, sets: Sequence[str]) 
     cepstra, bands, shape = ("mfcc" in sets), ("mel" in sets), ("spectral" in sets)
     if not (cepstra or bands or shape):
         return {}
-    sizes = dict.fromkeys([settings.bands] * cepstra + [settings.n_mels] * bands)
-    filters = [filters_of(settings, size) for size in sizes]
-    bank = np.concatenate(filters, axis=1) if filters else None
+    sizes = tuple(dict.fromkeys([settings.bands] * cepstra + [settings.n_mels] * bands))
+    bank = mel_bank(settings, sizes) if sizes else None
     bins = bin_frequencies(settings.sample_rate, settings.n_fft)
     mels, shapes, before = [], [], None
     for power in power_blocks(samples, settings.n_fft, settings.hop_length):
         if bank is not None:
-            mels.append(power @ bank)
+            mels.append(bank(power))
         if shape:
             columns, before = shape_of(power, bins, before)
             shapes.append(columns)
     result: Columns = {}
     if bank is not None:
-        ends = np.cumsum(list(sizes))[:-1]
+        ends = np.cumsum(sizes)[:-1]
         by_size = dict(zip(sizes, np.split(np.concatenate(mels), ends, axis=1), strict=True))
         if cepstra:
             result |= _cepstra(by_size[settings.bands], settings.n_mfcc)

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from affekt.features.frames import Floats, power_blocks
-from affekt.features.mel import filters_of, power_to_db
+from affekt.features.mel import mel_bank, power_to_db
 from affekt.features.settings import DEFAULT, Settings
 
 WIDTH = 9
@@ -33,9 +33,9 @@ def mfcc(samples: Floats, settings: Settings = DEFAULT) -> Floats:
     np.ndarray [shape=(n_mfcc, frames)]
         Row 0 follows the level of the clip.
     """
-    filters = filters_of(settings, settings.bands)
+    bank = mel_bank(settings, (settings.bands,))
     blocks = power_blocks(samples, settings.n_fft, settings.hop_length)
-    mel: Floats = np.concatenate([power @ filters for power in blocks])  # [frames, mels]
+    mel: Floats = np.concatenate([bank(power) for power in blocks])  # [frames, mels]
     coefficients: Floats = mfcc_of(mel, settings.n_mfcc).T
     return coefficients
 
