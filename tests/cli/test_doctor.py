@@ -39,7 +39,7 @@ def test_a_corpus_is_found(run: Run, tiny_model: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_no_fault(run: Run, tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['librosa'] = None")
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['swift_f0'] = None")
     env = {"PYTHONPATH": str(tmp_path)}
     done = run("doctor", "-m", tiny_model, "--format", "json", env=env)
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ BASE_PACKAGES = ("numpy", "onnxruntime", "soundfile", "soxr", "av", "typer", "ri
 
 EXTRAS = {
     "train": ("torch", "sklearn", "imblearn", "safetensors", "onnx", "onnxscript", "matplotlib"),
-    "features": ("librosa", "swift_f0"),
+    "features": ("swift_f0", "scipy", "pyarrow"),
     "opensmile": ("opensmile",),
     "litert": ("litert_torch", "ai_edge_litert", "ai_edge_quantizer", "torchao"),
     "serve": ("fastapi", "uvicorn", "websockets", "prometheus_client"),
