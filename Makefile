@@ -42,6 +42,7 @@ lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
 
 bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables again
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --data "$(DATA)"
+	@$(TEST_ENV)/bin/python benchmarks/features.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/augment.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --data "$(DATA)"
 	@$(MAKE) --no-print-directory tables
@@ -49,6 +50,7 @@ bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --table-only
+	@$(TEST_ENV)/bin/python benchmarks/features.py --table-only
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
 	@$(TEST_ENV)/bin/python benchmarks/augment.py --table-only
 

@@ -1,0 +1,338 @@
+"""Feature extraction by affekt, librosa and openSMILE, side by side on the same clips.
+
+    python benchmarks/features.py --data ../shared/data   # measures, writes the JSON and the table
+    python benchmarks/features.py --table-only            # writes the tables of docs/features.md
+
+The common task is what tutorials extract: the means of 13 MFCC, of their first and second
+differences, and of 40 log-mel bands, with librosa's windows. Every contestant starts from the
+same RAVDESS files on disk, has a process and one thread of its own, and takes turns with the
+others, as in ``benchmarks/speed.py``. Before anything is timed, the answers of affekt and librosa
+are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from speed import THREAD_VARIABLES, WARM_UP, choose_clips, duration, processor, write_whole
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "features.json"
+PAGE = ROOT / "docs" / "features.md"
+BEGIN, END = "<!-- begin: benchmarks/features.py -->", "<!-- end: benchmarks/features.py -->"
+
+REQUIRED = ("librosa", "opensmile", "scipy", "swift-f0")
+REFERENCE = "affekt"
+MAX_DIFFERENCE = 0.01  # dB, between the answers of affekt and librosa
+
+Extract = Callable[[str], np.ndarray]
+"""From a file to its features: [features]."""
+
+
+# --- the contestants: each function imports what it needs and returns the work to be timed ---
+
+
+def affekt_tutorial() -> Extract:
+    """The common task, by affekt."""
+    from affekt.audio import load_audio
+    from affekt.features import TUTORIAL
+    from affekt.features.extract import spectrum_features
+
+    def run(file: str) -> np.ndarray:
+        columns = spectrum_features(load_audio(file), TUTORIAL, ("mfcc", "mel"))
+        means: np.ndarray = np.stack(list(columns.values())).mean(axis=1)  # [79]
+        return means
+
+    return run
+
+
+def librosa_usual() -> Extract:
+    """The common task as it is usually written: each feature from the samples."""
+    import librosa
+
+    def run(file: str) -> np.ndarray:
+        samples, rate = librosa.load(file, sr=None)
+        mfcc = librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=13)
+        mel = librosa.feature.melspectrogram(y=samples, sr=rate, n_mels=40)
+        delta, delta2 = librosa.feature.delta(mfcc), librosa.feature.delta(mfcc, order=2)
+        parts = (mfcc, delta, delta2, librosa.power_to_db(mel))
+        return np.concatenate([part.mean(axis=1) for part in parts])  # [79]
+
+    return run
+
+
+def librosa_shared() -> Extract:
+    """The common task as an expert would write it: one spectrogram for both."""
+    import librosa
+
+    def run(file: str) -> np.ndarray:
+        samples, rate = librosa.load(file, sr=None)
+        power = np.abs(librosa.stft(samples)) ** 2
+        level = librosa.power_to_db(librosa.feature.melspectrogram(S=power, sr=rate))
+        mfcc = librosa.feature.mfcc(S=level, n_mfcc=13)
+        mel = librosa.feature.melspectrogram(S=power, sr=rate, n_mels=40)
+        delta, delta2 = librosa.feature.delta(mfcc), librosa.feature.delta(mfcc, order=2)
+        parts = (mfcc, delta, delta2, librosa.power_to_db(mel))
+        return np.concatenate([part.mean(axis=1) for part in parts])  # [79]
+
+    return run
+
+
+def affekt_without_pitch() -> Extract:
+    """All of affekt's families that need no pitch, with their functionals."""
+    return _affekt_sets("mfcc", "mel", "energy", "spectral", "chroma")
+
+
+def affekt_all() -> Extract:
+    """All of affekt's families."""
+    from affekt.features import SETS
+
+    return _affekt_sets(*SETS)
+
+
+def _affekt_sets(*sets: str) -> Extract:
+    from affekt.audio import load_audio
+    from affekt.features import extract
+
+    def run(file: str) -> np.ndarray:
+        row: np.ndarray = extract(load_audio(file), 16000, sets).values[0]
+        return row
+
+    return run
+
+
+def opensmile_egemaps() -> Extract:
+    """The 88 functionals of eGeMAPS."""
+    return _opensmile("eGeMAPSv02")
+
+
+def opensmile_compare() -> Extract:
+    """The 6373 functionals of ComParE 2016."""
+    return _opensmile("ComParE_2016")
+
+
+def _opensmile(name: str) -> Extract:
+    import opensmile
+
+    smile = opensmile.Smile(opensmile.FeatureSet[name], num_workers=1)
+
+    def run(file: str) -> np.ndarray:
+        return np.asarray(smile.process_file(file).to_numpy()[0])
+
+    return run
+
+
+PEERS: dict[str, tuple[str, Callable[[], Extract]]] = {
+    "affekt": ("affekt: tutorial features", affekt_tutorial),
+    "librosa": ("librosa: tutorial features, as usually written", librosa_usual),
+    "librosa-shared": ("librosa: tutorial features, one spectrogram", librosa_shared),
+    "affekt-sets": ("affekt: all sets without pitch, functionals", affekt_without_pitch),
+    "affekt-all": ("affekt: all sets, functionals", affekt_all),
+    "egemaps": ("openSMILE: eGeMAPS, functionals", opensmile_egemaps),
+    "compare": ("openSMILE: ComParE 2016, functionals", opensmile_compare),
+}
+"""Key to title, and to what makes the work."""
+
+
+# --- one contestant, in a process of its own ---
+
+
+def work(peer: str, files: Sequence[str]) -> None:
+    """Warm up, then time one pass over the files for each line read from stdin."""
+    run = PEERS[peer][1]()
+    for file in files[:WARM_UP]:
+        size = len(run(file))
+    print(size, flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        for file in files:
+            run(file)
+        print(time.perf_counter() - start, flush=True)
+
+
+class Contestant:
+    """A worker process and the times it has reported."""
+
+    def __init__(self, peer: str, files: Sequence[str]) -> None:
+        self.seconds: list[float] = []
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--worker", peer, *files],
+            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.features = int(self._answer())
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise SystemExit("error: a measured process ended early; its message is above")
+        return line
+
+    def round(self) -> None:
+        """Have the worker go through all files once."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        self.seconds.append(float(self._answer()))
+
+    def finish(self) -> None:
+        """End the worker."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+# --- the measurement ---
+
+
+def largest_difference(files: Sequence[str]) -> float:
+    """Return how far affekt's answers to the common task are from librosa's, in dB."""
+    own, usual, shared = affekt_tutorial(), librosa_usual(), librosa_shared()
+    differences = [
+        np.abs(np.stack([usual(file), shared(file)]) - own(file)).max() for file in files
+    ]
+    return float(max(differences))
+
+
+def measure(data: Path | None, clips: int, rounds: int) -> dict[str, Any]:
+    """Run all contestants and return the result as it is stored."""
+    from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
+
+    start = time.perf_counter()
+    chosen = choose_clips(data, clips)
+    files = [str(clip.file) for clip in chosen]
+    difference = largest_difference(files[:: max(1, len(files) // 20)])
+    if difference > MAX_DIFFERENCE:
+        raise SystemExit(f"error: affekt and librosa differ by {difference:.3f} dB: no fair race")
+    contestants = {peer: Contestant(peer, files) for peer in PEERS}
+    for number in range(rounds):
+        for contestant in contestants.values():
+            contestant.round()
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+    for contestant in contestants.values():
+        contestant.finish()
+    return {
+        "clips": len(files),
+        "audio_seconds": round(sum(map(duration, files)), 1),
+        "rounds": rounds,
+        "threads": 1,
+        "largest_difference_db": round(difference, 6),
+        "peers": {peer: summary(peer, contestants, len(files)) for peer in PEERS},
+        "machine": processor(),
+        "versions": software_versions() | {name: version(name) for name in REQUIRED},
+        "data_sha256": data_fingerprint(chosen),
+        "commit": commit(),
+        "wall_seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+def summary(peer: str, contestants: dict[str, Contestant], clips: int) -> dict[str, Any]:
+    """Return the figures of one contestant; ratios are against affekt, round by round."""
+    own, reference = contestants[peer].seconds, contestants[REFERENCE].seconds
+    ratios = [first / second for first, second in zip(own, reference, strict=True)]
+    return {
+        "title": PEERS[peer][0],
+        "features": contestants[peer].features,
+        "clips_per_second": round(clips / statistics.median(own), 2),
+        "milliseconds_per_clip": round(1000 * statistics.median(own) / clips, 3),
+        "times_as_long": round(statistics.median(ratios), 3),
+        "seconds_per_round": [round(second, 4) for second in own],
+    }
+
+
+# --- the table ---
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the result as Markdown: the table, and the conditions in one sentence."""
+    lines = [
+        "| | numbers per clip | clips per second | ms per clip | takes as long |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for peer in result["peers"].values():
+        lines.append(
+            f"| {peer['title']} | {peer['features']} | {peer['clips_per_second']:.0f} "
+            f"| {peer['milliseconds_per_clip']:.1f} | {peer['times_as_long']:.2f} × |"
+        )
+    mean = result["audio_seconds"] / result["clips"]
+    shown = ("python", "affekt", "numpy", "onnxruntime", *REQUIRED)
+    versions = ", ".join(f"{name} {result['versions'][name]}" for name in shown)
+    lines += [
+        "",
+        f"{result['clips']} RAVDESS clips of {mean:.1f} s on average, one thread, median of "
+        f"{result['rounds']} interleaved rounds; the tutorial features of affekt and librosa "
+        f"differ by at most {result['largest_difference_db']:.4f} dB; {result['machine']}; "
+        f"{versions}; commit `{result['commit'][:12]}`.",
+    ]
+    return "\n".join(lines)
+
+
+def write_tables() -> None:
+    """Put the stored measurement and the column dictionary between the markers of the page."""
+    from affekt.features.columns import update_docs
+
+    update_docs(PAGE)
+    if not RESULT.is_file():
+        print("no measurement of features is stored yet: run `make bench` first", file=sys.stderr)
+        return
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    stored = table(json.loads(RESULT.read_text(encoding="utf-8")))
+    write_whole(PAGE, f"{before}{BEGIN}\n\n{stored}\n\n{END}{after}")
+
+
+def main() -> None:
+    """Measure, or write the tables again."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder with ravdess/; default: $AFFEKT_DATA")
+    parser.add_argument("--clips", type=int, default=100, help="how many clips (100)")
+    parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
+    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
+    parser.add_argument("--table-only", action="store_true", help="write docs/features.md again")
+    parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+
+    if options.worker:
+        work(options.worker[0], options.worker[1:])
+        return
+    if options.table_only:
+        write_tables()
+        return
+    if options.clips < 1 or options.rounds < 1:
+        parser.error("--clips and --rounds must be at least 1")
+    missing = [name for name in REQUIRED if find_spec(name.replace("-", "_")) is None]
+    if missing:
+        raise SystemExit(
+            f"error: not installed: {', '.join(missing)}; pip install {' '.join(missing)}"
+        )
+
+    from affekt.errors import AffektError
+
+    try:
+        result = measure(options.data, options.clips, options.rounds)
+    except AffektError as error:
+        raise SystemExit(f"error: {error}") from None
+    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    if options.out.resolve() == RESULT:
+        write_tables()
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()
