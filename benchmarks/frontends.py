@@ -1,0 +1,181 @@
+"""What each frontend costs in ONNX Runtime, by itself.
+
+    python benchmarks/frontends.py               # measures, writes the JSON and the table
+    python benchmarks/frontends.py --table-only  # writes the table of docs/models.md again
+
+The frontends take turns on the same waveform, one thread each: whatever else the machine does
+meets all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+    from affekt.models.frontend import FrontendConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "frontends.json"
+PAGE = ROOT / "docs" / "models.md"
+BEGIN, END = "<!-- begin: benchmarks/frontends.py -->", "<!-- end -->"
+SECONDS = 3.0
+PLAIN = "log-mel"
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    PLAIN: {},
+    "log-mel, utterance": {"normalisation": "utterance"},
+    "log-mel, pcen": {"normalisation": "pcen"},
+    "mfcc": {"kind": "mfcc"},
+    "log-mel+prosody": {"kind": "log-mel+prosody", "n_fft": 512},
+}
+"""What differs from the defaults of a frontend."""
+
+
+def export(config: FrontendConfig, path: Path) -> None:
+    """Write a frontend alone as ONNX: waveform in, features out."""
+    import torch
+
+    from affekt.export.onnx import OPSET
+    from affekt.models.frontend import build_frontend
+
+    class Whole(torch.nn.Module):
+        """Both stages."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.frontend = build_frontend(config)
+
+        def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+            return self.frontend.features(self.frontend(waveform))
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # the exporter speaks of itself
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Whole().eval(),
+            (torch.zeros(2, config.sample_rate),),
+            path,
+            dynamo=True,
+            input_names=["waveform"],
+            dynamic_shapes=({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},),
+            opset_version=OPSET,
+            verbose=False,
+        )
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Open a graph on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """Time all frontends and return the result as it is stored."""
+    from affekt.evaluation.provenance import commit, software_versions
+    from affekt.models.frontend import FrontendConfig
+
+    configs = {name: FrontendConfig(**options) for name, options in OPTIONS.items()}
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, round(SECONDS * 16000)))
+    feed = {"waveform": noise.astype(np.float32)}
+    with tempfile.TemporaryDirectory() as folder:
+        sessions = {}
+        for name, config in configs.items():
+            path = Path(folder) / f"{name}.onnx"
+            export(config, path)
+            sessions[name] = open_session(path)
+            sessions[name].run(None, feed)  # the first run makes room in memory
+    times: dict[str, list[float]] = {name: [] for name in sessions}
+    for _ in range(rounds):
+        for name, session in sessions.items():
+            started = time.perf_counter()
+            session.run(None, feed)
+            times[name].append(1000 * (time.perf_counter() - started))
+    return {
+        "seconds": SECONDS,
+        "rounds": rounds,
+        "threads": 1,
+        "frontends": {
+            name: {
+                "channels": config.channels,
+                # Other programs can only add to a time: the least is closest to the work itself.
+                "least_ms": round(min(times[name]), 3),
+                "median_ms": round(statistics.median(times[name]), 3),
+            }
+            for name, config in configs.items()
+        },
+        "versions": software_versions(),
+        "commit": commit(),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the result as Markdown: the table, and the conditions in one sentence."""
+    plain = result["frontends"][PLAIN]["least_ms"]
+    lines = ["| frontend | channels | ms | of the plain log-mel |", "|---|---:|---:|---:|"]
+    for name, row in result["frontends"].items():
+        ratio = row["least_ms"] / plain
+        lines.append(f"| {name} | {row['channels']} | {row['least_ms']:.2f} | {ratio:.2f} × |")
+    lines += [
+        "",
+        f"For {result['seconds']:g} s of audio in ONNX Runtime "
+        f"{result['versions']['onnxruntime']} on one thread, the least of {result['rounds']} "
+        f"rounds; commit `{result['commit'][:12]}`.",
+    ]
+    return "\n".join(lines)
+
+
+def write_table(result: dict[str, Any]) -> None:
+    """Put the table between the markers of docs/models.md."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    write_whole(PAGE, f"{before}{BEGIN}\n\n{table(result)}\n\n{END}{after}")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that no reader ever sees half of it."""
+    from affekt.files import atomic_path
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, or write the table of a stored measurement again."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=300, help="how many rounds (300)")
+    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
+    parser.add_argument("--table-only", action="store_true", help="write docs/models.md again")
+    options = parser.parse_args()
+    if options.table_only:
+        if not RESULT.is_file():
+            raise SystemExit("error: no frontend is measured yet: run benchmarks/frontends.py")
+        write_table(json.loads(RESULT.read_text(encoding="utf-8")))
+        return
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    result = measure(options.rounds)
+    write_whole(options.out, json.dumps(result, indent=2) + "\n")
+    if options.out.resolve() == RESULT:
+        write_table(result)
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()
