@@ -11,6 +11,7 @@ import pytest
 
 from affekt.audio import load_audio
 from affekt.features import DEFAULT, TUTORIAL, Settings
+from affekt.features.chroma import chroma, chroma_filters
 from affekt.features.energy import rms, zero_crossing_rate
 from affekt.features.mel import logmel, mel_filters, melspectrogram
 from affekt.features.mfcc import delta, mfcc
@@ -140,3 +141,28 @@ def test_flux_by_its_definition(samples: np.ndarray, settings: Settings) -> None
     shape = magnitude / np.where(length > 1e-30, length, 1)
     expected = np.linalg.norm(np.diff(shape, axis=1, prepend=shape[:, :1]), axis=0)
     np.testing.assert_allclose(spectral_flux(samples, settings)[0], expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("n_fft", [1024, 2048, 4096])
+@pytest.mark.parametrize("rate", [8000, RATE, 44100])
+def test_chroma_filters(rate: int, n_fft: int) -> None:
+    theirs = librosa.filters.chroma(sr=rate, n_fft=n_fft, tuning=0)
+    np.testing.assert_allclose(chroma_filters(rate, n_fft).T, theirs, atol=1e-6)
+
+
+def test_chroma(samples: np.ndarray, settings: Settings) -> None:
+    theirs = librosa.feature.chroma_stft(
+        y=samples,
+        sr=RATE,
+        n_fft=settings.chroma_n_fft,
+        hop_length=settings.hop_length,
+        tuning=0,
+    )
+    ours = chroma(samples, settings)
+    assert ours.shape == theirs.shape == (12, settings.frames(len(samples)))
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+def test_chroma_hears_the_note() -> None:
+    tone = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE).astype(np.float32)
+    assert chroma(tone)[:, 50].argmax() == 9  # A, counted from C
