@@ -47,11 +47,12 @@ def noise(snr_db: float, recordings: Sequence[np.ndarray]) -> Change:
     """Add a stretch of a recorded background at a ratio of mean powers."""
 
     def add(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        chosen = recordings[rng.integers(len(recordings))]
+        chosen = recordings[int(rng.integers(len(recordings)))]
         start = int(rng.integers(max(1, len(chosen) - len(samples))))
         stretch = np.resize(chosen[start:], len(samples))
         power = np.mean(samples**2) / max(float(np.mean(stretch**2)), 1e-12)
-        return samples + stretch * np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
+        scale = np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
+        return np.asarray(samples + stretch * scale)
 
     return add
 
