@@ -68,6 +68,17 @@ def test_other_seeds_and_epochs_give_other_batches(make: Make) -> None:
     assert not same(usual, next(iter(make(seed=1).epoch(0))))
 
 
+def test_augmentation_is_drawn_anew_at_every_step_of_every_epoch(
+    clips: list[Clip], store: FeatureStore
+) -> None:
+    """One recording many times over: what differs, augmentation has changed."""
+    alike = [replace(clip, file=clips[0].file) for clip in clips]
+    recipe = Recipe(training=TrainingConfig(batch_size=12, speeds=(1.0,)))
+    batches = Batches(alike, LABELS, recipe, store, 0)
+    seen = {batch.log_mel.numpy().tobytes() for epoch in (0, 1) for batch in batches.epoch(epoch)}
+    assert len(seen) == 4
+
+
 def test_an_epoch_can_be_entered_in_its_middle(make: Make) -> None:
     whole, rest = list(make().epoch(1)), list(make().epoch(1, first_step=4))
     assert len(rest) == 2
