@@ -156,7 +156,8 @@ def test_without_variants_nothing_changes(recipe: Callable[..., Recipe], tones, 
         features = store.get(tones.train[index], (1.0, 0.9)[rng.integers(2)])
         items.append(features[:, :300])
     length = max(item.shape[1] for item in items)
-    power = np.zeros((len(items), items[0].shape[0], length), dtype=np.float32)
+    silence = np.log(speeds.model.frontend.floor)
+    power = np.full((len(items), items[0].shape[0], length), silence, dtype=np.float32)
     for row, item in zip(power, items, strict=True):
         row[:, : item.shape[1]] = item
     floor = np.float32(speeds.model.frontend.floor)

@@ -121,7 +121,8 @@ class Batches:
 
     def _batch(self, chosen: np.ndarray, rng: np.random.Generator) -> Batch:
         augment = self.recipe.augment
-        log_mel, lengths = pad([self._cropped(self.clips[index], rng) for index in chosen])
+        cropped = [self._cropped(self.clips[index], rng) for index in chosen]
+        log_mel, lengths = pad(cropped, self._silence(len(cropped[0])))
         targets = self.soft_targets[chosen]
         allowed = self.allowed[chosen]
         if augment.enabled:
@@ -157,6 +158,11 @@ class Batches:
 
     fill: float = 0.0
     """What hidden log-mel is set to: the mean of the training data."""
+
+    def _silence(self, rows: int) -> np.ndarray:
+        """A frame of silence ``[rows]``: no power in any band, nothing below them."""
+        frontend = self.recipe.model.frontend
+        return np.where(np.arange(rows) < frontend.n_mels, np.log(frontend.floor), 0.0)
 
     def _cropped(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
         if self.variants:

@@ -186,7 +186,9 @@ def _span(clip: Clip) -> Span:
     return clip.file, clip.start, clip.end
 
 
-def pad(features: Sequence[np.ndarray], fill: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def pad(
+    features: Sequence[np.ndarray], fill: float | np.ndarray = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Stack features of different lengths.
 
     Returns
@@ -196,7 +198,8 @@ def pad(features: Sequence[np.ndarray], fill: float = 0.0) -> tuple[np.ndarray, 
         The frames of each row that are not padding.
     """
     lengths = np.array([item.shape[1] for item in features])
-    stacked = np.full((len(features), features[0].shape[0], lengths.max()), fill, dtype=np.float32)
+    stacked = np.empty((len(features), features[0].shape[0], lengths.max()), dtype=np.float32)
+    stacked[:] = np.reshape(fill, (-1, 1))
     for row, item in zip(stacked, features, strict=True):
         row[:, : item.shape[1]] = item
     return stacked, lengths
