@@ -52,6 +52,7 @@ tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/re
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --table-only
 	@$(TEST_ENV)/bin/python benchmarks/features.py --table-only
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
+	@$(TEST_ENV)/bin/python benchmarks/frontends.py --table-only
 	@$(TEST_ENV)/bin/python benchmarks/augment.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import platform
 import statistics
 import tempfile
 import time
@@ -118,9 +119,18 @@ def measure(rounds: int) -> dict[str, Any]:
             }
             for name, config in configs.items()
         },
+        "machine": processor(),
         "versions": software_versions(),
         "commit": commit(),
     }
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
 
 
 def table(result: dict[str, Any]) -> str:
@@ -134,7 +144,7 @@ def table(result: dict[str, Any]) -> str:
         "",
         f"For {result['seconds']:g} s of audio in ONNX Runtime "
         f"{result['versions']['onnxruntime']} on one thread, the least of {result['rounds']} "
-        f"rounds; commit `{result['commit'][:12]}`.",
+        f"rounds; {result['machine']}; commit `{result['commit'][:12]}`.",
     ]
     return "\n".join(lines)
 

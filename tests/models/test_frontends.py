@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from affekt.models.frontend.config import KINDS, NORMALISATIONS
 from affekt.models.frontend.normalisation import Pcen
 from affekt.training.batches import Batches
 from affekt.training.features import FeatureStore
-from affekt.training.recipe import Recipe
+from affekt.training.recipe import Recipe, load_recipe
 
 librosa = pytest.importorskip("librosa")
 
@@ -408,6 +410,15 @@ def test_augmentation_changes_the_log_mel_and_leaves_the_prosody(tmp_path: Path)
     assert (augmented.log_mel[:, :64] - plain.log_mel[:, :64]).abs().mean() > 0.1
 
 
+@pytest.mark.parametrize("name", ["cnn-mfcc", "cnn-prosody"])
+def test_the_network_of_a_recipe_differs_from_the_plain_one_by_its_frontend(
+    repository: Path, name: str
+) -> None:
+    plain, other = (load_recipe(repository / "recipes" / f"{file}.toml") for file in ("cnn", name))
+    assert other.model.frontend.kind == {"cnn-mfcc": "mfcc"}.get(name, "log-mel+prosody")
+    assert replace(other.model, frontend=plain.model.frontend) == plain.model
+
+
 # --- configuration ---
 
 
@@ -463,3 +474,14 @@ def test_impossible_options_are_refused(options: dict[str, Any], message: str) -
 def test_impossible_options_of_pcen_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=rf"frontend\.pcen: {message}"):
         PcenOptions(**options)
+
+
+# --- cost ---
+
+
+def test_the_table_of_costs_is_the_measured_one(repository: Path) -> None:
+    bench = runpy.run_path(str(repository / "benchmarks" / "frontends.py"))
+    assert bench["RESULT"].is_file()
+    result = json.loads(bench["RESULT"].read_text(encoding="utf-8"))
+    assert bench["table"](result) in bench["PAGE"].read_text(encoding="utf-8"), "run `make tables`"
+    assert list(result["frontends"]) == list(bench["OPTIONS"])
