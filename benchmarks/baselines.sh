@@ -5,7 +5,7 @@
 #
 # Results go to benchmarks/results/; `make tables` then writes docs/results.md. Finished folds and
 # measured clips are kept in runs/benchmark: after Ctrl-C the same line goes on from there. Two
-# lanes run beside each other, one thread each: CREMA-D, which has most clips, and the rest.
+# lanes of about equal length run beside each other, one thread each.
 set -eu
 cd "$(dirname "$0")/.."
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
@@ -27,11 +27,11 @@ classical() { # PROTOCOL [OPTIONS]
 
 (
     classical cremad-tfds "$@"
+    measure ravdess-random10 tutorial 3 "$@"
 ) &
 other=$!
 trap 'kill "$other" 2>/dev/null || true' INT TERM
 measure ravdess-luna5 tutorial 3 "$@"
-measure ravdess-random10 tutorial 3 "$@"
 classical ravdess-luna5 "$@"
 classical ravdess-random10 "$@"
 classical emodb-loso "$@"
