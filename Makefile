@@ -49,11 +49,11 @@ bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables
 
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
-	@$(TEST_ENV)/bin/python benchmarks/speed.py --table-only
-	@$(TEST_ENV)/bin/python benchmarks/features.py --table-only
-	@$(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
-	@$(TEST_ENV)/bin/python benchmarks/frontends.py --table-only
-	@$(TEST_ENV)/bin/python benchmarks/augment.py --table-only
+	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
+	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only
+	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
+	@test ! -f benchmarks/results/frontends.json || $(TEST_ENV)/bin/python benchmarks/frontends.py --table-only
+	@test ! -f benchmarks/results/augment.json || $(TEST_ENV)/bin/python benchmarks/augment.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
 	@rm -rf $(DEMO_ENV) $(TEST_ENV) build dist demo
