@@ -337,11 +337,37 @@ def test_a_network_scores_padded_clips_as_alone(kind: str, normalisation: str) -
     torch.testing.assert_close(torch.softmax(alone / 1.3, dim=1), through)
 
 
+@pytest.mark.parametrize("seconds", [0.4, 2.0, 9.0])
+def test_the_local_level_is_the_rms_of_the_seconds_around(seconds: float) -> None:
+    config = configured("log-mel", "local", level_past=1.0, level_future=0.5)
+    samples = voice(seconds) * np.linspace(0.01, 1.0, len(voice(seconds)), dtype=np.float32)
+    found = np.exp(first_stage(config, samples)[0].numpy()) - config.floor
+    plain = LogMel(config).mel_power(torch.from_numpy(samples)[None])[0].numpy()
+    hop = config.hop_length
+    for frame in range(2, plain.shape[1] - 2, 7):  # those at the edges are half empty
+        first, last = max(0, frame * hop - 16000), frame * hop + 8000
+        rms = np.sqrt(np.mean(samples[first:last].astype(np.float64) ** 2))
+        expected = plain[:, frame] / rms**2
+        np.testing.assert_allclose(found[:, frame], expected, rtol=0.05, atol=2e-5)
+
+
+def test_the_local_level_forgets() -> None:
+    """What was loud long ago, or will be, changes nothing now."""
+    config = configured("log-mel", "local")
+    quiet, loud = voice(6.0), np.concatenate([voice(1.0) * 30, voice(6.0)])
+    alone = first_stage(config, quiet)[0].numpy()
+    after = first_stage(config, loud)[0].numpy()[:, -alone.shape[1] :]
+    past = config.level_frames[0] + 2
+    np.testing.assert_allclose(after[:, past:], alone[:, past:], rtol=1e-3, atol=1e-3)
+    assert np.abs(after[:, :past] - alone[:, :past]).max() > 1
+
+
 def test_only_what_is_not_one_kind_has_statistics_of_each_channel() -> None:
     for kind, normalisation in EVERY:
         config = configured(kind, normalisation)
         state = tiny_network(frontend=config).state_dict()
-        expected = () if config == configured("log-mel") else (config.channels, 1)
+        alike = kind == "log-mel" and normalisation in ("level", "local")
+        expected = () if alike else (config.channels, 1)
         assert state["feature_mean"].shape == state["feature_scale"].shape == expected
         assert not [name for name in state if name.startswith("frontend")]
 
@@ -447,6 +473,7 @@ def test_the_configuration_of_older_models_is_still_read() -> None:
     ("options", "message"),
     [
         ({"kind": "cqt"}, r"unknown kind 'cqt': expected one of log-mel, mfcc, log-mel\+prosody"),
+        ({"level_past": -1.0}, "level_past and level_future are seconds from 0 up"),
         ({"normalisation": "batch"}, "unknown normalisation 'batch': expected one of level"),
         ({"kind": "mfcc", "n_mfcc": 65}, r"n_mfcc 65 must be in 1\.\.n_mels=64"),
         ({"kind": "mfcc", "n_mfcc": 0}, "n_mfcc 0 must be in"),

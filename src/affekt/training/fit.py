@@ -194,7 +194,10 @@ def run_fingerprint(
     for key in ("variants", "waveform", "cutmix"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
-    for key in ("kind", "normalisation", "n_mfcc", "pitch_min", "pitch_max", "pcen"):
+    for key in (
+        *("kind", "normalisation", "level_past", "level_future"),
+        *("n_mfcc", "pitch_min", "pitch_max", "pcen"),
+    ):
         if getattr(recipe.model.frontend, key) == getattr(FrontendConfig(), key):
             settings["model"]["frontend"].pop(key)
     if recipe.imbalance.votes:

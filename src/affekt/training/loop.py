@@ -310,7 +310,8 @@ def _precision(wanted: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported()
     else:
-        fast = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+        able = torch.cpu.get_capabilities()
+        fast = bool(able.get("amx_bf16", False) or able.get("avx512_bf16", False))
     return torch.bfloat16 if fast else torch.float32
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from affekt.errors import ConfigError
 
 KINDS = ("log-mel", "mfcc", "log-mel+prosody")
-NORMALISATIONS = ("level", "global", "utterance", "pcen")
+NORMALISATIONS = ("level", "local", "global", "utterance", "pcen")
 
 DELTA_WIDTH = 9  # frames that a slope is fitted to
 PROSODY_ROWS = 3  # voicing, pitch, energy
@@ -85,10 +85,13 @@ class FrontendConfig:
         ``"log-mel"``; ``"mfcc"``: cepstra of the log-mel with first and second differences; or
         ``"log-mel+prosody"``: below the log-mel, rows of voicing, pitch and energy.
     normalisation : str
-        ``"level"`` divides the recording by its RMS. ``"global"`` does not: loudness stays
+        ``"level"`` divides the recording by its RMS. ``"local"`` divides each frame by the RMS of
+        the seconds around it, which a stream can do too. ``"global"`` does neither: loudness stays
         audible. ``"utterance"`` gives each channel mean 0 and variance 1 over the recording, and
         ``"pcen"`` takes per-channel energy normalisation in place of the logarithm; both after
         dividing by the RMS.
+    level_past, level_future : float
+        Seconds before and after a frame whose RMS is its ``"local"`` level.
     n_mfcc : int
         Number of cepstra, the first of which is the level.
     pitch_min, pitch_max : float
@@ -106,6 +109,8 @@ class FrontendConfig:
     floor: float = 1e-3
     kind: str = "log-mel"
     normalisation: str = "level"
+    level_past: float = 2.0
+    level_future: float = 1.2
     n_mfcc: int = 13
     pitch_min: float = 75.0
     pitch_max: float = 500.0
@@ -130,6 +135,11 @@ class FrontendConfig:
             )
         if self.floor <= 0:
             raise ConfigError(f"frontend: floor must be positive, got {self.floor:g}")
+        if self.level_past < 0 or self.level_future < 0:
+            raise ConfigError(
+                f"frontend: level_past and level_future are seconds from 0 up, "
+                f"got {self.level_past:g} and {self.level_future:g}"
+            )
         for name, known in (("kind", KINDS), ("normalisation", NORMALISATIONS)):
             if getattr(self, name) not in known:
                 raise ConfigError(
@@ -177,17 +187,25 @@ class FrontendConfig:
 
         Else each has its own.
         """
-        return self.kind == "log-mel" and self.normalisation == "level"
+        return self.kind == "log-mel" and self.normalisation in ("level", "local")
+
+    @property
+    def level_frames(self) -> tuple[int, int]:
+        """Frames before and after a frame that its local level is measured over."""
+        past, future = self.level_past, self.level_future
+        return round(past * self.frames_per_second), round(future * self.frames_per_second)
 
     @property
     def context(self) -> int | None:
         """Frames besides its own that a frame depends on; None when all of the recording.
 
-        The level of the recording is left out of account.
+        The level of the whole recording is left out of account.
         """
         if self.normalisation == "utterance":
             return None
         frames = {"mfcc": DELTA_WIDTH - 1, "log-mel+prosody": PITCH_FRAMES - 1}.get(self.kind, 0)
+        if self.normalisation == "local":
+            frames += sum(self.level_frames)
         if self.normalisation == "pcen":
             frames += self.pcen.memory(self.frames_per_second) - 1
         return frames

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from affekt.models.frontend.config import FrontendConfig
 from affekt.models.frontend.normalisation import (
     TYPICAL_RMS,
+    LocalLevel,
     Pcen,
     divide_by_level,
     frame_mask,
@@ -25,8 +26,8 @@ class LogMel(nn.Module):
     """Waveform to log-mel frames, and these to features for the encoder.
 
     ``log(mel(|STFT(x / rms(x))|^2) + floor)``: dividing by the RMS of the recording makes the
-    answer independent of how loud it was made. With the normalisation ``"global"``, the divisor
-    is the RMS that recordings of speech are levelled to.
+    answer independent of how loud it was made. With the normalisation ``"local"`` it is the RMS
+    around each frame; with ``"global"``, the one that recordings of speech are levelled to.
     """
 
     def __init__(self, config: FrontendConfig) -> None:
@@ -41,6 +42,11 @@ class LogMel(nn.Module):
         self.register_buffer("filters", torch.from_numpy(filters)[:, :, None], persistent=False)
         self.basis: Tensor
         self.filters: Tensor
+        self.local_level = (
+            LocalLevel(hann(config.window), config.n_fft, *config.level_frames)
+            if config.normalisation == "local"
+            else None
+        )
         self.pcen = (
             Pcen(config.pcen, config.frames_per_second) if config.normalisation == "pcen" else None
         )
@@ -81,7 +87,7 @@ class LogMel(nn.Module):
         -------
         Tensor [batch, n_mels, frames]
         """
-        return self._log_mel(self.power(self._levelled(waveform)))
+        return self._log_mel(self.levelled_power(waveform))
 
     def features(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Second stage: what the encoder sees.
@@ -115,10 +121,14 @@ class LogMel(nn.Module):
         """What a kind makes of the first stage, before it is standardised."""
         return self._compressed(spectrum)
 
-    def _levelled(self, waveform: Tensor) -> Tensor:
+    def levelled_power(self, waveform: Tensor) -> Tensor:
+        """Power spectrum ``[batch, bins, frames]`` after the level has been divided out."""
+        if self.local_level is not None:
+            power: Tensor = self.local_level(self.power(waveform))
+            return power
         if self.config.normalisation == "global":
-            return waveform / TYPICAL_RMS
-        return divide_by_level(waveform)
+            return self.power(waveform / TYPICAL_RMS)
+        return self.power(divide_by_level(waveform))
 
     def _log_mel(self, power: Tensor) -> Tensor:
         return torch.log(nn.functional.conv1d(power, self.filters) + self.config.floor)

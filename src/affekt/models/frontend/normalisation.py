@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,40 @@ def divide_by_level(waveform: Tensor) -> Tensor:
     """Divide recordings ``[batch, samples]`` by their RMS."""
     rms = (waveform * waveform).mean(dim=1, keepdim=True).sqrt()
     return waveform / (rms + SMALLEST_RMS)
+
+
+class LocalLevel(nn.Module):
+    """The mean square of a waveform around each frame, from its power spectrum.
+
+    The stretch around a frame ends where the recording ends, so that a short one is divided by
+    its own level and nothing before or after it is made up.
+    """
+
+    def __init__(self, window: np.ndarray, n_fft: int, past: int, future: int) -> None:
+        super().__init__()
+        self.past, self.future = past, future
+        # Parseval: the power of all bins over that of the window is the mean square.
+        bins = np.arange(n_fft // 2 + 1)
+        both_sides = np.where((bins == 0) | (bins == n_fft // 2), 1.0, 2.0)
+        per_bin = both_sides / (n_fft * (window**2).sum())
+        bank = torch.from_numpy(per_bin).float()[None, :, None]
+        self.register_buffer("per_bin", bank, persistent=False)
+        self.register_buffer("stretch", torch.ones(1, 1, past + 1 + future), persistent=False)
+        self.per_bin: Tensor
+        self.stretch: Tensor
+
+    def frame_level(self, power: Tensor) -> Tensor:
+        """Mean square of each frame ``[batch, 1, frames]`` of ``[batch, bins, frames]``."""
+        return nn.functional.conv1d(power, self.per_bin)
+
+    def forward(self, power: Tensor) -> Tensor:
+        """Divide power ``[batch, bins, frames]`` by the level around each frame."""
+        level = self.frame_level(power)
+        around = nn.functional.pad(level, (self.past, self.future))
+        there = nn.functional.pad(torch.ones_like(level), (self.past, self.future))
+        total = nn.functional.conv1d(around, self.stretch)
+        mean = total / nn.functional.conv1d(there, self.stretch)
+        return power / (mean + SMALLEST_RMS**2)
 
 
 def standardise(features: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -43,7 +43,7 @@ class LogMelProsody(LogMel):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``[batch, samples]`` to log-mel and prosody ``[batch, n_mels + 3, frames]``."""
-        power = self.power(self._levelled(waveform))
+        power = self.levelled_power(waveform)
         return torch.cat([self._log_mel(power), self._prosody(power)], dim=1)
 
     def _derive(self, spectrum: Tensor, lengths: Tensor | None) -> Tensor:

@@ -1,0 +1,68 @@
+"""What a time line is made of: measurements of single windows, and segments that merge them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNCERTAIN = "uncertain"
+"""The label of a stretch in which no emotion is probable enough to be named."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a model hears in one window of a recording.
+
+    Attributes
+    ----------
+    start, end : float
+        The window, in seconds from the beginning of the recording.
+    label : str
+        The most probable emotion.
+    confidence : float
+        Its calibrated probability, from 0 to 1.
+    scores : dict of str to float
+        Probability of every emotion, in the order of the model; they sum to 1.
+    speech : float or None
+        Share of the window in which somebody speaks, from 0 to 1; None where nobody looked.
+    """
+
+    start: float
+    end: float
+    label: str
+    confidence: float
+    scores: dict[str, float]
+    speech: float | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a recording that carries one emotion.
+
+    Attributes
+    ----------
+    start, end : float
+        In seconds from the beginning of the recording.
+    label : str
+        An emotion, or :data:`UNCERTAIN`.
+    confidence : float
+        Mean calibrated probability of the most probable emotion, from 0 to 1.
+    scores : dict of str to float
+        Mean probability of every emotion, in the order of the model; they sum to 1.
+    intensity : float or None
+        From 0 (faint) to 1 (strong); None where the model does not say.
+    warnings : tuple of str
+        What makes the answer less sure.
+    """
+
+    start: float
+    end: float
+    label: str
+    confidence: float
+    scores: dict[str, float]
+    intensity: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
