@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from affekt.audio import AudioQuality
 from affekt.runtime.predictor import Prediction
+from affekt.runtime.segments import Segment
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,31 @@ class Outcome:
     file: str
     prediction: Prediction | None = None
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Track:
+    """The time line of one recording, or the error that it gave.
+
+    Attributes
+    ----------
+    file : str
+        Its name as the user wrote it.
+    segments : tuple of Segment
+        In the order of time; none overlap.
+    duration : float
+        Length of the recording in seconds; 0 where it could not be read.
+    error : str
+        Empty where the recording was judged. Segments before the fault are kept.
+    quality : AudioQuality or None
+        Level and faults of the whole recording; None where nobody measured.
+    warnings : tuple of str
+        What makes the answers about this recording less sure.
+    """
+
+    file: str
+    segments: tuple[Segment, ...] = ()
+    duration: float = 0.0
+    error: str = ""
+    quality: AudioQuality | None = None
+    warnings: tuple[str, ...] = ()
