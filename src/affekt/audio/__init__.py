@@ -14,6 +14,7 @@ Only numpy is imported here; soundfile, soxr and PyAV wait until a recording nee
 from __future__ import annotations
 
 from affekt.audio.check import AudioQuality, check_audio
+from affekt.audio.clip import Clip, load_clip
 from affekt.audio.load import AudioSource, decode, load_audio, source_name
 from affekt.audio.resample import MAX_RATE, MIN_RATE, SAMPLE_RATE, resample
 
@@ -23,9 +24,11 @@ __all__ = [
     "SAMPLE_RATE",
     "AudioQuality",
     "AudioSource",
+    "Clip",
     "check_audio",
     "decode",
     "load_audio",
+    "load_clip",
     "resample",
     "source_name",
 ]

@@ -36,7 +36,9 @@ _MAX_FRAMES = 2**40  # a streamed flac leaves its length open, and libsndfile re
 _MAX_CHUNKS = 1000  # before the samples; ends the search in a file of zeros
 
 
-def decode_stream(stream: IO[bytes], name: str) -> tuple[NDArray[np.float32], int]:
+def decode_stream(
+    stream: IO[bytes], name: str, max_duration: float | None = None
+) -> tuple[NDArray[np.float32], int]:
     """Decode a recording.
 
     Parameters
@@ -45,6 +47,8 @@ def decode_stream(stream: IO[bytes], name: str) -> tuple[NDArray[np.float32], in
         Seekable, at its start. An unbuffered file is handed to soundfile by its descriptor.
     name : str
         What messages call it.
+    max_duration : float, optional
+        Refuse what is longer, in seconds. Decoding stops there, whatever the header says.
 
     Returns
     -------
@@ -56,19 +60,19 @@ def decode_stream(stream: IO[bytes], name: str) -> tuple[NDArray[np.float32], in
     Raises
     ------
     AudioError
-        If the content is empty, unknown, damaged or cut short.
+        If the content is empty, unknown, damaged, cut short or too long.
     """
     head = stream.read(12)
     if not head:
         raise AudioError(f"{name}: it is empty (0 bytes); record or download it again")
     _refuse_cut_chunk(stream, head, name)
     stream.seek(0)
-    decoded = None if _is_mpeg(head) else _read_soundfile(stream)
+    decoded = None if _is_mpeg(head) else _read_soundfile(stream, name, max_duration)
     if decoded is not None and len(decoded[0]) > 0:
         return decoded
     stream.seek(0)
     try:
-        return _read_pyav(stream, name)
+        return _read_pyav(stream, name, max_duration)
     except AudioError:
         if decoded is not None:  # soundfile understood the header: nothing follows it
             return decoded
@@ -115,7 +119,14 @@ def _refuse_cut_chunk(stream: IO[bytes], head: bytes, name: str) -> None:
         )
 
 
-def _read_soundfile(stream: IO[bytes]) -> tuple[NDArray[np.float32], int] | None:
+def _check_length(frames: int, rate: int, name: str, max_duration: float | None) -> None:
+    if max_duration is not None and rate > 0 and frames > max_duration * rate:
+        raise AudioError(f"{name}: it is longer than {max_duration:g} s; give a shorter part of it")
+
+
+def _read_soundfile(
+    stream: IO[bytes], name: str, max_duration: float | None
+) -> tuple[NDArray[np.float32], int] | None:
     """Decode with soundfile; None where it refuses."""
     import soundfile
 
@@ -128,6 +139,7 @@ def _read_soundfile(stream: IO[bytes]) -> tuple[NDArray[np.float32], int] | None
         ) as file:
             if file.frames > _MAX_FRAMES:
                 return None
+            _check_length(file.frames, file.samplerate, name, max_duration)
             samples = file.read(dtype="float32", always_2d=True)  # [samples, channels]
             return samples, file.samplerate
     except (soundfile.LibsndfileError, TypeError, MemoryError):
@@ -135,7 +147,9 @@ def _read_soundfile(stream: IO[bytes]) -> tuple[NDArray[np.float32], int] | None
         return None
 
 
-def _read_pyav(stream: IO[bytes], name: str) -> tuple[NDArray[np.float32], int]:
+def _read_pyav(
+    stream: IO[bytes], name: str, max_duration: float | None
+) -> tuple[NDArray[np.float32], int]:
     """Decode the first audio track with PyAV."""
     import av
 
@@ -151,7 +165,7 @@ def _read_pyav(stream: IO[bytes], name: str) -> tuple[NDArray[np.float32], int]:
             track = container.streams.audio[0]
             if track.codec_context is None:  # PyAV before 18 crashes when asked to decode it
                 raise AudioError(f"{name}: its codec is not known; convert it to wav or flac first")
-            return _decode_track(container, track, name)
+            return _decode_track(container, track, name, max_duration)
     except av.DecoderNotFoundError:
         raise AudioError(
             f"{name}: its codec is not known; convert it to wav or flac first"
@@ -163,14 +177,14 @@ def _read_pyav(stream: IO[bytes], name: str) -> tuple[NDArray[np.float32], int]:
 
 
 def _decode_track(
-    container: InputContainer, track: AudioStream, name: str
+    container: InputContainer, track: AudioStream, name: str, max_duration: float | None
 ) -> tuple[NDArray[np.float32], int]:
     """Decode all packets of a track; a broken packet is left out, many are an error."""
     import av
 
     to_float = av.AudioResampler(format="fltp")  # keeps rate and channels
     blocks: list[NDArray[np.float32]] = []  # each [channels, samples]
-    packets = broken = rate = 0
+    packets = broken = rate = length = 0
     for packet in container.demux(track):
         packets += 1
         try:
@@ -180,6 +194,8 @@ def _decode_track(
             continue
         for frame in frames:
             rate = rate or frame.sample_rate
+            length += frame.samples
+            _check_length(length, rate, name, max_duration)
             blocks += (
                 block.to_ndarray().astype(np.float32, copy=False)
                 for block in to_float.resample(frame)

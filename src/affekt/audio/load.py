@@ -57,7 +57,9 @@ def load_audio(source: AudioSource, *, sample_rate: int = SAMPLE_RATE) -> NDArra
     return resample(mono, rate, target_rate)
 
 
-def decode(source: AudioSource) -> tuple[NDArray[np.float32], int]:
+def decode(
+    source: AudioSource, *, max_duration: float | None = None
+) -> tuple[NDArray[np.float32], int]:
     """Decode a recording as it is: all channels, its own rate.
 
     Parameters
@@ -65,6 +67,9 @@ def decode(source: AudioSource) -> tuple[NDArray[np.float32], int]:
     source : path, bytes, binary file, or (array, rate)
         A binary file is read from where it stands to its end and left open. An array is
         [samples] or [samples, channels]; integers are scaled by their type.
+    max_duration : float, optional
+        Refuse what is longer, in seconds. A file is decoded no further than that, so that a
+        small one which holds hours costs little.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def decode(source: AudioSource) -> tuple[NDArray[np.float32], int]:
         samples, rate = read_array(*source)
     else:
         with _opened(source, name) as stream:
-            samples, rate = decode_stream(stream, name)
+            samples, rate = decode_stream(stream, name, max_duration)
     check_samples(samples, rate, name)
     return samples, checked_rate(rate, name)
 

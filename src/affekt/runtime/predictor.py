@@ -9,14 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from affekt.audio import (
-    AudioQuality,
-    AudioSource,
-    check_audio,
-    decode,
-    load_audio,
-    source_name,
-)
+from affekt.audio import AudioQuality, AudioSource, Clip, load_clip, source_name
 from affekt.errors import AffektError, AudioError
 from affekt.runtime.backends import Backend, Floats, OnnxBackend
 from affekt.runtime.bundle import open_bundle
@@ -148,18 +141,33 @@ class Model:
         while chunk := list(islice(remaining, batch_size)):
             yield from self._predict_chunk([self._load(source) for source in chunk])
 
-    def _load(self, source: AudioSource) -> _Clip | AudioError:
+    def predict_clips(self, clips: Sequence[Clip]) -> list[Prediction]:
+        """Say which emotion each clip carries, for whoever loads the clips elsewhere.
+
+        Parameters
+        ----------
+        clips : sequence of Clip
+            What :func:`affekt.audio.load_clip` gives at the model's rate, and
+            :meth:`refuse_unusable` lets pass.
+        """
+        return [_raised(answer) for answer in self._predict_chunk(clips)]
+
+    def _load(self, source: AudioSource) -> Clip | AudioError:
         try:
-            samples, rate = decode(source)  # [samples, channels]
-            # Levels are those of the recording itself: resampling moves clipped samples.
-            quality = check_audio(samples, rate)
-            self._refuse_unusable(source_name(source), quality)
-            waveform = load_audio((samples, rate), sample_rate=self.config.sample_rate)
+            clip = load_clip(source, sample_rate=self.config.sample_rate)
+            self.refuse_unusable(source_name(source), clip.quality)
         except AudioError as error:
             return error
-        return _Clip(waveform, quality)
+        return clip
 
-    def _refuse_unusable(self, name: str, quality: AudioQuality) -> None:
+    def refuse_unusable(self, name: str, quality: AudioQuality) -> None:
+        """Raise for a recording that no answer can be given about.
+
+        Raises
+        ------
+        AudioError
+            If it is shorter than the model needs, or silent.
+        """
         shortest = self.config.minimum_duration
         if quality.duration < shortest:
             raise AudioError(
@@ -172,20 +180,20 @@ class Model:
             )
 
     def _predict_chunk(
-        self, clips: Sequence[_Clip | AudioError]
+        self, clips: Sequence[Clip | AudioError]
     ) -> Iterator[Prediction | AudioError]:
         by_length: dict[int, list[int]] = {}
         for index, clip in enumerate(clips):
-            if isinstance(clip, _Clip):
+            if isinstance(clip, Clip):
                 by_length.setdefault(len(clip.waveform), []).append(index)
         answers: dict[int, Prediction] = {}
         for indices in by_length.values():
-            alike = [clip for i in indices if isinstance(clip := clips[i], _Clip)]
+            alike = [clip for i in indices if isinstance(clip := clips[i], Clip)]
             answers.update(zip(indices, self._run(alike), strict=True))
         for index, clip in enumerate(clips):
             yield clip if isinstance(clip, AudioError) else answers[index]
 
-    def _run(self, clips: Sequence[_Clip]) -> list[Prediction]:
+    def _run(self, clips: Sequence[Clip]) -> list[Prediction]:
         waveforms = np.stack([clip.waveform for clip in clips])  # [batch, samples]
         probabilities, embeddings = self._backend.run(waveforms)
         return [
@@ -193,7 +201,7 @@ class Model:
             for answer in zip(clips, probabilities, embeddings, strict=True)
         ]
 
-    def _prediction(self, clip: _Clip, probabilities: Floats, embedding: Floats) -> Prediction:
+    def _prediction(self, clip: Clip, probabilities: Floats, embedding: Floats) -> Prediction:
         best = int(probabilities.argmax())
         return Prediction(
             label=self.labels[best],
@@ -237,14 +245,6 @@ def describe_doubts(quality: AudioQuality) -> Iterator[str]:
         yield f"short: {quality.duration:.2f} s"
     if quality.duration > LONG_DURATION:
         yield f"long: one answer for {quality.duration:.0f} s"
-
-
-@dataclass(frozen=True)
-class _Clip:
-    """A decoded recording with its levels."""
-
-    waveform: Floats  # [samples]
-    quality: AudioQuality
 
 
 def _raised(answer: Prediction | AudioError) -> Prediction:
