@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -45,3 +50,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_model import write_tiny_model  # here, because it needs the package onnx
 
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium for one test file; skips where there is none.
+
+    Not for the whole session: while Playwright is at work, nothing else in this thread can run
+    an event loop of its own.
+    """
+    from browser import open_browser
+
+    with open_browser() as browser:
+        yield browser
