@@ -103,7 +103,9 @@ def run_benchmark(
     extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
     every = protocol.folds(clips)
     chosen = _chosen(every, folds)
-    measured = contestant(recipe, folder, reporter, progress)
+    measured = contestant(
+        recipe, folder, reporter, progress, root=root, under_test=protocol.corpora
+    )
     done = []
     for seed in seeds:
         for fold in chosen:
@@ -173,7 +175,7 @@ def _pooled(
         # A support vector machine keeps as many clips as it needs: tell the largest.
         parameters=max(result.parameters for result in done),
         bytes=max(result.bytes for result in done),
-        extra_data=recipe.data.extra,
+        extra_data=recipe.extra_data,
         commit=commit(),
         data_sha256=data_fingerprint(clips),
         versions=software_versions(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
 from affekt.data import Clip
 from affekt.errors import DataError
@@ -20,6 +22,7 @@ from affekt.training.features import FeatureStore, Progress
 from affekt.training.fit import fit
 from affekt.training.infer import score_clips
 from affekt.training.loop import Reporter
+from affekt.training.pretrain import pretrained_weights
 from affekt.training.recipe import Recipe
 
 
@@ -61,12 +64,24 @@ class Contestant(Protocol):
 
 
 class NetworkContestant:
-    """A network of the registry, trained by :func:`affekt.training.fit`."""
+    """A network of the registry, trained by :func:`affekt.training.fit`.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    pretrain : function of a seed and a store, optional
+        Gives the weights to start from.
+    """
 
     def __init__(
-        self, recipe: Recipe, reporter: Reporter | None = None, progress: Progress | None = None
+        self,
+        recipe: Recipe,
+        reporter: Reporter | None = None,
+        progress: Progress | None = None,
+        pretrain: Callable[[int, FeatureStore], dict[str, Tensor] | None] | None = None,
     ) -> None:
         self.recipe = recipe
+        self.pretrain = pretrain
         self.store = FeatureStore(recipe.model.frontend)
         self.reporter = reporter
         self.progress = progress
@@ -80,6 +95,7 @@ class NetworkContestant:
             place,
             seed=seed,
             store=self.store,
+            start=self.pretrain(seed, self.store) if self.pretrain else None,
             reporter=self.reporter,
             progress=self.progress,
         )
@@ -161,8 +177,35 @@ def contestant(
     folder: Path,
     reporter: Reporter | None = None,
     progress: Progress | None = None,
+    *,
+    root: Path | None = None,
+    under_test: Sequence[str] = (),
 ) -> Contestant:
-    """The contestant that a recipe describes; what it may keep for all folds goes to a folder."""
+    """The contestant that a recipe describes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path
+        Keeps what serves all folds: vectors, pre-trained weights.
+    root : Path, optional
+        Where the corpora of a pre-training lie.
+    under_test : sequence of str
+        Corpora that the pre-training must not hear.
+    """
     if recipe.classical is None:
-        return NetworkContestant(recipe, reporter, progress)
+
+        def pretrain(seed: int, store: FeatureStore) -> dict[str, Tensor] | None:
+            return pretrained_weights(
+                recipe,
+                folder,
+                root=root,
+                seed=seed,
+                under_test=under_test,
+                store=store,
+                reporter=reporter,
+                progress=progress,
+            )
+
+        return NetworkContestant(recipe, reporter, progress, lru_cache(maxsize=1)(pretrain))
     return ClassicalContestant(recipe.classical, recipe.data.labels, folder / "vectors", progress)

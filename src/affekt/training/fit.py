@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from affekt.config import to_dict
 from affekt.data import Clip
@@ -61,6 +63,7 @@ def fit(
     *,
     seed: int = 0,
     store: FeatureStore | None = None,
+    start: Mapping[str, Tensor] | None = None,
     reporter: Reporter | None = None,
     progress: Progress | None = None,
 ) -> FitResult:
@@ -80,6 +83,8 @@ def fit(
         Weights, order and augmentation follow from it.
     store : FeatureStore, optional
         Shared between folds so that features are computed once.
+    start : mapping of str to Tensor, optional
+        Weights and statistics to start from, see :mod:`affekt.training.pretrain`.
 
     Raises
     ------
@@ -107,9 +112,12 @@ def fit(
     train = store.prepare(train, speeds, progress, variants)
     validation = store.prepare(validation, (1.0,), progress)
 
-    mean, scale = store.statistics(train)
-    network.feature_mean.copy_(torch.from_numpy(mean))
-    network.feature_scale.copy_(torch.from_numpy(scale))
+    if start is None:
+        mean, scale = store.statistics(train)
+        network.feature_mean.copy_(torch.from_numpy(mean))
+        network.feature_scale.copy_(torch.from_numpy(scale))
+    else:
+        network.load_state_dict({**network.state_dict(), **start})
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     batches = Batches(train, labels, recipe, store, seed)
     batches.fill = store.mean_log_mel(train)
@@ -183,10 +191,23 @@ def run_fingerprint(
         for side, group in (("train", train), ("validation", validation))
         for clip in group
     ]
+    settings = _settings(recipe)
+    if recipe.imbalance.votes:
+        settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
+    text = json.dumps([settings, clips, seed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe decides what is learned."""
     settings = to_dict(recipe)
     # What a recipe is called, and how often it saves, changes nothing that is learned.
     for table, key in (("training", "checkpoint_seconds"), (None, "name"), (None, "description")):
         (settings[table] if table else settings).pop(key)
+    if recipe.pretrain:
+        settings["pretrain"] = _settings(recipe.pretrain)
+    else:
+        settings.pop("pretrain")
     # What came later, and asks for nothing, leaves the runs from before what they were.
     for table, nothing in (("imbalance", ImbalanceConfig()), ("classical", None)):
         if getattr(recipe, table) == nothing:
@@ -200,7 +221,4 @@ def run_fingerprint(
     ):
         if getattr(recipe.model.frontend, key) == getattr(FrontendConfig(), key):
             settings["model"]["frontend"].pop(key)
-    if recipe.imbalance.votes:
-        settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
-    text = json.dumps([settings, clips, seed], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return settings

@@ -199,7 +199,11 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One experiment."""
+    """One experiment.
+
+    ``pretrain`` is the experiment whose weights this one starts from: in TOML the path of its
+    recipe, relative to this one.
+    """
 
     name: str = ""
     description: str = ""
@@ -209,13 +213,24 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     imbalance: ImbalanceConfig = field(default_factory=ImbalanceConfig)
     classical: ClassicalConfig | None = None
+    pretrain: Recipe | None = None
 
     def __post_init__(self) -> None:
+        if self.pretrain and (self.classical or self.pretrain.classical):
+            raise ConfigError("pretrain needs networks: leave out [classical]")
+        if self.pretrain and self.pretrain.model != self.model:
+            raise ConfigError("pretrain: give both recipes the same [model]")
         if self.training.class_weights and self.imbalance.logit_adjustment:
             raise ConfigError(
                 "training.class_weights and imbalance.logit_adjustment would even out the classes "
                 "twice: set training.class_weights = false"
             )
+
+    @property
+    def extra_data(self) -> tuple[str, ...]:
+        """What it learns from besides the corpus at hand."""
+        before = self.pretrain.data.sources + self.pretrain.extra_data if self.pretrain else ()
+        return tuple(dict.fromkeys(self.data.extra + before))
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -226,9 +241,22 @@ def load_recipe(path: str | Path) -> Recipe:
     ConfigError
         If the file is missing or not TOML, a key is unknown, or a value is impossible.
     """
-    values = read_toml(path)
-    values.setdefault("name", Path(path).stem)
+    values = _read(Path(path))
     try:
         return build(Recipe, values, "recipe")
     except (ConfigError, DataError) as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A recipe as plain values, with that of its pre-training in place of the path."""
+    values = read_toml(path)
+    values.setdefault("name", path.stem)
+    before = values.get("pretrain")
+    if isinstance(before, str):
+        below = (*below, path.resolve())
+        other = path.parent / before
+        if other.resolve() in below:
+            raise ConfigError(f"{path}: pretrain leads back to {before}")
+        values["pretrain"] = _read(other, below)
+    return values

@@ -22,6 +22,7 @@ from affekt.training.fit import FitResult, fit, run_fingerprint
 from affekt.training.history import HistoryWriter
 from affekt.training.infer import score_clips
 from affekt.training.loop import Quiet, Reporter, saved_state
+from affekt.training.pretrain import pretrained_weights
 from affekt.training.recipe import Recipe
 from affekt.training.sides import Sides, choose_sides
 
@@ -90,6 +91,9 @@ def train(
     store = FeatureStore(recipe.model.frontend)
     # Read before training: data that cannot be measured on should not come out hours later.
     test_clips = store.prepare(sides.test, (1.0,), progress)
+    start = pretrained_weights(
+        recipe, folder, root=root, seed=seed, store=store, reporter=reporter, progress=progress
+    )
     history = HistoryWriter(folder, reporter or Quiet())
     try:
         fitted = fit(
@@ -99,6 +103,7 @@ def train(
             folder,
             seed=seed,
             store=store,
+            start=start,
             reporter=history,
             progress=progress,
         )

@@ -1,0 +1,82 @@
+"""Pre-training: weights to start from, learned on other corpora by a recipe of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from torch import Tensor
+
+from affekt.errors import ConfigError
+from affekt.training import checkpoint
+from affekt.training.features import FeatureStore, Progress
+from affekt.training.fit import fit, run_fingerprint
+from affekt.training.loop import LAST, Reporter
+from affekt.training.recipe import Recipe
+from affekt.training.sides import choose_sides
+
+FOLDER = "pretrain"
+_FILE = "weights.safetensors"
+_OWN = ("head.", "temperature")  # what belongs to the labels of the pre-training
+
+
+def pretrained_weights(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    root: Path | None = None,
+    seed: int = 0,
+    under_test: Collection[str] = (),
+    store: FeatureStore | None = None,
+    reporter: Reporter | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Tensor] | None:
+    """Train what a recipe starts from, or read it where an earlier call left it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its ``pretrain`` is trained on its own ``data``.
+    folder : Path
+        Keeps the run, under a name that follows from its recipe, data and seed: whatever starts
+        from the same weights shares them.
+    seed : int
+    under_test : collection of str
+        Corpora that nothing may be learned from here.
+
+    Returns
+    -------
+    dict of str to Tensor, or None
+        Weights of frontend statistics and encoder; None for a recipe that starts from nothing.
+
+    Raises
+    ------
+    ConfigError
+        If the pre-training would hear a corpus under test.
+    """
+    if recipe.pretrain is None:
+        return None
+    sides = choose_sides(recipe.pretrain.data, root)
+    shared = sorted({clip.corpus for clip in sides.all()} & set(under_test))
+    if shared:
+        raise ConfigError(
+            f"pretrain: {', '.join(shared)} is under test: a model that has heard it would "
+            f"know the answers; take it out of the pre-training's data.sources"
+        )
+    fingerprint = run_fingerprint(recipe.pretrain, sides.train, sides.validation, seed)
+    place = folder / FOLDER / fingerprint[:16]
+    if not (place / _FILE).is_file():
+        network = fit(
+            recipe.pretrain,
+            sides.train,
+            sides.validation,
+            place,
+            seed=seed,
+            store=store,
+            reporter=reporter,
+            progress=progress,
+        ).network
+        kept = {k: v for k, v in network.state_dict().items() if not k.startswith(_OWN)}
+        checkpoint.save(place / _FILE, kept, {"fingerprint": fingerprint})
+        (place / LAST).unlink()  # the optimiser's state served for resuming
+    return checkpoint.load(place / _FILE)[0]
