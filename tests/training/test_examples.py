@@ -33,7 +33,9 @@ def keys_of(table: Any, where: str = "") -> Iterator[tuple[str, str, Any]]:
     for field in dataclasses.fields(table):
         options = (hints[field.name], *typing.get_args(hints[field.name]))
         inner = [option for option in options if dataclasses.is_dataclass(option)]
-        if inner:
+        if inner == [Recipe]:  # another recipe, which a file names by its path
+            yield where, field.name, ""
+        elif inner:
             yield from keys_of(inner[0], f"{where}.{field.name}".lstrip("."))
         elif field.default is not dataclasses.MISSING:
             yield where, field.name, field.default

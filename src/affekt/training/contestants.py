@@ -22,7 +22,7 @@ from affekt.training.features import FeatureStore, Progress
 from affekt.training.fit import fit
 from affekt.training.infer import score_clips
 from affekt.training.loop import Reporter
-from affekt.training.pretrain import pretrained_weights
+from affekt.training.pretrain import pretrain
 from affekt.training.recipe import Recipe
 
 
@@ -69,7 +69,7 @@ class NetworkContestant:
     Parameters
     ----------
     recipe : Recipe
-    pretrain : function of a seed and a store, optional
+    start : function of a seed, optional
         Gives the weights to start from.
     """
 
@@ -78,10 +78,10 @@ class NetworkContestant:
         recipe: Recipe,
         reporter: Reporter | None = None,
         progress: Progress | None = None,
-        pretrain: Callable[[int, FeatureStore], dict[str, Tensor] | None] | None = None,
+        start: Callable[[int], dict[str, Tensor] | None] | None = None,
     ) -> None:
         self.recipe = recipe
-        self.pretrain = pretrain
+        self.start = start
         self.store = FeatureStore(recipe.model.frontend)
         self.reporter = reporter
         self.progress = progress
@@ -95,7 +95,7 @@ class NetworkContestant:
             place,
             seed=seed,
             store=self.store,
-            start=self.pretrain(seed, self.store) if self.pretrain else None,
+            start=self.start(seed) if self.start else None,
             reporter=self.reporter,
             progress=self.progress,
         )
@@ -195,17 +195,18 @@ def contestant(
     """
     if recipe.classical is None:
 
-        def pretrain(seed: int, store: FeatureStore) -> dict[str, Tensor] | None:
-            return pretrained_weights(
+        @lru_cache(maxsize=1)
+        def start(seed: int) -> dict[str, Tensor] | None:
+            before = pretrain(
                 recipe,
                 folder,
                 root=root,
                 seed=seed,
                 under_test=under_test,
-                store=store,
                 reporter=reporter,
                 progress=progress,
             )
+            return before.weights if before else None
 
-        return NetworkContestant(recipe, reporter, progress, lru_cache(maxsize=1)(pretrain))
+        return NetworkContestant(recipe, reporter, progress, start)
     return ClassicalContestant(recipe.classical, recipe.data.labels, folder / "vectors", progress)

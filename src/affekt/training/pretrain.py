@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
+from affekt.data import Clip
 from affekt.errors import ConfigError
 from affekt.training import checkpoint
 from affekt.training.features import FeatureStore, Progress
@@ -20,7 +22,23 @@ _FILE = "weights.safetensors"
 _OWN = ("head.", "temperature")  # what belongs to the labels of the pre-training
 
 
-def pretrained_weights(
+@dataclass(frozen=True)
+class Pretrained:
+    """What a network starts from.
+
+    Attributes
+    ----------
+    weights : dict of str to Tensor
+        Statistics of the features and the encoder; the head stays new.
+    clips : tuple of Clip
+        What they were learned from: its licences bind what comes of them.
+    """
+
+    weights: dict[str, Tensor]
+    clips: tuple[Clip, ...]
+
+
+def pretrain(
     recipe: Recipe,
     folder: Path,
     *,
@@ -30,7 +48,7 @@ def pretrained_weights(
     store: FeatureStore | None = None,
     reporter: Reporter | None = None,
     progress: Progress | None = None,
-) -> dict[str, Tensor] | None:
+) -> Pretrained | None:
     """Train what a recipe starts from, or read it where an earlier call left it.
 
     Parameters
@@ -46,8 +64,8 @@ def pretrained_weights(
 
     Returns
     -------
-    dict of str to Tensor, or None
-        Weights of frontend statistics and encoder; None for a recipe that starts from nothing.
+    Pretrained or None
+        None for a recipe that starts from nothing.
 
     Raises
     ------
@@ -79,4 +97,4 @@ def pretrained_weights(
         kept = {k: v for k, v in network.state_dict().items() if not k.startswith(_OWN)}
         checkpoint.save(place / _FILE, kept, {"fingerprint": fingerprint})
         (place / LAST).unlink()  # the optimiser's state served for resuming
-    return checkpoint.load(place / _FILE)[0]
+    return Pretrained(checkpoint.load(place / _FILE)[0], sides.train)

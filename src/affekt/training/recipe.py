@@ -252,8 +252,10 @@ def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A recipe as plain values, with that of its pre-training in place of the path."""
     values = read_toml(path)
     values.setdefault("name", path.stem)
-    before = values.get("pretrain")
-    if isinstance(before, str):
+    before = values.pop("pretrain", "")
+    if before:
+        if not isinstance(before, str):
+            raise ConfigError(f"{path}: pretrain must be the path of a recipe, got {before!r}")
         below = (*below, path.resolve())
         other = path.parent / before
         if other.resolve() in below:

@@ -22,7 +22,7 @@ from affekt.training.fit import FitResult, fit, run_fingerprint
 from affekt.training.history import HistoryWriter
 from affekt.training.infer import score_clips
 from affekt.training.loop import Quiet, Reporter, saved_state
-from affekt.training.pretrain import pretrained_weights
+from affekt.training.pretrain import Pretrained, pretrain
 from affekt.training.recipe import Recipe
 from affekt.training.sides import Sides, choose_sides
 
@@ -91,7 +91,7 @@ def train(
     store = FeatureStore(recipe.model.frontend)
     # Read before training: data that cannot be measured on should not come out hours later.
     test_clips = store.prepare(sides.test, (1.0,), progress)
-    start = pretrained_weights(
+    before = pretrain(
         recipe, folder, root=root, seed=seed, store=store, reporter=reporter, progress=progress
     )
     history = HistoryWriter(folder, reporter or Quiet())
@@ -103,7 +103,7 @@ def train(
             folder,
             seed=seed,
             store=store,
-            start=start,
+            start=before.weights if before else None,
             reporter=history,
             progress=progress,
         )
@@ -111,7 +111,7 @@ def train(
         history.close()
     test = _measure(fitted.network, test_clips, store, folder)
     model = folder / MODEL_FOLDER
-    write_model_directory(fitted.network, model, _facts(recipe, fitted, sides, test, seed))
+    write_model_directory(fitted.network, model, _facts(recipe, fitted, before, sides, test, seed))
     return RunResult(model, fitted, test, time.monotonic() - started)
 
 
@@ -141,7 +141,12 @@ def _measure(
 
 
 def _facts(
-    recipe: Recipe, fitted: FitResult, sides: Sides, test: Mapping[str, Metrics], seed: int
+    recipe: Recipe,
+    fitted: FitResult,
+    before: Pretrained | None,
+    sides: Sides,
+    test: Mapping[str, Metrics],
+    seed: int,
 ) -> ModelFacts:
     def row(name: str, metrics: Metrics) -> dict[str, Any]:
         speakers = {clip.speaker for clip in sides.test if (clip.corpus or "own") == name}
@@ -154,9 +159,10 @@ def _facts(
             "weighted_f1": round(metrics.weighted_f1, 4),
         }
 
+    learned = (*fitted.train, *(before.clips if before else ()))
     return ModelFacts(
         name=recipe.name,
-        clips={"train": fitted.train, "validation": sides.validation, "test": sides.test},
+        clips={"train": learned, "validation": sides.validation, "test": sides.test},
         metrics=[row(name, metrics) for name, metrics in test.items()],
         seed=seed,
     )
