@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from tiny_model import write_tiny_model
 
 import affekt
@@ -23,7 +24,14 @@ def model(tiny_model: Path) -> Model:
 
 def noise(seconds: float, level: float = 0.1, seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
-    return generator.normal(0, level, int(seconds * RATE)).astype(np.float32)
+    samples = generator.normal(0, level, int(seconds * RATE)) * syllables(seconds, RATE)
+    return samples.astype(np.float32)
+
+
+def syllables(seconds: float, rate: int) -> np.ndarray:
+    """Four bursts a second with pauses between them, as speech has: what is steady is noise."""
+    times = np.arange(int(seconds * rate)) / rate
+    return np.where(np.sin(2 * np.pi * 4 * times) > -0.5, 1.0, 0.01)
 
 
 def test_an_answer_is_whole(model: Model) -> None:
@@ -159,7 +167,7 @@ def test_the_shortest_clip_is_the_models_to_say(tmp_path: Path) -> None:
     ("samples", "warning"),
     [
         (np.clip(noise(1, level=0.8), -1, 1), "clipped: "),
-        (noise(1, level=0.001), "very quiet: -60 dBFS"),
+        (noise(1, level=0.001), "very quiet: -62 dBFS"),
         (noise(0.3), "short: 0.30 s"),
         (noise(31), "long: one answer for 31 s"),
     ],
@@ -169,14 +177,31 @@ def test_doubts_are_told(model: Model, samples: np.ndarray, warning: str) -> Non
     assert told.startswith(warning)
 
 
+@pytest.mark.parametrize(
+    ("samples", "warning"),
+    [
+        (np.random.default_rng(0).normal(0, 0.1, RATE), "noisy: the sound stands -"),
+        (
+            soxr.resample(soxr.resample(noise(1), RATE, 8000), 8000, RATE),
+            "band-limited: nothing above 4.0 kHz",
+        ),
+    ],
+)
+def test_poor_sound_is_told(model: Model, samples: np.ndarray, warning: str) -> None:
+    answer = model.predict((samples.astype(np.float32), RATE))
+    (told,) = answer.warnings
+    assert told.startswith(warning)
+    assert answer.quality is not None
+
+
 def test_clipping_is_seen_at_the_rate_of_the_recording(model: Model, tmp_path: Path) -> None:
     path = tmp_path / "loud.wav"
     time = np.arange(48000) / 48000
-    square = np.clip(3 * np.sin(2 * np.pi * 180 * time), -1, 1)
+    square = np.clip(3 * np.sin(2 * np.pi * 180 * time), -1, 1) * syllables(1, 48000)
     soundfile.write(path, square, 48000, subtype="PCM_16")
     (told,) = model.predict(path).warnings
     fraction = float(told.removeprefix("clipped: ").split("%")[0]) / 100
-    assert fraction == pytest.approx(2 / np.pi * np.arccos(1 / 3), abs=0.01)
+    assert fraction == pytest.approx(2 / 3 * 2 / np.pi * np.arccos(1 / 3), abs=0.01)
 
 
 def test_a_graph_that_answers_with_nan(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a recording is like before anyone listens: level, clipping, silence."""
+"""What a recording is like before anyone listens: level, clipping, silence, noise, bandwidth."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.audio.quality import power_frames, reach, signal_to_noise
 from affekt.audio.resample import checked_rate
 from affekt.errors import AudioError
 
@@ -37,10 +38,14 @@ class AudioQuality:
     """Samples at or beyond full scale, from 0 to 1."""
     silent: bool
     """Whether nothing can be heard: the peak is below `SILENCE_DBFS`."""
+    snr_db: float | None = None
+    """Sound above the steady noise under it; None where it cannot be told (`signal_to_noise`)."""
+    bandwidth_hz: float | None = None
+    """The highest frequency that the sound reaches; None in silence (`reach`)."""
 
 
 def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
-    """Measure level, clipping and silence.
+    """Measure level, clipping, silence, noise and bandwidth.
 
     Measure what `affekt.audio.decode` gives: resampling moves samples off full scale, so that
     clipping is seen best at the recording's own rate.
@@ -59,8 +64,9 @@ def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
 
     Examples
     --------
-    >>> check_audio(np.zeros(8000, dtype=np.float32), 16000)
-    AudioQuality(duration=0.5, peak_dbfs=-120.0, rms_dbfs=-120.0, clipped_fraction=0.0, silent=True)
+    >>> quality = check_audio(np.zeros(8000, dtype=np.float32), 16000)
+    >>> quality.duration, quality.peak_dbfs, quality.silent
+    (0.5, -120.0, True)
     """
     rate = checked_rate(rate, "check_audio")
     samples = np.asarray(samples, dtype=np.float32)
@@ -68,12 +74,15 @@ def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
         raise AudioError("check_audio: there are no samples to measure")
     peak = max(float(samples.max()), -float(samples.min()))
     clipped = np.count_nonzero(np.abs(samples) >= CLIP_LEVEL) if peak >= CLIP_LEVEL else 0
+    power = power_frames(samples, rate)
     return AudioQuality(
         duration=len(samples) / rate,
         peak_dbfs=_dbfs(peak),
         rms_dbfs=_dbfs(math.sqrt(_energy(samples) / samples.size)),
         clipped_fraction=clipped / samples.size,
         silent=_dbfs(peak) < SILENCE_DBFS,
+        snr_db=signal_to_noise(power, rate),
+        bandwidth_hz=reach(power, rate),
     )
 
 

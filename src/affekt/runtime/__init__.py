@@ -5,6 +5,7 @@ config      what it says about itself
 hub         fetch it
 backends    run its graph
 predictor   from a recording to a Prediction
+doubts      what makes an answer less sure
 segments    what a time line is made of
 formats     write predictions: one file per output format
 """

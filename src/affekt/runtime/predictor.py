@@ -14,11 +14,7 @@ from affekt.errors import AffektError, AudioError
 from affekt.runtime.backends import Backend, Floats, OnnxBackend
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
-
-SHORT_DURATION = 0.5  # seconds; below, listeners too can hardly tell
-LONG_DURATION = 30.0  # seconds; above, one answer averages over several feelings
-QUIET_RMS_DBFS = -50.0
-CLIPPED_FRACTION = 0.001  # of the samples
+from affekt.runtime.doubts import describe_doubts
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,10 @@ class Prediction:
     duration : float
         Length of the recording in seconds.
     warnings : tuple of str
-        What makes the answer less sure: clipped, very quiet, short, long.
+        What makes the answer less sure: clipped, very quiet, noisy, band-limited, short, long,
+        unlike the training data.
+    quality : AudioQuality or None
+        Level, clipping, noise and bandwidth of the recording.
     """
 
     label: str
@@ -47,6 +46,7 @@ class Prediction:
     embedding: Floats = field(repr=False, compare=False)
     duration: float
     warnings: tuple[str, ...] = ()
+    quality: AudioQuality | None = None
 
     def ranked(self) -> list[tuple[str, float]]:
         """Return the emotions with their probabilities, the most probable first."""
@@ -210,6 +210,7 @@ class Model:
             embedding=embedding,
             duration=clip.quality.duration,
             warnings=tuple(describe_doubts(clip.quality)),
+            quality=clip.quality,
         )
 
 
@@ -233,18 +234,6 @@ def load_model(
         If there is no such model, or it is damaged, incomplete, or of a newer format.
     """
     return Model.from_pretrained(id_or_path, threads=threads)
-
-
-def describe_doubts(quality: AudioQuality) -> Iterator[str]:
-    """Yield in words what makes an answer about a recording of this quality less sure."""
-    if quality.clipped_fraction > CLIPPED_FRACTION:
-        yield f"clipped: {quality.clipped_fraction:.1%} of the samples at full scale"
-    if quality.rms_dbfs < QUIET_RMS_DBFS:
-        yield f"very quiet: {quality.rms_dbfs:.0f} dBFS"
-    if quality.duration < SHORT_DURATION:
-        yield f"short: {quality.duration:.2f} s"
-    if quality.duration > LONG_DURATION:
-        yield f"long: one answer for {quality.duration:.0f} s"
 
 
 def _raised(answer: Prediction | AudioError) -> Prediction:

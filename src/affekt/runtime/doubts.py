@@ -1,0 +1,41 @@
+"""What makes an answer less sure, in words: the faults of a recording, and how unlike it is.
+
+The limits are explained, with what was measured of them, in `docs/input-quality.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from affekt.audio import AudioQuality
+
+SHORT_DURATION = 0.5  # seconds; below, listeners too can hardly tell
+LONG_DURATION = 30.0  # seconds; above, one answer averages over several feelings
+QUIET_RMS_DBFS = -50.0
+CLIPPED_FRACTION = 0.001  # of the samples
+NOISY_SNR_DB = 0.0  # below, the noise is louder than the voice
+NARROW_BANDWIDTH_HZ = 4200.0  # a telephone ends at 3.4 kHz, a rate of 8 kHz at 4 kHz
+
+
+def describe_doubts(quality: AudioQuality, *, whole: bool = True) -> Iterator[str]:
+    """Yield in words what makes an answer about a recording of this quality less sure.
+
+    Parameters
+    ----------
+    quality : AudioQuality
+    whole : bool
+        Whether one answer stands for all of the recording, so that its length matters.
+    """
+    if quality.clipped_fraction > CLIPPED_FRACTION:
+        yield f"clipped: {quality.clipped_fraction:.1%} of the samples at full scale"
+    if quality.rms_dbfs < QUIET_RMS_DBFS:
+        yield f"very quiet: {quality.rms_dbfs:.0f} dBFS"
+    if quality.snr_db is not None and quality.snr_db < NOISY_SNR_DB:
+        yield f"noisy: the sound stands {quality.snr_db:.0f} dB above the noise"
+    if quality.bandwidth_hz is not None and quality.bandwidth_hz < NARROW_BANDWIDTH_HZ:
+        top = quality.bandwidth_hz / 1000
+        yield f"band-limited: nothing above {top:.1f} kHz, as on a telephone"
+    if whole and quality.duration < SHORT_DURATION:
+        yield f"short: {quality.duration:.2f} s"
+    if whole and quality.duration > LONG_DURATION:
+        yield f"long: one answer for {quality.duration:.0f} s"
