@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from command_line import affekt
-from tiny_network import tiny_network
+from tiny_network import tiny_network, voice
 
 torch = pytest.importorskip("torch")
 
@@ -66,9 +67,45 @@ def test_what_cannot_be_exported(
     damaged.mkdir()
     (damaged / WEIGHTS_FILE).write_bytes(weights.read_bytes()[:99])
     for words, part in (
-        (("export", finished, "--out", "tiny.tflite"), "an export to ONNX ends in .onnx"),
+        (("export", finished, "--out", "tiny.tflite"), "an export writes a folder"),
+        (("export", "nowhere", "--out", "a.onnx"), "no model at nowhere"),
+        (("export", finished, "--out", "a", "--to", "flash"), "unknown target 'flash'"),
+        (("export", finished, "--out", "a", "--quantize", "int4"), "unknown precision 'int4'"),
+        (("export", finished, "--out", weights), "is a file: --to onnx writes a folder"),
+        (
+            ("export", finished, "--out", "a", "-q", "int8", "--calibration", "empty"),
+            "empty holds no recordings to calibrate on",
+        ),
+        (
+            ("export", finished, "--out", "a", "-q", "int8", "--data", tmp_path),
+            "no corpus that the model has learned from is at hand",
+        ),
         (("export", "empty", "--out", "a.onnx"), f"empty has no {WEIGHTS_FILE}"),
         (("export", "damaged", "--out", "a.onnx"), f"{WEIGHTS_FILE} is damaged"),
     ):
         affekt(capsys, *words).is_one_line(part)
     assert not list(tmp_path.glob("*.onnx"))
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.slow
+def test_an_int8_folder_predicts_and_says_what_it_has_kept(
+    finished: Path, recording: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    sounds = tmp_path / "speech"
+    sounds.mkdir()
+    for number in range(4):
+        soundfile.write(sounds / f"{number}.wav", voice(1.5, number, 22050), 22050)
+    out = tmp_path / "int8"
+    words = ("export", finished, "--quantize", "int8", "--calibration", sounds, "--out", out)
+    # An untrained network is unsure of everything, so a small change moves its labels.
+    done = affekt(capsys, *words, "--data", tmp_path, "--force", "--format", "json")
+    assert done.status == 0, done.errors
+    report = json.loads((out / "parity.json").read_text())
+    assert json.loads(done.out)["bytes"] == report["bytes"]
+    assert report["speech"] is None  # no corpus there
+    assert [row["seconds"] for row in report["lengths"]] == [0.5, 1.0, 3.0, 10.0]
+    assert "## This export" in (out / "README.md").read_text()
+    model = load_model(out, threads=1)
+    assert model.config.raw["name"] == "tiny"
+    assert model.predict(recording).label in model.labels

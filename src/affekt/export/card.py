@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def model_card(config: Mapping[str, Any], graph_bytes: int) -> str:
+def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.onnx") -> str:
     """Return the model card as Markdown with the front matter that model hubs read.
 
     Parameters
@@ -14,7 +14,9 @@ def model_card(config: Mapping[str, Any], graph_bytes: int) -> str:
     config : Mapping
         The contents of ``config.json``.
     graph_bytes : int
-        Size of ``model.onnx``.
+        Size of the file that holds the network.
+    graph : str
+        Its name.
     """
     labels = list(config["id2label"].values())
     architecture = config["architecture"]
@@ -38,7 +40,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int) -> str:
         "|---|---|",
         f"| architecture | `{architecture['name']}` |",
         f"| parameters | {config['parameters']:,} |",
-        f"| `model.onnx` | {graph_bytes:,} bytes |",
+        f"| `{graph}` | {graph_bytes:,} bytes |",
         f"| temperature | {config['calibration']['temperature']:.3f} |",
         f"| licence of the weights | {config['licence'] or 'not stated: trained on own data'} |",
         "",

@@ -16,6 +16,7 @@ import onnx
 import torch
 
 from affekt.errors import ModelError
+from affekt.export.constants import compute_constants
 from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.runtime.bundle import METADATA_KEY
@@ -81,6 +82,7 @@ def export_onnx(network: Network, path: Path, metadata: Mapping[str, Any]) -> No
         # Names of source lines and modules only make the file larger.
         for node in model.graph.node:
             del node.metadata_props[:]
+        compute_constants(model, network.config.frontend)
         onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
         onnx.save(model, partial)
 
@@ -110,7 +112,7 @@ def check_parity(
     for duration in durations:
         for batch_size in batch_sizes:
             shape = (batch_size, round(duration * sample_rate))
-            waveform = _voice_like(shape, sample_rate, rng)
+            waveform = voice_like(shape, sample_rate, rng)
             with torch.inference_mode():
                 expected = network.eval()(torch.from_numpy(waveform))[0].numpy()
             (found,) = session.run(["probabilities"], {"waveform": waveform})
@@ -131,7 +133,7 @@ def check_parity(
     )
 
 
-def _voice_like(shape: tuple[int, int], sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def voice_like(shape: tuple[int, int], sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Harmonics with a moving pitch and some noise ``[batch, samples]``: no two rows alike."""
     time = np.arange(shape[1]) / sample_rate
     pitch_hz = rng.uniform(90, 300, (shape[0], 1)) * (1 + 0.1 * np.sin(2 * np.pi * 3 * time))

@@ -24,6 +24,12 @@ def mel_to_hz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel >= _BREAK_MEL, above, mel * _HZ_PER_MEL)
 
 
+def mel_edges(n_mels: int, f_min: float, f_max: float) -> np.ndarray:
+    """Corners of ``n_mels`` overlapping triangles in Hz, evenly spaced in mel [n_mels + 2]."""
+    limits = hz_to_mel(np.array([f_min, f_max]))
+    return mel_to_hz(np.linspace(limits[0], limits[1], n_mels + 2))
+
+
 def mel_filterbank(
     sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float
 ) -> np.ndarray:
@@ -44,8 +50,7 @@ def mel_filterbank(
         Weights for a power spectrum.
     """
     bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)
-    limits = hz_to_mel(np.array([f_min, f_max]))
-    edges = mel_to_hz(np.linspace(limits[0], limits[1], n_mels + 2))
+    edges = mel_edges(n_mels, f_min, f_max)
     lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising = (bins - lower) / (centre - lower)
     falling = (upper - bins) / (upper - centre)

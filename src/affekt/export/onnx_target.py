@@ -1,0 +1,38 @@
+"""``--to onnx``: a model directory for ONNX Runtime, in float32, float16 or int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from affekt.export.onnx import export_onnx
+from affekt.export.quantize import to_float16, to_int8
+from affekt.export.targets import Artefact, Job, Run
+from affekt.runtime.bundle import GRAPH_FILE, Bundle
+
+
+def export(job: Job, folder: Path) -> Artefact:
+    """Write ``model.onnx``."""
+    import onnxruntime
+
+    write_graph(job, folder / GRAPH_FILE)
+    return Artefact(GRAPH_FILE, load, f"onnxruntime {onnxruntime.__version__}")
+
+
+def write_graph(job: Job, path: Path) -> None:
+    """Write the network as ONNX in the job's precision."""
+    config = {**job.config, "precision": job.precision}
+    plain = path if job.precision == "fp32" else path.with_suffix(".fp32.onnx")
+    export_onnx(job.network, plain, config)
+    if job.precision == "fp16":
+        to_float16(plain, path)
+    elif job.precision == "int8":
+        to_int8(plain, path, job.network.config.frontend, job.calibration)
+    if plain != path:
+        plain.unlink()
+
+
+def load(folder: Path, threads: int) -> Run:
+    """Load the graph as ``affekt predict`` does."""
+    from affekt.runtime.backends import OnnxBackend
+
+    return OnnxBackend(Bundle(folder / GRAPH_FILE, None), threads=threads)

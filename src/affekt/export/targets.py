@@ -1,0 +1,230 @@
+"""Where a model can go: one module per target, and the way that all of them share.
+
+A target's module defines
+
+- ``export(job, folder) -> Artefact``: writes its files into a new folder, and says how to run them;
+
+and is imported only when it is asked for, because each needs packages of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from affekt.errors import ConfigError, ModelError
+from affekt.export import parity
+from affekt.export.card import model_card
+from affekt.export.model_directory import WEIGHTS_FILE, read_network
+from affekt.export.recordings import calibration_recordings, unheard_speech
+from affekt.models import Network
+from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE
+
+Floats = npt.NDArray[np.float32]
+
+PRECISIONS = ("fp32", "fp16", "int8")
+PARITY_FILE = "parity.json"
+
+
+class Run(Protocol):
+    """A loaded graph."""
+
+    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
+        """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to write for one target.
+
+    Attributes
+    ----------
+    network : Network
+        In evaluation mode.
+    config : mapping
+        Its ``config.json``.
+    precision : str
+        One of ``PRECISIONS``.
+    calibration : sequence of np.ndarray [shape=(samples,)]
+        Recordings at the model's rate; empty unless the precision needs them.
+    window : float
+        Seconds of the window, for targets that fix it.
+    """
+
+    network: Network
+    config: Mapping[str, Any]
+    precision: str = "fp32"
+    calibration: Sequence[Floats] = ()
+    window: float = 3.0
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """What a target has written.
+
+    Attributes
+    ----------
+    graph : str
+        Name of the file that holds the network.
+    load : callable or None
+        Loads the graph from a folder, on so many threads. None where it cannot run here; then
+        ``not_run`` says why.
+    runtime : str
+        Name and version of what ran it.
+    window : int or None
+        Samples that the graph takes, None if any.
+    """
+
+    graph: str
+    load: Callable[[Path, int], Run] | None = None
+    runtime: str = ""
+    window: int | None = None
+    not_run: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A place that a model can go."""
+
+    module: str
+    summary: str
+    precisions: tuple[str, ...] = PRECISIONS
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        "onnx": Target("affekt.export.onnx_target", "a model directory for ONNX Runtime"),
+    }
+)
+
+
+def weights_folder(path: Path) -> Path:
+    """The model directory with weights that a path means: itself, or that of a finished run.
+
+    Raises
+    ------
+    ModelError
+        If there is no such folder, or it has no weights.
+    """
+    for folder in (path, path / "model"):
+        if (folder / WEIGHTS_FILE).is_file():
+            return folder
+    if not path.exists():
+        raise ModelError(f"no model at {path}: expected a model directory or a finished run")
+    raise ModelError(
+        f"{path} has no {WEIGHTS_FILE}: only a model directory with its weights, or a finished "
+        "run, can be exported"
+    )
+
+
+def export_model(
+    source: Path,
+    target: str,
+    out: Path,
+    *,
+    precision: str = "fp32",
+    calibration: Path | None = None,
+    data: Path | None = None,
+    window: float = 3.0,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Write a model for a target, and measure what has become of it.
+
+    Parameters
+    ----------
+    source : Path
+        Model directory with its weights, or a finished run.
+    target : str
+        One of ``TARGETS``.
+    out : Path
+        Folder, made if missing. Nothing in it is touched before the new files are measured.
+    precision : str
+        ``"fp32"``, ``"fp16"`` or ``"int8"``.
+    calibration : Path, optional
+        Folder of recordings for int8; by default clips that the model has learned from.
+    data : Path, optional
+        Where the corpora lie.
+    window : float
+        Seconds of the window, for targets that fix it.
+    force : bool
+        Write what lies beyond the limits as well.
+
+    Returns
+    -------
+    dict
+        The contents of ``parity.json``.
+
+    Raises
+    ------
+    ConfigError
+        If the target is unknown or cannot do what is asked.
+    ModelError
+        If the export answers too differently.
+    """
+    module = _module(target, precision)
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file: --to {target} writes a folder")
+    network, config = read_network(weights_folder(source))
+    recordings = calibration_recordings(config, calibration, data) if precision == "int8" else ()
+    job = Job(network, config, precision, recordings, window)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
+        folder = Path(name)
+        artefact = module.export(job, folder)
+        facts = {"model": config["name"], "target": target, "precision": precision}
+        report = {**facts, **parity.measure(job, artefact, folder, unheard_speech(config, data))}
+        broken = parity.beyond_limits(report)
+        if broken and not force:
+            raise ModelError(
+                f"{target} {precision} is not what the network is: {'; '.join(broken)}. "
+                "Nothing was written; --force writes it all the same"
+            )
+        _finish(folder, config, report)
+        _move(folder, out)
+    return report
+
+
+def _module(target: str, precision: str) -> Any:
+    if target not in TARGETS:
+        raise ConfigError(f"unknown target {target!r}: expected one of {', '.join(TARGETS)}")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"unknown precision {precision!r}: one of {', '.join(PRECISIONS)}")
+    if precision not in TARGETS[target].precisions:
+        raise ConfigError(
+            f"--to {target} comes in {', '.join(TARGETS[target].precisions)}, not in {precision}"
+        )
+    return import_module(TARGETS[target].module)
+
+
+def _finish(folder: Path, config: Mapping[str, Any], report: Mapping[str, Any]) -> None:
+    """Add what every target has: the configuration, the report, and the model card."""
+    texts = {
+        CONFIG_FILE: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+        PARITY_FILE: json.dumps(report, indent=2) + "\n",
+        CARD_FILE: model_card(config, report["graph_bytes"], report["graph"])
+        + parity.card_section(report),
+    }
+    for name, text in texts.items():
+        if not (folder / name).exists():
+            (folder / name).write_text(text, encoding="utf-8")
+
+
+def _move(folder: Path, out: Path) -> None:
+    """Put new files in the place of old ones, each whole; other files there stay."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            place = out / path.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, place)
