@@ -28,6 +28,11 @@ _PUBLIC = {
     "load_model": "affekt.runtime",
     "Model": "affekt.runtime",
     "Prediction": "affekt.runtime",
+    "Measurement": "affekt.runtime",
+    "Segment": "affekt.runtime",
+    "Stream": "affekt.runtime.stream",
+    "TimelineOptions": "affekt.runtime",
+    "UNCERTAIN": "affekt.runtime",
 }
 
 __all__ = ["__version__", *_PUBLIC]
@@ -41,9 +46,14 @@ if TYPE_CHECKING:
     from affekt.errors import MissingExtraError as MissingExtraError
     from affekt.errors import ModelError as ModelError
     from affekt.labels import EMOTIONS as EMOTIONS
+    from affekt.runtime import UNCERTAIN as UNCERTAIN
+    from affekt.runtime import Measurement as Measurement
     from affekt.runtime import Model as Model
     from affekt.runtime import Prediction as Prediction
+    from affekt.runtime import Segment as Segment
+    from affekt.runtime import TimelineOptions as TimelineOptions
     from affekt.runtime import load_model as load_model
+    from affekt.runtime.stream import Stream as Stream
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,9 @@ hundreds, and recordings scaled to unit variance to about ten: both would be hea
 level, so they are refused rather than guessed at.
 """
 
+MAX_CHANNELS = 32
+"""Channels that a chunk of a stream may have; more look like samples the wrong way round."""
+
 _FULL_SCALE = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
 
 
@@ -56,8 +59,54 @@ def read_array(array: ArrayLike, rate: Any) -> tuple[NDArray[np.float32], int]:
     return _as_float(_with_channels(values)), rate
 
 
-def check_samples(samples: NDArray[np.float32], rate: int, name: str) -> None:
+def read_chunk(chunk: ArrayLike, name: str) -> NDArray[np.float32]:
+    """Return some of the samples of a stream as mono float32.
+
+    Parameters
+    ----------
+    chunk : np.ndarray [shape=(samples,) or (samples, channels)]
+        Floats or integers, scaled as in :func:`read_array`; may be empty.
+    name : str
+        What messages call the stream.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be audio.
+    """
+    if isinstance(chunk, (bytes, bytearray, memoryview)):
+        raise AudioError(
+            f"{name}: a chunk is an array of samples; "
+            f"16-bit bytes become one by np.frombuffer(chunk, dtype='<i2')"
+        )
+    try:
+        values = np.asarray(chunk)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AudioError(f"{name}: a chunk cannot be made a numpy array: {error}") from None
+    if values.ndim not in (1, 2) or (values.ndim == 2 and not 0 < values.shape[1] <= MAX_CHANNELS):
+        raise AudioError(
+            f"{name}: the shape of a chunk is {values.shape}; expected [samples] or "
+            f"[samples, channels] with at most {MAX_CHANNELS} channels"
+        )
+    if values.size == 0:
+        return np.zeros(0, dtype=np.float32)
+    return mix_down(_as_float(values.reshape(len(values), -1)))
+
+
+def mix_down(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of the channels: [samples, channels] to [samples]."""
+    channels = samples.shape[1]
+    if channels == 1:
+        return samples[:, 0]
+    return samples @ np.full(channels, 1 / channels, dtype=np.float32)
+
+
+def check_samples(
+    samples: NDArray[np.float32], rate: int, name: str, *, start: float = 0.0
+) -> None:
     """Refuse samples that are missing, not finite or far beyond full scale.
+
+    ``start`` is the time of the first one, in seconds.
 
     Raises
     ------
@@ -73,7 +122,8 @@ def check_samples(samples: NDArray[np.float32], rate: int, name: str) -> None:
     if bad.any():
         raise AudioError(
             f"{name}: {np.count_nonzero(bad)} of {len(samples)} samples are NaN or infinite, "
-            f"the first at {np.argmax(bad) / rate:.3f} s; repair or leave out this recording"
+            f"the first at {start + np.argmax(bad) / rate:.3f} s; "
+            f"repair or leave out this recording"
         )
     raise AudioError(
         f"{name}: samples reach {np.abs(samples).max():g}, far beyond full scale (1.0); "

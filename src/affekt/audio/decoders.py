@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ from affekt.errors import AudioError
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from soundfile import SoundFile
 
 READABLE = "wav, flac, mp3, ogg, opus, aiff, m4a, webm"
 
@@ -65,9 +68,9 @@ def decode_stream(
     head = stream.read(12)
     if not head:
         raise AudioError(f"{name}: it is empty (0 bytes); record or download it again")
-    _refuse_cut_chunk(stream, head, name)
+    refuse_cut_chunk(stream, head, name)
     stream.seek(0)
-    decoded = None if _is_mpeg(head) else _read_soundfile(stream, name, max_duration)
+    decoded = None if is_mpeg(head) else _read_soundfile(stream, name, max_duration)
     if decoded is not None and len(decoded[0]) > 0:
         return decoded
     stream.seek(0)
@@ -79,12 +82,12 @@ def decode_stream(
         raise
 
 
-def _is_mpeg(head: bytes) -> bool:
+def is_mpeg(head: bytes) -> bool:
     """Tell an MPEG audio frame (11 set bits) or an ID3 tag, which MP3 files begin with."""
     return head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
 
 
-def _refuse_cut_chunk(stream: IO[bytes], head: bytes, name: str) -> None:
+def refuse_cut_chunk(stream: IO[bytes], head: bytes, name: str) -> None:
     """Raise if the samples of a wav or aiff file are fewer than its header promises.
 
     libsndfile reads what is left without a word. One per cent may miss: some programs
@@ -130,34 +133,80 @@ def _read_soundfile(
     """Decode with soundfile; None where it refuses."""
     import soundfile
 
-    # By descriptor, libsndfile reads for itself instead of calling back into Python for each
-    # block, and does not judge by the file's extension. Windows descriptors do not cross DLLs.
-    by_descriptor = isinstance(stream, io.FileIO) and os.name == "posix"
     try:
-        with soundfile.SoundFile(
-            stream.fileno() if by_descriptor else stream, closefd=False
-        ) as file:
-            if file.frames > _MAX_FRAMES:
+        with open_soundfile(stream) as file:
+            if file is None:
                 return None
             _check_length(file.frames, file.samplerate, name, max_duration)
             samples = file.read(dtype="float32", always_2d=True)  # [samples, channels]
             return samples, file.samplerate
-    except (soundfile.LibsndfileError, TypeError, MemoryError):
-        # TypeError: a name ending in .raw has no header. MemoryError: the header lies.
+    except (soundfile.LibsndfileError, MemoryError):  # MemoryError: the header lies
         return None
+
+
+@contextmanager
+def open_soundfile(stream: IO[bytes]) -> Iterator[SoundFile | None]:
+    """Open a seekable file with soundfile; None where it refuses."""
+    import soundfile
+
+    # By descriptor, libsndfile reads for itself instead of calling back into Python for each
+    # block, and does not judge by the file's extension. Windows descriptors do not cross DLLs.
+    by_descriptor = isinstance(stream, io.FileIO) and os.name == "posix"
+    source = stream.fileno() if by_descriptor else stream
+    try:
+        file = soundfile.SoundFile(source, closefd=False)
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name ending in .raw
+        yield None
+        return
+    with file:
+        yield file if file.frames <= _MAX_FRAMES else None
 
 
 def _read_pyav(
     stream: IO[bytes], name: str, max_duration: float | None
 ) -> tuple[NDArray[np.float32], int]:
     """Decode the first audio track with PyAV."""
+    blocks = []
+    rate = length = 0
+    for block, rate in pyav_blocks(stream, name):
+        length += len(block)
+        _check_length(length, rate, name, max_duration)
+        blocks.append(block)
+    return (np.concatenate(blocks) if blocks else np.empty((0, 1), dtype=np.float32)), rate
+
+
+def pyav_blocks(
+    stream: IO[bytes], name: str, options: Mapping[str, str] | None = None
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Decode the first audio track with PyAV, packet by packet.
+
+    Parameters
+    ----------
+    stream : binary file
+        At its start; need not be seekable.
+    name : str
+        What messages call it.
+    options : mapping, optional
+        More options of FFmpeg.
+
+    Yields
+    ------
+    samples : np.ndarray [shape=(samples, channels)]
+    rate : int
+        Hz; 0 beside the empty block of a track without a sample.
+
+    Raises
+    ------
+    AudioError
+        If the content is unknown, damaged or cut short; what was decoded before is out by then.
+    """
     import av
 
     try:
         with av.open(
             stream,
             mode="r",
-            options={"format_whitelist": _PYAV_FORMATS},
+            options={"format_whitelist": _PYAV_FORMATS, **(options or {})},
             metadata_errors="ignore",  # old tags are in any encoding
         ) as container:
             if not container.streams.audio:
@@ -165,7 +214,7 @@ def _read_pyav(
             track = container.streams.audio[0]
             if track.codec_context is None:  # PyAV before 18 crashes when asked to decode it
                 raise AudioError(f"{name}: its codec is not known; convert it to wav or flac first")
-            return _decode_track(container, track, name, max_duration)
+            yield from _track_blocks(container, track, name)
     except av.DecoderNotFoundError:
         raise AudioError(
             f"{name}: its codec is not known; convert it to wav or flac first"
@@ -176,15 +225,16 @@ def _read_pyav(
         ) from None
 
 
-def _decode_track(
-    container: InputContainer, track: AudioStream, name: str, max_duration: float | None
-) -> tuple[NDArray[np.float32], int]:
+def _track_blocks(
+    container: InputContainer, track: AudioStream, name: str
+) -> Iterator[tuple[NDArray[np.float32], int]]:
     """Decode all packets of a track; a broken packet is left out, many are an error."""
     import av
 
     to_float = av.AudioResampler(format="fltp")  # keeps rate and channels
-    blocks: list[NDArray[np.float32]] = []  # each [channels, samples]
-    packets = broken = rate = length = 0
+    seconds = _exact_length(container, track)
+    packets = broken = length = 0
+    rate = track.rate
     for packet in container.demux(track):
         packets += 1
         try:
@@ -193,37 +243,31 @@ def _decode_track(
             broken += 1  # the last packet of a stream that was cut, as a rule
             continue
         for frame in frames:
-            rate = rate or frame.sample_rate
-            length += frame.samples
-            _check_length(length, rate, name, max_duration)
-            blocks += (
-                block.to_ndarray().astype(np.float32, copy=False)
-                for block in to_float.resample(frame)
-            )
+            rate = frame.sample_rate if not length else rate
+            for part in to_float.resample(frame):
+                block = part.to_ndarray().astype(np.float32, copy=False).T
+                if seconds is not None:  # the padding of the last packet is no sound
+                    block = block[: max(0, round(seconds * rate) - length)]
+                length += len(block)
+                yield np.ascontiguousarray(block), rate
     if broken > max(1, packets // 10):
         raise AudioError(
             f"{name}: it is damaged: {broken} of {packets} packets cannot be decoded; "
             f"record or download it again"
         )
-    if not blocks:
-        return np.empty((0, 1), dtype=np.float32), rate or track.rate
-    samples = np.concatenate(blocks, axis=1).T  # [samples, channels]
-    if track.duration and track.time_base:
-        formats = container.format.name.split(",")
-        if _EXACT_FORMATS.intersection(formats):
-            seconds = float(track.duration * track.time_base)
-            samples = _of_length(samples, rate, seconds, name)
-    return np.ascontiguousarray(samples), rate
-
-
-def _of_length(
-    samples: NDArray[np.float32], rate: int, seconds: float, name: str
-) -> NDArray[np.float32]:
-    """Drop the padding of the last packet, or raise if much is missing."""
-    found = len(samples) / rate
-    if found < seconds - max(0.1, 0.01 * seconds):
+    if length == 0:
+        yield np.empty((0, 1), dtype=np.float32), rate
+    elif seconds is not None and length / rate < seconds - max(0.1, 0.01 * seconds):
         raise AudioError(
             f"{name}: it is cut short or damaged: its header promises {seconds:.2f} s, "
-            f"{found:.2f} s can be read; record or download it again"
+            f"{length / rate:.2f} s can be read; record or download it again"
         )
-    return samples[: round(seconds * rate)]
+
+
+def _exact_length(container: InputContainer, track: AudioStream) -> float | None:
+    """Seconds that the header promises; None where it only estimates them."""
+    if not track.duration or not track.time_base:
+        return None
+    if not _EXACT_FORMATS.intersection(container.format.name.split(",")):
+        return None
+    return float(track.duration * track.time_base)

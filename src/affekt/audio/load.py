@@ -11,7 +11,7 @@ from typing import IO, Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.audio.arrays import ARRAY_NAME, check_samples, read_array
+from affekt.audio.arrays import ARRAY_NAME, check_samples, mix_down, read_array
 from affekt.audio.decoders import decode_stream
 from affekt.audio.resample import SAMPLE_RATE, checked_rate, resample
 from affekt.errors import AudioError
@@ -49,12 +49,7 @@ def load_audio(source: AudioSource, *, sample_rate: int = SAMPLE_RATE) -> NDArra
     """
     target_rate = checked_rate(sample_rate, "load_audio")
     samples, rate = decode(source)  # [samples, channels]
-    channels = samples.shape[1]
-    if channels == 1:
-        mono = samples[:, 0]
-    else:
-        mono = samples @ np.full(channels, 1 / channels, dtype=np.float32)
-    return resample(mono, rate, target_rate)
+    return resample(mix_down(samples), rate, target_rate)
 
 
 def decode(
@@ -113,7 +108,7 @@ def _opened(source: object, name: str) -> Iterator[IO[bytes]]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         yield io.BytesIO(source)
     elif isinstance(source, (str, os.PathLike)):
-        with _open_path(source, name) as file:
+        with open_path(source, name) as file:
             # A pipe, such as /dev/stdin, cannot go back to its start.
             yield file if file.seekable() else io.BytesIO(file.read())
     elif hasattr(source, "read"):
@@ -127,7 +122,7 @@ def _opened(source: object, name: str) -> Iterator[IO[bytes]]:
         )
 
 
-def _open_path(path: str | os.PathLike[str], name: str) -> io.FileIO:
+def open_path(path: str | os.PathLike[str], name: str) -> io.FileIO:
     """Open a file for reading, unbuffered so that decoders may take its descriptor."""
     try:
         return io.FileIO(os.fspath(path), "rb")

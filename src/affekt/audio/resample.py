@@ -86,3 +86,35 @@ def resample(
 
     resampled: NDArray[np.float32] = soxr.resample(samples, rate, target_rate, "HQ")
     return resampled if len(resampled) > 0 else samples.mean(axis=0, keepdims=True)
+
+
+class Resampler:
+    """Changes the rate of a stream, chunk by chunk; equal to :func:`resample` on all of it.
+
+    Parameters
+    ----------
+    rate, target_rate : int
+        Samples per second now, and wanted, in Hz.
+    """
+
+    def __init__(self, rate: int, target_rate: int = SAMPLE_RATE) -> None:
+        rate, target_rate = checked_rate(rate, "stream"), checked_rate(target_rate, "stream")
+        self._stream = None
+        if rate != target_rate:
+            import soxr
+
+            self._stream = soxr.ResampleStream(rate, target_rate, 1, "float32", "HQ")
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what is known of the resampled sound [samples] after more samples [samples]."""
+        return self._run(samples, last=False)
+
+    def finish(self) -> NDArray[np.float32]:
+        """Return the rest when no more samples come."""
+        return self._run(np.zeros(0, dtype=np.float32), last=True)
+
+    def _run(self, samples: NDArray[np.float32], *, last: bool) -> NDArray[np.float32]:
+        if self._stream is None:
+            return samples
+        resampled: NDArray[np.float32] = self._stream.resample_chunk(samples, last=last)
+        return resampled

@@ -56,7 +56,7 @@ class OnnxBackend:
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
         self._path = bundle.graph
-        self._session = _open_session(bundle.graph, threads or default_threads())
+        self._session = open_session(bundle.graph, threads or default_threads())
         self._check_ports()
         self.config = self._agreed_config(bundle.config)
 
@@ -121,7 +121,14 @@ class OnnxBackend:
         return config
 
 
-def _open_session(path: Path, threads: int) -> Any:
+def open_session(path: Path, threads: int) -> Any:
+    """Load an ONNX file.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged.
+    """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as engine
 

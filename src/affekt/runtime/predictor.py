@@ -6,15 +6,28 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affekt.audio import AudioQuality, AudioSource, Clip, load_clip, source_name
+from affekt.audio import (
+    SAMPLE_RATE,
+    AudioQuality,
+    AudioSource,
+    Clip,
+    load_clip,
+    source_name,
+)
 from affekt.errors import AffektError, AudioError
 from affekt.runtime.backends import Backend, Floats, OnnxBackend
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.doubts import describe_doubts
+from affekt.runtime.options import TimelineOptions
+from affekt.runtime.segments import Measurement, Segment
+
+if TYPE_CHECKING:
+    from affekt.runtime.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -140,6 +153,67 @@ class Model:
         remaining = iter(sources)
         while chunk := list(islice(remaining, batch_size)):
             yield from self._predict_chunk([self._load(source) for source in chunk])
+
+    def timeline(
+        self, source: AudioSource, options: TimelineOptions | None = None
+    ) -> Iterator[Segment]:
+        """Say which emotions a recording carries from when to when.
+
+        Segments come while the recording is read, which may last for hours.
+
+        Parameters
+        ----------
+        source : str, path-like, bytes, binary file or (np.ndarray, int)
+            A recording, as in :meth:`predict`.
+        options : TimelineOptions, optional
+
+        Yields
+        ------
+        Segment
+            In the order of time; none overlap. Pauses lie between them.
+
+        Raises
+        ------
+        AudioError
+            If the recording cannot be read or is too short; what was heard before a fault has
+            come out by then.
+        MissingExtraError
+            If the options want a detector that is not installed.
+        """
+        from affekt.runtime.timeline import timeline
+
+        return timeline(self._backend, source, options)
+
+    def measure(
+        self, source: AudioSource, options: TimelineOptions | None = None
+    ) -> Iterator[Measurement]:
+        """Say what is heard hop by hop: what :meth:`timeline` smooths and merges.
+
+        Parameters, order and errors are those of :meth:`timeline`.
+        """
+        from affekt.runtime.timeline import measure
+
+        return measure(self._backend, source, options)
+
+    def stream(
+        self, options: TimelineOptions | None = None, *, sample_rate: int = SAMPLE_RATE
+    ) -> Stream:
+        """Listen to sound as it comes.
+
+        Parameters
+        ----------
+        options : TimelineOptions, optional
+        sample_rate : int
+            Of the chunks that will be pushed, in Hz.
+
+        Returns
+        -------
+        Stream
+            Of its own; many may run at once.
+        """
+        from affekt.runtime.stream import Stream
+
+        return Stream(self._backend, options, sample_rate=sample_rate)
 
     def predict_clips(self, clips: Sequence[Clip]) -> list[Prediction]:
         """Say which emotion each clip carries, for whoever loads the clips elsewhere.

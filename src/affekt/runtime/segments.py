@@ -10,12 +10,14 @@ UNCERTAIN = "uncertain"
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a model hears in one window of a recording.
+    """What a model hears around one moment of a recording.
 
     Attributes
     ----------
     start, end : float
-        The window, in seconds from the beginning of the recording.
+        The stretch that it stands for, one hop long, in seconds from the beginning of the
+        recording. What was heard is the window around it. Stretches follow each other; those in
+        which there was nothing to hear are left out.
     label : str
         The most probable emotion.
     confidence : float
@@ -23,7 +25,7 @@ class Measurement:
     scores : dict of str to float
         Probability of every emotion, in the order of the model; they sum to 1.
     speech : float or None
-        Share of the window in which somebody speaks, from 0 to 1; None where nobody looked.
+        Share of the stretch in which somebody speaks, from 0 to 1; None where nobody looked.
     """
 
     start: float
@@ -45,7 +47,8 @@ class Segment:
     label : str
         An emotion, or :data:`UNCERTAIN`.
     confidence : float
-        Mean calibrated probability of the most probable emotion, from 0 to 1.
+        Mean calibrated probability of its emotion, or of the most probable one where the label
+        is :data:`UNCERTAIN`, from 0 to 1.
     scores : dict of str to float
         Mean probability of every emotion, in the order of the model; they sum to 1.
     intensity : float or None

@@ -1,0 +1,85 @@
+"""What a time line and a stream may be asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from affekt.errors import ConfigError
+
+VADS = ("auto", "silero", "off")
+
+
+@dataclass(frozen=True)
+class TimelineOptions:
+    """How a recording is cut into windows, and these are merged into segments.
+
+    All times are in seconds. The same options serve a file and a stream, and give the same answer.
+
+    Parameters
+    ----------
+    window : float
+        How much sound one answer is about. Longer windows are surer, shorter ones are quicker to
+        notice a change.
+    hop : float
+        Time from one answer to the next, at most ``window``. Each answer stands for one hop, in
+        the middle of its window; at both ends of the recording the window is cut.
+    smoothing : float
+        Answers are averaged over so much time around each hop before they are labelled; 0 for not
+        at all.
+    min_duration : float
+        A stretch shorter than this joins the one before it.
+    max_pause : float
+        A pause up to this long does not end a segment.
+    threshold : float, optional
+        A stretch whose most probable emotion is less probable than this is labelled
+        ``"uncertain"``; None takes the threshold that came with the model, 0 always names one.
+    vad : str
+        Voice activity detection: ``"silero"`` hears where somebody speaks and leaves out the
+        rest; ``"off"`` leaves out silence alone; ``"auto"`` is ``"silero"`` where it is installed
+        (``pip install 'affekt[stream]'``), else ``"off"``.
+    vad_threshold : float
+        Probability of speech from which a moment counts as speech.
+
+    Raises
+    ------
+    ConfigError
+        If a value is impossible.
+    """
+
+    window: float = 3.0
+    hop: float = 0.5
+    smoothing: float = 0.0
+    min_duration: float = 1.0
+    max_pause: float = 1.0
+    threshold: float | None = None
+    vad: str = "auto"
+    vad_threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("window", "hop", "smoothing", "min_duration", "max_pause"):
+            value = getattr(self, name)
+            positive = name in ("window", "hop")
+            if not _is_number(value) or value < 0 or (positive and value == 0):
+                limit = "above 0" if positive else "from 0 up"
+                raise ConfigError(f"timeline: {name} must be seconds {limit}, got {value!r}")
+        for name in ("threshold", "vad_threshold"):
+            value = getattr(self, name)
+            if name == "threshold" and value is None:
+                continue
+            if not _is_number(value) or not 0 <= value <= 1:
+                raise ConfigError(f"timeline: {name} must be from 0 to 1, got {value!r}")
+        if self.hop > self.window:
+            raise ConfigError(
+                f"timeline: hop ({self.hop:g} s) is longer than window ({self.window:g} s), "
+                f"which would leave out some of the recording: make it shorter"
+            )
+        if self.vad not in VADS:
+            raise ConfigError(
+                f"timeline: unknown vad {self.vad!r}: expected one of {', '.join(VADS)}"
+            )
+
+
+def _is_number(value: object) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)  # type: ignore[arg-type]

@@ -1,0 +1,277 @@
+"""Windows over a stream: what the model says of each, as soon as all of it was heard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.runtime.activity import Activity
+from affekt.runtime.backends import Backend, Floats
+
+FALLBACK_STEP = 0.05  # seconds; the grid of models whose encoder cannot stream
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where windows lie. All counts are in steps, what one frame of the encoder advances.
+
+    Attributes
+    ----------
+    step : int
+        Samples.
+    hop : int
+        From one window to the next, and what each stands for.
+    before, after : int
+        How much further than its hop a window reaches on either side.
+    """
+
+    step: int
+    hop: int
+    before: int
+    after: int
+
+    @property
+    def length(self) -> int:
+        """Steps of a whole window."""
+        return self.before + self.hop + self.after
+
+    @classmethod
+    def of(cls, window: float, hop: float, step: int, sample_rate: int) -> Grid:
+        """Round seconds up to whole steps."""
+        seconds = step / sample_rate
+        hop_steps = max(1, math.ceil(hop / seconds - 1e-6))
+        around = max(hop_steps, math.ceil(window / seconds - 1e-6)) - hop_steps
+        return cls(step, hop_steps, around // 2, around - around // 2)
+
+    def window(self, index: int) -> tuple[int, int]:
+        """First step of a window, and the one after its last."""
+        start = index * self.hop
+        return max(0, start - self.before), start + self.hop + self.after
+
+    def last_window(self, index: int, samples: int) -> tuple[int, int]:
+        """The same where the recording ends within the window: cut, but not to a sliver."""
+        end = math.ceil(samples / self.step)
+        half = self.length // 2
+        return max(0, min(index * self.hop - self.before, end - half)), end
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the model says of one hop.
+
+    Attributes
+    ----------
+    start, end : float
+        Seconds.
+    scores : np.ndarray [shape=(classes,)] or None
+        None where there is nothing to hear.
+    speech : float or None
+        Share of the hop that is speech; None without a detector.
+    """
+
+    start: float
+    end: float
+    scores: NDArray[np.float64] | None
+    speech: float | None
+
+
+class Judge(Protocol):
+    """What answers for stretches of a stream: :class:`RerunJudge` or ``FrameJudge``."""
+
+    @property
+    def known(self) -> int:
+        """Steps from the beginning that can be judged."""
+        ...
+
+    def push(self, samples: Floats) -> None:
+        """Hear more samples [samples]."""
+        ...
+
+    def finish(self) -> None:
+        """Know that no more samples come."""
+        ...
+
+    def judge(self, spans: Sequence[Span]) -> Floats:
+        """Return the probabilities of each span [spans, classes]."""
+        ...
+
+    def forget(self, first: int) -> None:
+        """Drop what came before a step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch to judge.
+
+    Attributes
+    ----------
+    first, last : int
+        Its first step, and the one after its last.
+    speech : np.ndarray [shape=(steps,)] or None
+        Which steps hold speech; None where all count.
+    """
+
+    first: int
+    last: int
+    speech: NDArray[np.bool_] | None = None
+
+
+class RerunJudge:
+    """Runs the whole graph on each stretch again: for models whose encoder cannot stream."""
+
+    def __init__(self, backend: Backend, step: int) -> None:
+        self._backend = backend
+        self._step = step
+        self._samples = np.zeros(0, dtype=np.float32)
+        self._first = 0  # step of the first sample that is kept
+
+    @property
+    def known(self) -> int:
+        """Steps from the beginning that can be judged."""
+        return self._first + len(self._samples) // self._step
+
+    def push(self, samples: Floats) -> None:
+        """Hear more samples [samples]."""
+        self._samples = np.concatenate([self._samples, samples])
+
+    def finish(self) -> None:
+        """Nothing to do: the graph sees where a stretch ends."""
+
+    def judge(self, spans: Sequence[Span]) -> Floats:
+        """Return the probabilities of each span [spans, classes]; silence in it is heard too."""
+        answers = []
+        for span in spans:
+            first, last = (step * self._step for step in (span.first, span.last))
+            offset = self._first * self._step
+            waveform = self._samples[first - offset : last - offset]
+            answers.append(self._backend.run(waveform[None])[0][0])
+        return np.stack(answers)
+
+    def forget(self, first: int) -> None:
+        """Drop what came before a step."""
+        if first > self._first:
+            self._samples = self._samples[(first - self._first) * self._step :]
+            self._first = first
+
+
+class SlidingWindows:
+    """From samples to cells, in order; the same ones however the samples were cut.
+
+    Parameters
+    ----------
+    judge : Judge
+    grid : Grid
+    activity : Activity
+    block : int
+        Steps that are heard at once.
+    sample_rate : int
+        Hz.
+    shortest : float
+        Seconds of sound below which nothing is judged.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        grid: Grid,
+        activity: Activity,
+        *,
+        block: int,
+        sample_rate: int,
+        shortest: float,
+    ) -> None:
+        self._judge = judge
+        self._grid = grid
+        self._activity = activity
+        self._block = block * grid.step
+        self._seconds = grid.step / sample_rate
+        self._shortest = shortest / self._seconds  # steps
+        self._rest: list[Floats] = []
+        self._waiting = 0  # samples in _rest
+        self._heard = 0  # samples
+        self._next = 0  # index of the next cell
+
+    def push(self, samples: Floats) -> Iterator[Cell]:
+        """Hear more samples [samples]; yield the cells that became known."""
+        self._rest.append(samples)
+        self._waiting += len(samples)
+        if self._waiting < self._block:
+            return
+        rest = np.concatenate(self._rest)
+        whole = len(rest) // self._block * self._block
+        self._rest, self._waiting = [rest[whole:]], len(rest) - whole
+        for start in range(0, whole, self._block):
+            self._hear(rest[start : start + self._block])
+            yield from self._ready()
+
+    def flush(self) -> Iterator[Cell]:
+        """Yield what is left when no more samples come."""
+        if self._rest:
+            self._hear(np.concatenate(self._rest))
+        self._rest, self._waiting = [], 0
+        self._activity.finish()
+        self._judge.finish()
+        if self._heard >= self._shortest * self._grid.step:
+            yield from self._ready(at_end=True)
+
+    def _hear(self, samples: Floats) -> None:
+        self._heard += len(samples)
+        self._activity.push(samples)
+        self._judge.push(samples)
+
+    def _ready(self, *, at_end: bool = False) -> list[Cell]:
+        """All cells that are known by now; scored together."""
+        hop, step = self._grid.hop, self._grid.step
+        known = min(self._judge.known, self._activity.steps)
+        found: list[tuple[int, Span | None]] = []
+        while True:
+            first, last = self._grid.window(self._next)
+            if at_end:
+                if self._next * hop * step >= self._heard:
+                    break
+                if last * step >= self._heard:
+                    first, last = self._grid.last_window(self._next, self._heard)
+            elif last > known or last * step >= self._heard:
+                break
+            found.append((self._next, self._span(self._next, first, last)))
+            self._next += 1
+        spans = [span for _, span in found if span is not None]
+        scores = iter(self._judge.judge(spans) if spans else ())
+        cells = [self._cell(index, None if span is None else next(scores)) for index, span in found]
+        oldest = max(0, self._next * hop - self._grid.length)
+        self._activity.forget(oldest)
+        self._judge.forget(oldest)
+        return cells
+
+    def _span(self, index: int, first: int, last: int) -> Span | None:
+        """The stretch to judge; None where there is nothing to hear."""
+        own = self._own(index)
+        if self._activity.is_silent(*own):
+            return None
+        if not self._activity.detects_speech:
+            return Span(first, last)
+        speech = self._activity.speech(first, last)
+        if not self._activity.speech(*own).any() or speech.sum() < self._shortest:
+            return None
+        return Span(first, last, speech)
+
+    def _own(self, index: int) -> tuple[int, int]:
+        """The steps that a cell stands for."""
+        return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
+
+    def _cell(self, index: int, scores: Floats | None) -> Cell:
+        seconds = self._heard * self._seconds / self._grid.step
+        first, last = self._own(index)
+        share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
+        return Cell(
+            start=round(first * self._seconds, 6),
+            end=round(min((index + 1) * self._grid.hop * self._seconds, seconds), 6),
+            scores=None if scores is None else scores.astype(np.float64),
+            speech=None if share is None else float(share),
+        )

@@ -1,0 +1,167 @@
+"""Sound as it comes, in chunks of any size: segments as soon as they are final."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from affekt.audio.arrays import check_samples, read_chunk
+from affekt.audio.resample import Resampler, checked_rate
+from affekt.errors import AudioError
+from affekt.runtime.activity import Activity
+from affekt.runtime.options import TimelineOptions
+from affekt.runtime.segmenter import Segmenter
+from affekt.runtime.segments import Measurement, Segment
+from affekt.runtime.sliding import FALLBACK_STEP, Cell, Grid, RerunJudge, SlidingWindows
+from affekt.runtime.vad import VAD_RATE, VoiceActivity, vad_is_installed
+
+if TYPE_CHECKING:
+    from affekt.runtime.backends import Backend
+
+STREAM_BLOCK = 0.5  # seconds that are heard at once, at most; shorter where the hop is
+DEFAULT_THRESHOLD = 0.0
+_log = logging.getLogger("affekt")
+
+
+class Stream:
+    """One voice, or one recording, as it comes.
+
+    Made by :meth:`affekt.Model.stream`. Answers do not depend on how the sound is cut into
+    chunks. Not to be shared between threads; many streams may share one model.
+
+    Parameters
+    ----------
+    backend : Backend
+    options : TimelineOptions
+    sample_rate : int
+        Of the chunks, in Hz.
+    block : float, optional
+        Seconds that are heard at once. Larger blocks take less work, smaller ones answer sooner.
+
+    Attributes
+    ----------
+    measurements : list of Measurement
+        Those that the last ``push`` or ``flush`` made.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        options: TimelineOptions | None = None,
+        *,
+        sample_rate: int = VAD_RATE,
+        block: float | None = None,
+    ) -> None:
+        self._backend = backend
+        self._options = options or TimelineOptions()
+        self._rate = checked_rate(sample_rate, "stream")
+        self._block = block
+        self.measurements: list[Measurement] = []
+        self.reset()
+
+    @property
+    def options(self) -> TimelineOptions:
+        """How it listens."""
+        return self._options
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the chunks, in Hz."""
+        return self._rate
+
+    @property
+    def duration(self) -> float:
+        """Seconds of sound that were pushed."""
+        return self._pushed / self._rate
+
+    @property
+    def open_segment(self) -> Segment | None:
+        """The segment that is not final yet, as it stands; None where nothing is open."""
+        return self._segmenter.open_segment
+
+    def reset(self) -> None:
+        """Forget everything and begin anew, at 0 s."""
+        config, options = self._backend.config, self._options
+        rate = config.sample_rate
+        step = round(FALLBACK_STEP * rate)
+        grid = Grid.of(options.window, options.hop, step, rate)
+        block = grid.hop if self._block is None else round(self._block * rate / step)
+        block = min(block, round(STREAM_BLOCK * rate / step)) if self._block is None else block
+        self._windows = SlidingWindows(
+            RerunJudge(self._backend, step),
+            grid,
+            Activity(step, _detector(options, rate)),
+            block=max(1, block),
+            sample_rate=rate,
+            shortest=config.minimum_duration,
+        )
+        threshold = DEFAULT_THRESHOLD if options.threshold is None else options.threshold
+        self._segmenter = Segmenter(config.labels, options, threshold, grid.hop * step / rate)
+        self._resampler = Resampler(self._rate, rate)
+        self._pushed = 0
+        self._ended = False
+        self.measurements = []
+
+    def push(self, chunk: ArrayLike) -> list[Segment]:
+        """Hear more sound.
+
+        Parameters
+        ----------
+        chunk : np.ndarray [shape=(samples,) or (samples, channels)]
+            The next samples, any number of them: floats within [-1, 1] or integers (int16,
+            int32, uint8), at the rate of the stream.
+
+        Returns
+        -------
+        list of Segment
+            Those that became final.
+
+        Raises
+        ------
+        AudioError
+            If the chunk cannot be audio: NaN, infinite, or far beyond full scale; or after
+            :meth:`flush`. The stream goes on as if it had not been pushed.
+        """
+        if self._ended:
+            raise AudioError("stream: it was flushed, so it has ended; reset() begins anew")
+        samples = read_chunk(chunk, "stream")
+        if len(samples) > 0:
+            check_samples(samples[:, None], self._rate, "stream", start=self.duration)
+        self._pushed += len(samples)
+        return self._take(list(self._windows.push(self._resampler.push(samples))))
+
+    def flush(self) -> list[Segment]:
+        """End the stream; return the segments that were still open."""
+        if self._ended:
+            self.measurements = []
+            return []
+        self._ended = True
+        cells = [*self._windows.push(self._resampler.finish()), *self._windows.flush()]
+        return [*self._take(cells), *self._segmenter.flush()]
+
+    def _take(self, cells: list[Cell]) -> list[Segment]:
+        labels = self._backend.config.labels
+        self.measurements = [
+            _measurement(cell, labels) for cell in cells if cell.scores is not None
+        ]
+        return self._segmenter.push(cells)
+
+
+def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
+    assert cell.scores is not None
+    best = int(cell.scores.argmax())
+    return Measurement(
+        start=cell.start,
+        end=cell.end,
+        label=labels[best],
+        confidence=float(cell.scores[best]),
+        scores=dict(zip(labels, map(float, cell.scores), strict=True)),
+        speech=cell.speech,
+    )
+
+
+def _detector(options: TimelineOptions, rate: int) -> VoiceActivity | None:
+    wanted = options.vad == "silero" or (options.vad == "auto" and vad_is_installed())
+    return VoiceActivity(options.vad_threshold) if wanted and rate == VAD_RATE else None

