@@ -54,6 +54,7 @@ tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/re
 	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
 	@test ! -f benchmarks/results/frontends.json || $(TEST_ENV)/bin/python benchmarks/frontends.py --table-only
 	@test ! -f benchmarks/results/augment.json || $(TEST_ENV)/bin/python benchmarks/augment.py --table-only
+	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/bin/python benchmarks/ablation.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
 	@rm -rf $(DEMO_ENV) $(TEST_ENV) build dist demo

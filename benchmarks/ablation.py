@@ -7,7 +7,7 @@
 Every method is compared with ``recipes/ablation.toml`` alone, under the same seed and on the same
 speakers. They are the speakers of fold 1 of ``ravdess-luna5`` who are not its test speakers, in
 three groups: each run learns from two groups and asks the third. What is trained stays in
-``--out``: after Ctrl-C the same command goes on from there.
+``--runs``: after Ctrl-C the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -22,16 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _common import ROOT, Report, Result
+
 if TYPE_CHECKING:
     from affekt.data import Clip
     from affekt.training import FeatureStore
 
-ROOT = Path(__file__).resolve().parents[1]
+REPORT = Report("ablation", "docs/augmentation.md")
 RECIPE = ROOT / "recipes" / "ablation.toml"
-RESULT = ROOT / "benchmarks" / "results" / "ablation.json"
-PAGE = ROOT / "docs" / "augmentation.md"
 PICTURE = ROOT / "docs" / "images" / "ablation.png"
-BEGIN, END = "<!-- begin: benchmarks/ablation.py -->", "<!-- end: benchmarks/ablation.py -->"
 
 PROTOCOL = "ravdess-luna5"
 GROUPS = 3  # of speakers, and as many seeds
@@ -144,7 +143,7 @@ def score(
     recipe = recipe_of(method, options.epochs)
     train = [clip for clip in clips if clip.speaker not in held_out]
     validation = [clip for clip in clips if clip.speaker in held_out]
-    place = options.out / method.name / f"seed-{run.seed}-group-{run.group + 1}"
+    place = options.runs / method.name / f"seed-{run.seed}-group-{run.group + 1}"
     path = place / "score.json"
     fingerprint = run_fingerprint(recipe, train, validation, run.seed)
     if path.is_file():
@@ -184,7 +183,7 @@ def by_speaker(
     }
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+def measure(options: argparse.Namespace) -> Result:
     """Train what is not trained yet and return the result as it is stored."""
     from affekt.data import data_root
     from affekt.evaluation import get_protocol
@@ -339,18 +338,10 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
         figure.savefig(partial, dpi=150)
 
 
-def show(result: Mapping[str, Any]) -> None:
-    """Draw the picture and put the table between the markers of docs/augmentation.md."""
-    from affekt.files import atomic_path
-
+def show(result: Result) -> None:
+    """Draw the picture and put the table into docs/augmentation.md."""
     draw(result, PICTURE)
-    text = PAGE.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"error: {PAGE} lacks the lines {BEGIN} and {END}")
-    with atomic_path(PAGE) as partial:
-        partial.write_text(f"{before}{BEGIN}\n\n{table(result)}\n\n{END}{after}", encoding="utf-8")
+    REPORT.show(table(result))
 
 
 def main() -> None:
@@ -361,30 +352,26 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=1, help="times each speaker is asked (1)")
     parser.add_argument("--epochs", type=int, default=0, help="instead of the recipe's")
     parser.add_argument("--only", default="", help="names of some methods; writes no result")
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="finished runs")
-    parser.add_argument("--result", type=Path, default=RESULT, help="where the JSON goes")
-    parser.add_argument("--table-only", action="store_true", help="write table and picture again")
+    parser.add_argument("--runs", type=Path, default=Path("runs/ablation"), help="finished runs")
+    REPORT.add_options(parser)
     options = parser.parse_args()
 
     if options.table_only:
-        if not options.result.is_file():
-            raise SystemExit("error: no ablation is stored yet: run benchmarks/ablation.py first")
-        show(json.loads(options.result.read_text(encoding="utf-8")))
+        show(REPORT.load())
         return
 
     from affekt.errors import AffektError
-    from affekt.files import atomic_path
 
     try:
         result = measure(options)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
-    if not options.only:
-        with atomic_path(options.result) as partial:
-            partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        if options.result.resolve() == RESULT:
-            show(result)
-    print(table(result))
+    if options.only:
+        print(table(result))
+        return
+    if options.out.resolve() == REPORT.file:
+        draw(result, PICTURE)
+    REPORT.finish(result, options.out, table)
 
 
 if __name__ == "__main__":

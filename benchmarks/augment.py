@@ -12,9 +12,6 @@ the data. The epoch is one of the recipe ``cnn`` on two threads.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -29,15 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _common import ROOT, Report, Result, choose_clips, processor
 
 if TYPE_CHECKING:
     from affekt.data import Clip
     from affekt.training.batches import Batch
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "augment.json"
-PAGE = ROOT / "docs" / "augmentation.md"
-BEGIN, END = "<!-- begin: benchmarks/augment.py -->", "<!-- end -->"
+REPORT = Report("augment", "docs/augmentation.md")
 RATE = 16_000  # Hz
 THREADS = 2  # of the training epoch
 ASKED = {"rate": 1.13, "snr_db": 10.0}  # what the exactness of both sides is measured at
@@ -326,16 +321,15 @@ def epoch_seconds(recipe: Any, clips: Sequence[Clip], store: Any) -> tuple[float
 # --- the measurement ---
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+def measure(options: argparse.Namespace) -> Result:
     """Run everything and return the result as it is stored."""
     from affekt.audio import load_audio
-    from affekt.data import data_root, load_corpus
+    from affekt.data import data_root
     from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 
     started = time.perf_counter()
     noise, rooms = (data_root(options.data) / "noise" / name for name in ("noise", "rir"))
-    every = sorted(load_corpus("ravdess", options.data), key=lambda clip: clip.file)
-    clips = spread(every, options.clips)
+    clips = choose_clips(options.data, options.clips)
     waveforms = [load_audio(clip.file) for clip in clips]
     transforms = throughput(waveforms, contestants(noise, rooms), options.rounds)
     return {
@@ -346,9 +340,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "transforms": transforms,
         "exactness": exactness(waveforms, noise),
         "training": training_share(
-            spread(every, options.train_clips), noise, rooms, options.epochs + 1
+            choose_clips(options.data, options.train_clips), noise, rooms, options.epochs + 1
         ),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": processor(),
         "versions": software_versions() | {"audiomentations": version("audiomentations")},
         "data_sha256": data_fingerprint(clips),
         "commit": commit(),
@@ -356,16 +350,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """Some of the clips, evenly over actors and emotions."""
-    count = min(count, len(clips))
-    return [clips[i * len(clips) // count] for i in range(count)]
-
-
 # --- the tables ---
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: Result) -> str:
     """Return the result as Markdown."""
     lines = [
         "| transform | affekt, ms per clip | audiomentations, ms per clip | affekt is faster by |",
@@ -381,7 +369,7 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def facts(result: dict[str, Any]) -> list[str]:
+def facts(result: Result) -> list[str]:
     """Return exactness, the share of training, and the conditions, in sentences."""
     ours, theirs = result["exactness"]["affekt"], result["exactness"]["audiomentations"]
     training = result["training"]
@@ -407,22 +395,6 @@ def facts(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def write_table(result: dict[str, Any]) -> None:
-    """Put the table between the markers of docs/augmentation.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    write_whole(PAGE, f"{before}{BEGIN}\n\n{table(result)}\n\n{END}{after}")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    from affekt.files import atomic_path
-
-    with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
 def main() -> None:
     """Measure, or write the tables of a stored measurement again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -431,13 +403,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
     parser.add_argument("--train-clips", type=int, default=480, help="clips of an epoch (480)")
     parser.add_argument("--epochs", type=int, default=3, help="epochs measured (3)")
-    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
-    parser.add_argument("--table-only", action="store_true", help="write the page again")
+    REPORT.add_options(parser)
     options = parser.parse_args()
     if options.table_only:
-        if not RESULT.is_file():
-            raise SystemExit("error: augmentation was never measured: run benchmarks/augment.py")
-        write_table(json.loads(RESULT.read_text(encoding="utf-8")))
+        REPORT.show(table(REPORT.load()))
         return
     if min(options.clips, options.rounds, options.train_clips, options.epochs) < 1:
         parser.error("--clips, --rounds, --train-clips and --epochs must be at least 1")
@@ -450,10 +419,7 @@ def main() -> None:
         result = measure(options)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
-    if options.out.resolve() == RESULT:
-        write_table(result)
-    print(table(result))
+    REPORT.finish(result, options.out, table)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,7 @@ are compared.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,13 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from speed import THREAD_VARIABLES, WARM_UP, choose_clips, duration, processor, write_whole
+from _common import Report, Result, Worker, choose_clips, duration, processor, work_in_rounds
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "features.json"
-PAGE = ROOT / "docs" / "features.md"
-BEGIN, END = "<!-- begin: benchmarks/features.py -->", "<!-- end: benchmarks/features.py -->"
-
+REPORT = Report("features", "docs/features.md")
+WARM_UP = 5  # clips
 REQUIRED = ("librosa", "opensmile", "scipy", "swift-f0")
 REFERENCE = "affekt"
 MAX_DIFFERENCE = 0.01  # dB, between the answers of affekt and librosa
@@ -155,46 +149,7 @@ def work(peer: str, files: Sequence[str]) -> None:
     for file in files[:WARM_UP]:
         size = len(run(file))
     print(size, flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        for file in files:
-            run(file)
-        print(time.perf_counter() - start, flush=True)
-
-
-class Contestant:
-    """A worker process and the times it has reported."""
-
-    def __init__(self, peer: str, files: Sequence[str]) -> None:
-        self.seconds: list[float] = []
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", peer, *files],
-            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.features = int(self._answer())
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        if not line:
-            raise SystemExit("error: a measured process ended early; its message is above")
-        return line
-
-    def round(self) -> None:
-        """Have the worker go through all files once."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        self.seconds.append(float(self._answer()))
-
-    def finish(self) -> None:
-        """End the worker."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+    work_in_rounds(lambda: [run(file) for file in files])
 
 
 # --- the measurement ---
@@ -209,7 +164,7 @@ def largest_difference(files: Sequence[str]) -> float:
     return float(max(differences))
 
 
-def measure(data: Path | None, clips: int, rounds: int) -> dict[str, Any]:
+def measure(data: Path | None, clips: int, rounds: int) -> Result:
     """Run all contestants and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 
@@ -219,7 +174,7 @@ def measure(data: Path | None, clips: int, rounds: int) -> dict[str, Any]:
     difference = largest_difference(files[:: max(1, len(files) // 20)])
     if difference > MAX_DIFFERENCE:
         raise SystemExit(f"error: affekt and librosa differ by {difference:.3f} dB: no fair race")
-    contestants = {peer: Contestant(peer, files) for peer in PEERS}
+    contestants = {peer: Worker(__file__, "--worker", peer, *files) for peer in PEERS}
     for number in range(rounds):
         for contestant in contestants.values():
             contestant.round()
@@ -241,13 +196,13 @@ def measure(data: Path | None, clips: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def summary(peer: str, contestants: dict[str, Contestant], clips: int) -> dict[str, Any]:
+def summary(peer: str, contestants: dict[str, Worker], clips: int) -> dict[str, Any]:
     """Return the figures of one contestant; ratios are against affekt, round by round."""
     own, reference = contestants[peer].seconds, contestants[REFERENCE].seconds
     ratios = [first / second for first, second in zip(own, reference, strict=True)]
     return {
         "title": PEERS[peer][0],
-        "features": contestants[peer].features,
+        "features": int(contestants[peer].greeting),
         "clips_per_second": round(clips / statistics.median(own), 2),
         "milliseconds_per_clip": round(1000 * statistics.median(own) / clips, 3),
         "times_as_long": round(statistics.median(ratios), 3),
@@ -258,7 +213,7 @@ def summary(peer: str, contestants: dict[str, Contestant], clips: int) -> dict[s
 # --- the table ---
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: Result) -> str:
     """Return the result as Markdown: the table, and the conditions in one sentence."""
     lines = [
         "| | numbers per clip | clips per second | ms per clip | takes as long |",
@@ -282,29 +237,13 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_tables() -> None:
-    """Put the stored measurement and the column dictionary between the markers of the page."""
-    from affekt.features.columns import update_docs
-
-    update_docs(PAGE)
-    if not RESULT.is_file():
-        print("no measurement of features is stored yet: run `make bench` first", file=sys.stderr)
-        return
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    stored = table(json.loads(RESULT.read_text(encoding="utf-8")))
-    write_whole(PAGE, f"{before}{BEGIN}\n\n{stored}\n\n{END}{after}")
-
-
 def main() -> None:
     """Measure, or write the tables again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with ravdess/; default: $AFFEKT_DATA")
     parser.add_argument("--clips", type=int, default=100, help="how many clips (100)")
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
-    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
-    parser.add_argument("--table-only", action="store_true", help="write docs/features.md again")
+    REPORT.add_options(parser)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
 
@@ -312,7 +251,10 @@ def main() -> None:
         work(options.worker[0], options.worker[1:])
         return
     if options.table_only:
-        write_tables()
+        from affekt.features.columns import update_docs
+
+        update_docs(REPORT.page)
+        REPORT.show(table(REPORT.load()))
         return
     if options.clips < 1 or options.rounds < 1:
         parser.error("--clips and --rounds must be at least 1")
@@ -328,10 +270,7 @@ def main() -> None:
         result = measure(options.data, options.clips, options.rounds)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
-    if options.out.resolve() == RESULT:
-        write_tables()
-    print(table(result))
+    REPORT.finish(result, options.out, table)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ meets all of them alike.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import platform
 import statistics
 import tempfile
 import time
@@ -21,16 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _common import Report, Result, processor
 
 if TYPE_CHECKING:
     import onnxruntime
 
     from affekt.models.frontend import FrontendConfig
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "frontends.json"
-PAGE = ROOT / "docs" / "models.md"
-BEGIN, END = "<!-- begin: benchmarks/frontends.py -->", "<!-- end -->"
+REPORT = Report("frontends", "docs/models.md")
 SECONDS = 3.0
 PLAIN = "log-mel"
 
@@ -85,7 +81,7 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def measure(rounds: int) -> dict[str, Any]:
+def measure(rounds: int) -> Result:
     """Time all frontends and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, software_versions
     from affekt.models.frontend import FrontendConfig
@@ -125,15 +121,7 @@ def measure(rounds: int) -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"
-
-
-def table(result: dict[str, Any]) -> str:
+def table(result: Result) -> str:
     """Return the result as Markdown: the table, and the conditions in one sentence."""
     plain = result["frontends"][PLAIN]["least_ms"]
     lines = ["| frontend | channels | ms | of the plain log-mel |", "|---|---:|---:|---:|"]
@@ -149,42 +137,18 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_table(result: dict[str, Any]) -> None:
-    """Put the table between the markers of docs/models.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    write_whole(PAGE, f"{before}{BEGIN}\n\n{table(result)}\n\n{END}{after}")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    from affekt.files import atomic_path
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=300, help="how many rounds (300)")
-    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
-    parser.add_argument("--table-only", action="store_true", help="write docs/models.md again")
+    REPORT.add_options(parser)
     options = parser.parse_args()
     if options.table_only:
-        if not RESULT.is_file():
-            raise SystemExit("error: no frontend is measured yet: run benchmarks/frontends.py")
-        write_table(json.loads(RESULT.read_text(encoding="utf-8")))
+        REPORT.show(table(REPORT.load()))
         return
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    result = measure(options.rounds)
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
-    if options.out.resolve() == RESULT:
-        write_table(result)
-    print(table(result))
+    REPORT.finish(measure(options.rounds), options.out, table)
 
 
 if __name__ == "__main__":

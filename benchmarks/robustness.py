@@ -10,18 +10,14 @@ every condition changes the same clips. Noise comes from the folder ``noise/nois
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from _common import Report, Result
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "robustness.json"
-PAGE = ROOT / "docs" / "robustness.md"
-BEGIN, END = "<!-- begin: benchmarks/robustness.py -->", "<!-- end -->"
+REPORT = Report("robustness", "docs/robustness.md")
 PROTOCOL = "cremad-tfds"
 RATE = 16000  # Hz
 TELEPHONE = (300.0, 3400.0)  # Hz
@@ -57,7 +53,7 @@ def noise(snr_db: float, recordings: Sequence[np.ndarray]) -> Change:
     return add
 
 
-def measure(data: Path | None, model_id: str | None, count: int | None) -> dict[str, Any]:
+def measure(data: Path | None, model_id: str | None, count: int | None) -> Result:
     """Run all conditions and return the result as it is stored."""
     import affekt
     from affekt.data import data_root
@@ -112,7 +108,7 @@ def measure(data: Path | None, model_id: str | None, count: int | None) -> dict[
     }
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: Result) -> str:
     """Return the result as Markdown."""
     lines = [
         "| condition | UAR | change | same label | calibration error |",
@@ -132,22 +128,6 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_table(result: dict[str, Any]) -> None:
-    """Put the table between the markers of docs/robustness.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    write_whole(PAGE, f"{before}{BEGIN}\n\n{table(result)}\n\n{END}{after}")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    from affekt.files import atomic_path
-
-    with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
     from affekt.errors import AffektError
@@ -156,22 +136,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
     parser.add_argument("--model", help="model directory or hub id; default: the shipped model")
     parser.add_argument("--clips", type=int, help="about how many clips (all)")
-    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
-    parser.add_argument("--table-only", action="store_true", help="write docs/robustness.md again")
+    REPORT.add_options(parser)
     options = parser.parse_args()
     if options.table_only:
-        if not RESULT.is_file():
-            raise SystemExit("error: robustness was never measured: run `make bench` first")
-        write_table(json.loads(RESULT.read_text(encoding="utf-8")))
+        REPORT.show(table(REPORT.load()))
         return
     try:
         result = measure(options.data, options.model, options.clips)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
-    if options.out.resolve() == RESULT:
-        write_table(result)
-    print(table(result))
+    REPORT.finish(result, options.out, table)
 
 
 if __name__ == "__main__":

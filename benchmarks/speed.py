@@ -11,12 +11,8 @@ does meets all of them alike, and a ratio is the median of the ratios within eac
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,24 +21,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _common import Report, Result, Worker, choose_clips, duration, processor, work_in_rounds
+
 if TYPE_CHECKING:
     from affekt.data import Clip
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "speed.json"
-PAGE = ROOT / "docs" / "speed.md"
-BEGIN, END = "<!-- begin: benchmarks/speed.py -->", "<!-- end -->"
-
+REPORT = Report("speed", "docs/speed.md")
 REQUIRED = ("librosa", "opensmile")
 SHOWN = ("python", "affekt", "onnxruntime", "numpy", *REQUIRED)  # versions under the table
 WARM_UP = 5  # clips
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 Run = Callable[[Sequence[str]], None]
 """Works through a list of files."""
@@ -127,72 +114,22 @@ def work(peer: str, model: str | None, files: Sequence[str]) -> None:
     run = PEERS[peer][1](model)
     run(files[:WARM_UP])
     print("ready", flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        run(files)
-        print(time.perf_counter() - start, flush=True)
+    work_in_rounds(lambda: run(files))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(peak * (1 if sys.platform == "darwin" else 1024), flush=True)
-
-
-class Contestant:
-    """A worker process and the times it has reported."""
-
-    def __init__(self, peer: str, model: str | None, files: Sequence[str]) -> None:
-        self.seconds: list[float] = []
-        chosen = ["--model", model] if model else []
-        one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, *chosen, "--worker", peer, *files],
-            env={**os.environ, **one_thread},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._answer()
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        if not line:
-            raise SystemExit("error: a measured process ended early; its message is above")
-        return line
-
-    def round(self) -> None:
-        """Have the worker go through all files once."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        self.seconds.append(float(self._answer()))
-
-    def finish(self) -> int:
-        """End the worker; return its peak resident memory in bytes."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        peak = int(self._answer())
-        self._process.wait()
-        return peak
 
 
 # --- the measurement ---
 
 
-def choose_clips(data: Path | None, count: int) -> list[Clip]:
-    """Return RAVDESS clips, spread evenly over actors and emotions."""
-    from affekt.data import load_corpus
-
-    clips = sorted(load_corpus("ravdess", data), key=lambda clip: clip.file)
-    count = min(count, len(clips))
-    return [clips[i * len(clips) // count] for i in range(count)]
-
-
-def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> dict[str, Any]:
+def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> Result:
     """Run all contestants and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 
     start = time.perf_counter()
     files = [str(clip.file) for clip in clips]
-    contestants = {peer: Contestant(peer, model, files) for peer in PEERS}
+    chosen = ["--model", model] if model else []
+    contestants = {peer: Worker(__file__, *chosen, "--worker", peer, *files) for peer in PEERS}
     for number in range(rounds):
         for contestant in contestants.values():
             contestant.round()
@@ -212,7 +149,7 @@ def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> dict[str, 
     }
 
 
-def summary(peer: str, contestants: dict[str, Contestant], clips: int) -> dict[str, Any]:
+def summary(peer: str, contestants: dict[str, Worker], clips: int) -> dict[str, Any]:
     """Return the figures of one contestant; ratios are against ``affekt``, round by round."""
     own, reference = contestants[peer].seconds, contestants["affekt"].seconds
     ratios = [own[i] / reference[i] for i in range(len(own))]
@@ -221,32 +158,15 @@ def summary(peer: str, contestants: dict[str, Contestant], clips: int) -> dict[s
         "clips_per_second": round(clips / statistics.median(own), 2),
         "milliseconds_per_clip": round(1000 * statistics.median(own) / clips, 3),
         "affekt_times_as_fast": round(statistics.median(ratios), 3),
-        "peak_memory_bytes": contestants[peer].finish(),
+        "peak_memory_bytes": int(contestants[peer].finish()),
         "seconds_per_round": [round(second, 4) for second in own],
     }
-
-
-def duration(file: str) -> float:
-    """Return the length of a recording in seconds."""
-    import soundfile
-
-    return float(soundfile.info(file).duration)
-
-
-def processor() -> str:
-    """Return the name of the processor and how many cores this process may use."""
-    name = platform.processor() or "unknown processor"
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].partition(":")[2].strip() if lines else name
-    return f"{name}, {os.cpu_count()} cores"
 
 
 # --- the table ---
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: Result) -> str:
     """Return the result as Markdown: the table, and the conditions in one sentence."""
     lines = [
         "| | clips per second | ms per clip | affekt is faster by | peak memory, MB |",
@@ -270,22 +190,6 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_table(result: dict[str, Any]) -> None:
-    """Put the table between the markers of docs/speed.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    write_whole(PAGE, f"{before}{BEGIN}\n\n{table(result)}\n\n{END}{after}")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    from affekt.files import atomic_path
-
-    with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -293,8 +197,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=200, help="how many clips (200)")
     parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
     parser.add_argument("--model", help="model directory or hub id; default: the shipped model")
-    parser.add_argument("--out", type=Path, default=RESULT, help="where the JSON goes")
-    parser.add_argument("--table-only", action="store_true", help="write docs/speed.md again")
+    REPORT.add_options(parser)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
 
@@ -302,9 +205,7 @@ def main() -> None:
         work(options.worker[0], options.model, options.worker[1:])
         return
     if options.table_only:
-        if not RESULT.is_file():
-            raise SystemExit("error: no measurement of speed is stored yet: run `make bench` first")
-        write_table(json.loads(RESULT.read_text(encoding="utf-8")))
+        REPORT.show(table(REPORT.load()))
         return
     if options.clips < 1 or options.rounds < 1:
         parser.error("--clips and --rounds must be at least 1")
@@ -320,10 +221,7 @@ def main() -> None:
         result = measure(choose_clips(options.data, options.clips), options.rounds, options.model)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
-    write_whole(options.out, json.dumps(result, indent=2) + "\n")
-    if options.out.resolve() == RESULT:
-        write_table(result)
-    print(table(result))
+    REPORT.finish(result, options.out, table)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import runpy
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -151,14 +149,6 @@ def test_the_checks_see_a_fault() -> None:
     assert usage_fault(["nonsense"]) == "no command 'nonsense'"
     assert usage_fault(["predict", "a.wav", "--nonsense"]) == "no option '--nonsense'"
     assert usage_fault(["predict", "a.wav"]) is None
-
-
-def test_the_speed_table_is_the_measured_one() -> None:
-    speed = runpy.run_path(str(ROOT / "benchmarks" / "speed.py"))
-    if not speed["RESULT"].is_file():
-        pytest.skip("no measurement of speed is stored yet")
-    result = json.loads(speed["RESULT"].read_text(encoding="utf-8"))
-    assert speed["table"](result) in speed["PAGE"].read_text(encoding="utf-8"), "run `make tables`"
 
 
 def test_the_results_table_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import runpy
 from dataclasses import replace
@@ -178,13 +177,3 @@ def test_the_table_and_the_picture_show_the_most_helpful_first(
     assert lines[2].endswith("| harmed |")
     ablation["draw"](measured, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
-
-
-def test_the_table_of_the_page_is_the_measured_one(ablation: dict[str, Any]) -> None:
-    page = ablation["PAGE"].read_text(encoding="utf-8")
-    assert ablation["BEGIN"] in page
-    assert ablation["END"] in page
-    if not ablation["RESULT"].is_file():
-        pytest.skip("no ablation is stored yet")
-    measured = json.loads(ablation["RESULT"].read_text(encoding="utf-8"))
-    assert ablation["table"](measured) in page, "run benchmarks/ablation.py --table-only"

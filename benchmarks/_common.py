@@ -1,0 +1,206 @@
+"""What the benchmarks share: where figures are kept, measured processes, clips, the machine.
+
+A benchmark is a script with a :class:`Report` and a function that turns a stored result into
+Markdown:
+
+    REPORT = Report("speed", "docs/speed.md")
+    ...
+    if options.table_only:
+        REPORT.show(table(REPORT.load()))
+    else:
+        REPORT.finish(measure(options), options.out, table)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from affekt.data import Clip
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Result = dict[str, Any]
+"""What is stored of a measurement: anything JSON can hold."""
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+# --- where figures are kept ---
+
+
+@dataclass(frozen=True)
+class Report:
+    """The JSON file of a benchmark, and the page that shows a table of it.
+
+    Parameters
+    ----------
+    name : str
+        That of the script, of the JSON file, and of the markers in the page.
+    shown_in : str
+        The page, relative to the root of the project.
+    """
+
+    name: str
+    shown_in: str
+
+    @property
+    def file(self) -> Path:
+        """Where the result is stored."""
+        return ROOT / "benchmarks" / "results" / f"{self.name}.json"
+
+    @property
+    def page(self) -> Path:
+        """The page with the table."""
+        return ROOT / self.shown_in
+
+    @property
+    def begin(self) -> str:
+        """The line of the page before the table."""
+        return f"<!-- begin: benchmarks/{self.name}.py -->"
+
+    @property
+    def end(self) -> str:
+        """The line of the page after the table."""
+        return f"<!-- end: benchmarks/{self.name}.py -->"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Let a script be told where its result goes, and to show what is stored."""
+        parser.add_argument("--out", type=Path, default=self.file, help="where the JSON goes")
+        parser.add_argument(
+            "--table-only", action="store_true", help=f"write {self.shown_in} again"
+        )
+
+    def load(self) -> Result:
+        """Return the stored result; without one, end the program and say what to run."""
+        if not self.file.is_file():
+            raise SystemExit(f"error: never measured: run python benchmarks/{self.name}.py")
+        result: Result = json.loads(self.file.read_text(encoding="utf-8"))
+        return result
+
+    def finish(self, result: Result, out: Path, table: Callable[[Result], str]) -> None:
+        """Store a result and print its table; show it in the page unless it went elsewhere."""
+        write_whole(out, json.dumps(result, indent=2) + "\n")
+        if out.resolve() == self.file:
+            self.show(table(result))
+        print(table(result))
+
+    def show(self, table: str) -> None:
+        """Put a table between the markers of the page."""
+        text = self.page.read_text(encoding="utf-8")
+        before, begin, rest = text.partition(self.begin)
+        _, end, after = rest.partition(self.end)
+        if not (begin and end):
+            raise SystemExit(f"error: {self.shown_in} lacks the lines {self.begin} and {self.end}")
+        write_whole(self.page, f"{before}{begin}\n\n{table}\n\n{end}{after}")
+
+    def shown(self) -> str:
+        """Return what stands between the markers of the page."""
+        text = self.page.read_text(encoding="utf-8")
+        return text.partition(self.begin)[2].partition(self.end)[0].strip()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that no reader ever sees half of it."""
+    from affekt.files import atomic_path
+
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+# --- measured processes ---
+
+
+class Worker:
+    """A process with one thread that does its work once for every round.
+
+    It is ``python SCRIPT ARGUMENTS``, prints one line when it is ready, and then calls
+    :func:`work_in_rounds`.
+    """
+
+    def __init__(self, script: str, *arguments: str) -> None:
+        self.seconds: list[float] = []
+        self._process = subprocess.Popen(
+            [sys.executable, script, *arguments],
+            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.greeting = self._answer()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            self._process.communicate()
+            raise SystemExit("error: a measured process ended early; its message is above")
+        return line
+
+    def round(self) -> None:
+        """Have the work done once, and keep the seconds it took."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        self.seconds.append(float(self._answer()))
+
+    def finish(self) -> str:
+        """End the process; return what it printed last."""
+        return self._process.communicate()[0].strip()
+
+
+def work_in_rounds(work: Callable[[], object]) -> None:
+    """In a worker: do the work and print the seconds it took, for each line read from stdin."""
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        work()
+        print(time.perf_counter() - start, flush=True)
+
+
+# --- clips and the machine ---
+
+
+def choose_clips(data: Path | None, count: int) -> list[Clip]:
+    """Return RAVDESS clips, spread evenly over actors and emotions."""
+    from affekt.data import load_corpus
+
+    return spread(sorted(load_corpus("ravdess", data), key=lambda clip: clip.file), count)
+
+
+def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """Return some of the clips, at even distances."""
+    count = min(count, len(clips))
+    return [clips[i * len(clips) // count] for i in range(count)]
+
+
+def duration(file: str) -> float:
+    """Return the length of a recording in seconds."""
+    import soundfile
+
+    return float(soundfile.info(file).duration)
+
+
+def processor() -> str:
+    """Return the name of the processor and how many cores this process may use."""
+    name = platform.processor() or "unknown processor"
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].partition(":")[2].strip() if lines else name
+    return f"{name}, {os.cpu_count()} cores"
