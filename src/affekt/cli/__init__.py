@@ -33,6 +33,7 @@ from affekt.errors import AffektError
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "predict": "Say which emotion each recording carries.",
+        "serve": "Answer over HTTP and WebSocket, with a page for people.",
         "train": "Train a model from a recipe, or resume a run.",
         "evaluate": "Score a model on a corpus.",
         "benchmark": "Measure a recipe under a published protocol.",

@@ -1,0 +1,125 @@
+"""The ASGI application: routes, middleware, life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from affekt import __version__
+from affekt.server.errors import ApiError
+from affekt.server.guard import REQUEST_ID, Guard, error_body
+from affekt.server.routes import all_routers, audio
+from affekt.server.routes.page import page_files
+from affekt.server.service import Service
+
+_DESCRIPTION = (
+    "Speech emotion recognition. The answers are estimates of how speech sounds, not knowledge "
+    "of what a person feels. Recordings are kept in memory for as long as a request takes, and "
+    "nowhere else."
+)
+
+
+def create_app(service: Service) -> ASGIApp:
+    """Return the application around a service whose models are loaded."""
+    app = FastAPI(
+        title="affekt",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,  # its scripts come from another host
+        redoc_url=None,
+        lifespan=_life,
+    )
+    app.state.service = service
+    app.openapi = lambda: _openapi(app, service)  # type: ignore[method-assign]
+    for router in all_routers():
+        app.include_router(router)
+    app.mount("/static", page_files(), name="static")
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _failure)
+    guarded: ASGIApp = app
+    if service.settings.origins:
+        guarded = CORSMiddleware(
+            app,
+            allow_origins=list(service.settings.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", REQUEST_ID],
+            expose_headers=[REQUEST_ID, "Retry-After"],
+            max_age=600,
+        )
+    return Guard(guarded, service)
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    await service.decoders.start()
+    try:
+        yield
+    finally:
+        service.decoders.close()
+        service.engine.close()
+
+
+def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
+    """Describe the interface, with the schemas and the key that no function declares."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for model in audio.SCHEMAS:
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        if service.keys:
+            document["components"]["securitySchemes"] = {
+                "key": {"type": "http", "scheme": "bearer"}
+            }
+            document["security"] = [{"key": []}]
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _answer(request: Request, error: ApiError) -> Response:
+    service: Service = request.app.state.service
+    service.metrics.refused.labels(error.code).inc()
+    body = error_body(request.url.path, error)
+    return JSONResponse(body, status_code=error.status, headers=dict(error.headers))
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return _answer(request, error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    answer = ApiError(error.status_code, str(error.detail), codes.get(error.status_code, "refused"))
+    response = _answer(request, answer)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fault = error.errors()[0]
+    where = ".".join(map(str, fault["loc"]))
+    return _answer(request, ApiError(400, f"{where}: {fault['msg']}", "invalid_value"))
+
+
+async def _failure(request: Request, error: Exception) -> Response:
+    """Answer without details; the guard logs them."""
+    return _answer(request, ApiError(500, "the server failed on this request", "failed"))

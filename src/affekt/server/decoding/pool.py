@@ -1,0 +1,279 @@
+"""Keep decoder processes, hand them work, and replace those that die or take too long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+
+from affekt.audio import AudioQuality, Clip
+from affekt.errors import AudioError
+from affekt.server.decoding import wire
+
+_SOCKET_BUFFER = 1 << 20  # bytes; a clip of some seconds passes in one piece
+_START_SECONDS = 60.0
+_RETRY_SECONDS = 1.0
+_LOG = logging.getLogger("affekt.server")
+_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_JOBS_PER_PROCESS = 5000  # then a new one: whatever a decoder leaks goes with the old one
+
+
+class DecoderPool:
+    """Decoder processes for whole recordings, and spare ones for streams.
+
+    Parameters
+    ----------
+    size : int
+        How many recordings are decoded at once.
+    memory : int
+        Bytes that one process may use beyond what it starts with.
+    timeout : float
+        Seconds that one recording may take.
+    on_death : callable, optional
+        Called for each process that was killed, or died, over a recording.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        memory: int,
+        timeout: float,
+        on_death: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._size = size
+        self._memory = memory
+        self._timeout = timeout
+        self._on_death = on_death
+        self._idle: asyncio.Queue[_Child] = asyncio.Queue()
+        self._children: set[_Child] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Start the processes; return when all can be given work."""
+        await asyncio.gather(*(self._add() for _ in range(self._size)))
+
+    def close(self) -> None:
+        """End all processes at once."""
+        self._closed = True
+        for task in self._starting:
+            task.cancel()
+        for child in list(self._children):
+            self._drop(child)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes alive now."""
+        return [child.pid for child in self._children]
+
+    async def decode(self, content: bytes, *, sample_rate: int, max_duration: float) -> Clip:
+        """Decode a whole recording.
+
+        Parameters
+        ----------
+        content : bytes
+            A file in any format that affekt reads.
+        sample_rate : int
+            The rate wanted, in Hz.
+        max_duration : float
+            Refuse what is longer, in seconds.
+
+        Raises
+        ------
+        AudioError
+            If it cannot be decoded, in the time and memory that are allowed or at all.
+        """
+        child = await self._idle.get()
+        try:
+            frame = await asyncio.wait_for(
+                child.ask(content, {"sample_rate": sample_rate, "max_duration": max_duration}),
+                self._timeout,
+            )
+        except asyncio.TimeoutError:
+            self._replace(child)
+            raise AudioError(
+                f"the file: decoding it takes longer than {self._timeout:g} s; "
+                f"convert it to wav or flac first"
+            ) from None
+        except (ConnectionError, EOFError):
+            self._replace(child)
+            raise AudioError(
+                "the file: the decoder broke on it; convert it to wav or flac first"
+            ) from None
+        except BaseException:  # the request was given up: its answer must not meet the next one
+            self._replace(child, fault=False)
+            raise
+        if child.jobs >= _JOBS_PER_PROCESS:
+            self._replace(child, fault=False)
+        else:
+            self._idle.put_nowait(child)
+        if frame.kind == wire.ERROR:
+            raise AudioError(frame.head["message"])
+        return Clip(np.frombuffer(frame.body, dtype=np.float32), AudioQuality(**frame.head))
+
+    @asynccontextmanager
+    async def stream(self, *, sample_rate: int) -> AsyncIterator[DecodingStream]:
+        """Take a new process for one WebM stream, and end it afterwards."""
+        child = await _Child.start(self._memory, self._timeout)
+        self._children.add(child)
+        try:
+            await child.send(wire.STREAM, {"sample_rate": sample_rate})
+            yield DecodingStream(child)
+        finally:
+            self._drop(child)
+
+    async def _add(self) -> None:
+        child = await _Child.start(self._memory, self._timeout)
+        self._children.add(child)
+        if self._closed:
+            self._drop(child)
+        else:
+            self._idle.put_nowait(child)
+
+    def _replace(self, child: _Child, *, fault: bool = True) -> None:
+        if fault:
+            self._on_death()
+        self._drop(child)
+        if not self._closed:
+            task = asyncio.create_task(self._refill())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+
+    async def _refill(self) -> None:
+        """Start a process, and try again where the machine has no room for it just now."""
+        while not self._closed:
+            try:
+                return await self._add()
+            except (OSError, RuntimeError) as error:
+                _LOG.warning("a decoder process does not start: %s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    def _drop(self, child: _Child) -> None:
+        self._children.discard(child)
+        child.kill()
+
+
+class DecodingStream:
+    """One stream: pieces of a WebM file in, samples out."""
+
+    def __init__(self, child: _Child) -> None:
+        self._child = child
+
+    async def write(self, piece: bytes) -> None:
+        """Give the next piece of the file."""
+        await self._child.send(wire.DATA, None, piece)
+
+    async def end(self) -> None:
+        """Say that no piece follows."""
+        await self._child.send(wire.END)
+
+    async def read(self) -> np.ndarray | None:
+        """Return the samples decoded next, float32 [samples]; None at the end.
+
+        Raises
+        ------
+        AudioError
+            If the stream cannot be decoded, or its decoder has died.
+        """
+        try:
+            frame = await self._child.receive()
+        except (ConnectionError, EOFError):
+            raise AudioError("the stream: its decoder broke; begin a new session") from None
+        if frame.kind == wire.ERROR:
+            raise AudioError(frame.head["message"].replace("the file", "the stream", 1))
+        if frame.kind == wire.END:
+            return None
+        return np.frombuffer(frame.body, dtype=np.float32)
+
+
+class _Child:
+    """One decoder process, and the socket to it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket) -> None:
+        self._process = process
+        self._channel = channel
+        self.pid = process.pid
+        self.jobs = 0
+
+    @classmethod
+    async def start(cls, memory: int, seconds: float) -> _Child:
+        """Start a process and wait until it is ready."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            for end in (ours, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+            ours.setblocking(False)
+            command = [sys.executable, "-m", "affekt.server.decoding.child"]
+            process = subprocess.Popen(
+                [*command, str(theirs.fileno()), str(memory), str(seconds)],
+                pass_fds=[theirs.fileno()],
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the server, which ends its children itself
+            )
+        child = cls(process, ours)
+        try:
+            await asyncio.wait_for(child.receive(), _START_SECONDS)
+        except (asyncio.TimeoutError, ConnectionError, EOFError):
+            child.kill()
+            raise RuntimeError("a decoder process does not start; its message is above") from None
+        except BaseException:
+            child.kill()
+            raise
+        return child
+
+    async def ask(self, content: bytes, head: dict[str, Any]) -> wire.Frame:
+        self.jobs += 1
+        await self.send(wire.FILE, head, content)
+        return await self.receive()
+
+    async def send(
+        self, kind: bytes, head: dict[str, Any] | None = None, body: bytes = b""
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._channel, wire.pack(kind, head, len(body)))
+        if body:
+            await loop.sock_sendall(self._channel, body)
+
+    async def receive(self) -> wire.Frame:
+        kind, head_size, body_size = wire.HEADER.unpack(await self._exactly(wire.HEADER.size))
+        head = await self._exactly(head_size)
+        return wire.Frame(kind, wire.parse_head(head), await self._exactly(body_size))
+
+    async def _exactly(self, size: int) -> bytearray:
+        loop = asyncio.get_running_loop()
+        content = bytearray(size)
+        view = memoryview(content)
+        while view:
+            count = await loop.sock_recv_into(self._channel, view)
+            if count == 0:
+                raise EOFError
+            view = view[count:]
+        return content
+
+    def kill(self) -> None:
+        self._channel.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """What a decoder process gets to know: where Python's packages are, and no secret."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {
+        **kept,
+        **dict.fromkeys(_ONE_THREAD, "1"),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -1,0 +1,175 @@
+"""``POST /v1/audio/emotions``: a recording in, its emotions out, as OpenAI's transcriptions are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.responses import Response
+
+from affekt.audio import Clip
+from affekt.errors import AudioError
+from affekt.runtime import Model, Prediction
+from affekt.runtime.segments import Segment
+from affekt.server.answers import FORMATS, TEXT_TYPES, as_json, as_text
+from affekt.server.errors import ApiError
+from affekt.server.routes import note, service_of
+from affekt.server.schemas import Emotion, Error, VerboseEmotion
+from affekt.server.service import Service
+from affekt.server.uploads import Form, read_form
+
+router = APIRouter(tags=["emotions"])
+
+GRANULARITIES = ("segment", "utterance")
+
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "A recording: wav, flac, mp3, ogg, opus, aiff, m4a or webm.",
+        },
+        "model": {
+            "type": "string",
+            "description": "One of `GET /v1/models`; the first of them where not given.",
+        },
+        "response_format": {"type": "string", "enum": list(FORMATS), "default": "json"},
+        "timestamp_granularities[]": {
+            "type": "array",
+            "items": {"type": "string", "enum": list(GRANULARITIES)},
+            "default": ["segment"],
+            "description": "What `verbose_json` tells times of.",
+        },
+    },
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer, in the format that was asked for.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/Emotion"},
+                        {"$ref": "#/components/schemas/VerboseEmotion"},
+                    ]
+                },
+            },
+            **{kind: {"schema": {"type": "string"}} for kind in sorted(set(TEXT_TYPES.values()))},
+        },
+    },
+    **{
+        status: {"model": Error, "description": text}
+        for status, text in {
+            400: "A field is wrong, or the file is no recording that can be judged.",
+            401: "A valid API key is needed.",
+            403: "This host name or origin may not use the server.",
+            404: "There is no such model.",
+            408: "The upload is too slow.",
+            413: "The upload is too large.",
+            415: "The body is not multipart/form-data.",
+            429: "The server is busy, or the caller too quick: see Retry-After.",
+        }.items()
+    },
+}
+SCHEMAS = (Emotion, VerboseEmotion)
+"""Described in the OpenAPI document, though no function declares them."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What a request asks for."""
+
+    content: bytes
+    name: str
+    model: Model
+    response_format: str
+    granularities: tuple[str, ...]
+
+    @property
+    def wants_times(self) -> bool:
+        return self.response_format != "json"
+
+
+@router.post(
+    "/v1/audio/emotions",
+    responses=_RESPONSES,
+    response_class=Response,
+    summary="Say which emotions a recording carries",
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
+    },
+)
+async def emotions(request: Request) -> Response:
+    """Judge a recording.
+
+    `json` gives one answer for all of it; `verbose_json` adds its time line; `srt`, `vtt`, `csv`
+    and `textgrid` give the time line for subtitles, tables and Praat.
+    """
+    service = service_of(request)
+    with service.holding() as held:
+        form = await read_form(request, service.settings.limits, held)
+        order = _read_order(form, service)
+        with service.engine.admitted():
+            clip = await _decode(order, service)
+            note(request, model=order.name, audio_seconds=round(clip.quality.duration, 3))
+            if await request.is_disconnected():
+                raise ApiError(499, "the client left", "client_left")
+            answer = await service.engine.predict(order.model, clip)
+            segments: list[Segment] = []
+            if order.wants_times:
+                segments = await service.engine.run(_time_line, order.model, clip)
+    service.metrics.audio.labels(order.name, "file").inc(clip.quality.duration)
+    return _response(order, clip, answer, segments)
+
+
+def _read_order(form: Form, service: Service) -> _Order:
+    """Check the fields; unknown ones are let pass, as clients of OpenAI's interface send some."""
+    if not form.file:
+        raise ApiError(400, "the part 'file' with a recording is missing", "missing", param="file")
+    name, model = service.engine.model(form.one("model"))
+    response_format = form.one("response_format") or "json"
+    _check("response_format", response_format, FORMATS)
+    key = "timestamp_granularities[]"
+    granularities = form.fields.get(key) or form.fields.get(key[:-2]) or ["segment"]
+    for granularity in granularities:
+        _check(key, granularity, GRANULARITIES)
+    return _Order(form.file, name, model, response_format, tuple(dict.fromkeys(granularities)))
+
+
+def _check(param: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ApiError(
+            400, f"{param} must be one of {', '.join(allowed)}", "invalid_value", param=param
+        )
+
+
+async def _decode(order: _Order, service: Service) -> Clip:
+    try:
+        clip = await service.decoders.decode(
+            order.content,
+            sample_rate=order.model.config.sample_rate,
+            max_duration=service.settings.limits.audio_seconds,
+        )
+        order.model.refuse_unusable("the file", clip.quality)
+    except AudioError as error:
+        raise ApiError(400, str(error), "invalid_audio", param="file") from None
+    return clip
+
+
+def _time_line(model: Model, clip: Clip) -> list[Segment]:
+    return list(model.timeline((clip.waveform, model.config.sample_rate)))
+
+
+def _response(order: _Order, clip: Clip, answer: Prediction, segments: list[Segment]) -> Response:
+    if order.response_format in TEXT_TYPES:
+        labels = order.model.labels
+        text = as_text(order.response_format, answer, segments, labels, clip.quality)
+        return PlainTextResponse(text, media_type=TEXT_TYPES[order.response_format])
+    verbose = order.response_format == "verbose_json"
+    return JSONResponse(
+        as_json(order.name, answer, segments, order.granularities if verbose else None)
+    )

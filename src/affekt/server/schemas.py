@@ -1,0 +1,169 @@
+"""The JSON that the server answers with, for its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Scores = dict[str, float]
+_SCORES: Any = {"angry": 0.04, "happy": 0.81, "neutral": 0.1, "sad": 0.05}
+
+
+class Emotion(BaseModel):
+    """What a model hears in a whole recording."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"model": "default", "label": "happy", "confidence": 0.81, "scores": _SCORES}
+        }
+    )
+
+    model: str = Field(description="Name of the model that answered.")
+    label: str = Field(description="The most probable emotion.")
+    confidence: float = Field(ge=0, le=1, description="Its calibrated probability.")
+    scores: Scores = Field(description="Probability of every emotion; they sum to 1.")
+
+
+class Stretch(BaseModel):
+    """A stretch of a recording, in seconds from its beginning."""
+
+    id: int = Field(ge=0)
+    start: float = Field(ge=0)
+    end: float = Field(ge=0)
+    label: str = Field(description='An emotion, or "uncertain" where none is probable enough.')
+    confidence: float = Field(ge=0, le=1)
+    scores: Scores
+
+
+class VerboseEmotion(Emotion):
+    """The same, with duration, doubts and the time line."""
+
+    duration: float = Field(ge=0, description="Seconds.")
+    warnings: list[str] = Field(description="What makes the answer less sure: clipped, short...")
+    segments: list[Stretch] | None = Field(
+        None, description="Stretches of one emotion, for timestamp_granularities[]=segment."
+    )
+    utterances: list[Stretch] | None = Field(
+        None, description="Stretches of speech, for timestamp_granularities[]=utterance."
+    )
+
+
+class ErrorFacts(BaseModel):
+    """What was wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class Error(BaseModel):
+    """An error, in the shape of OpenAI's interface."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "error": {
+                    "message": "the file: it is empty (0 bytes); record or download it again",
+                    "type": "invalid_request_error",
+                    "param": "file",
+                    "code": "invalid_audio",
+                }
+            }
+        }
+    )
+
+    error: ErrorFacts
+
+
+class ModelFacts(BaseModel):
+    """A model, and what it says about itself."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = Field(description="Always 0: models carry no date.")
+    owned_by: str
+    labels: list[str]
+    sample_rate: int = Field(description="Hz.")
+    streamable: bool
+    licence: str
+    intended_use: str
+    unintended_use: str
+    training_data: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    files: list[str] = Field(description="What `/models/{id}/` serves of it.")
+
+
+class ModelList(BaseModel):
+    """All models of a server; the first one is the default."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelFacts]
+
+
+class Health(BaseModel):
+    """Whether a server lives, or is ready."""
+
+    status: Literal["ok", "stopping"]
+
+
+class KServeError(BaseModel):
+    """An error, in the shape of KServe's interface."""
+
+    error: str
+
+
+class Tensor(BaseModel):
+    """A tensor of KServe's open inference protocol."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+
+
+class InferenceRequest(BaseModel):
+    """Waveforms to judge: one tensor ``waveform``, float32 [batch, samples] at 16 kHz."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "inputs": [
+                    {
+                        "name": "waveform",
+                        "shape": [1, 4],
+                        "datatype": "FP32",
+                        "data": [0.0, 0.1, -0.1, 0.0],
+                    }
+                ]
+            }
+        }
+    )
+
+    id: str | None = None
+    inputs: list[Tensor]
+
+
+class InferenceResponse(BaseModel):
+    """Their probabilities and embeddings."""
+
+    model_name: str
+    id: str | None = None
+    outputs: list[Tensor]
+
+
+def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return a model's JSON schema without references, for a body that no parameter declares."""
+    schema = model.model_json_schema()
+    return dict(_without_references(schema, schema.pop("$defs", {})))
+
+
+def _without_references(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            return _without_references(definitions[node["$ref"].rpartition("/")[2]], definitions)
+        return {key: _without_references(value, definitions) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_references(value, definitions) for value in node]
+    return node

@@ -1,0 +1,162 @@
+"""What all parts of a running server share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from affekt.runtime import Model
+from affekt.runtime.backends import OnnxBackend
+from affekt.runtime.bundle import Bundle, open_bundle
+from affekt.server.decoding import DecoderPool
+from affekt.server.engine import Engine
+from affekt.server.errors import ApiError, busy
+from affekt.server.keys import KeyRing, RateLimiter
+from affekt.server.settings import Settings
+from affekt.server.telemetry import Metrics
+
+
+MODEL_FILES = ("config.json", "model.onnx", "encoder.onnx", "head.onnx")
+"""All that is served of a model directory."""
+
+
+@dataclass
+class Held:
+    """How much of the memory for uploads one request holds."""
+
+    service: Service
+    size: int = 0
+
+    def add(self, count: int) -> None:
+        """Take more.
+
+        Raises
+        ------
+        ApiError
+            429 if all requests together would hold more than they may.
+        """
+        if self.service.held_bytes + count > self.service.settings.limits.held_bytes:
+            raise busy()
+        self.size += count
+        self.service.held_bytes += count
+
+
+@dataclass
+class Service:
+    """A server at work."""
+
+    settings: Settings
+    engine: Engine
+    bundles: Mapping[str, Bundle]
+    decoders: DecoderPool
+    metrics: Metrics
+    keys: KeyRing
+    rate: RateLimiter
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    sessions: int = 0
+    webm_sessions: int = 0
+    held_bytes: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether new requests are welcome."""
+        return not self.stopping.is_set()
+
+    def files(self, model: str) -> dict[str, Path]:
+        """Return the files of a model that are served, by name."""
+        bundle = self.bundles[model]
+        if bundle.config is None:  # a bare ONNX file, whose neighbours are not its own
+            return {}
+        paths = {name: bundle.directory / name for name in MODEL_FILES}
+        return {name: path for name, path in paths.items() if path.is_file()}
+
+    @contextmanager
+    def holding(self) -> Iterator[Held]:
+        """Count the memory of one request's upload until the request is answered."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            self.held_bytes -= held.size
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Count a WebSocket session.
+
+        Raises
+        ------
+        ApiError
+            429 if there are as many as may be, 503 if the server stops.
+        """
+        if not self.ready:
+            raise ApiError(503, "the server is stopping", "stopping")
+        if self.sessions >= self.settings.limits.sessions:
+            raise busy(self.settings.limits.idle_seconds)
+        self.sessions += 1
+        self.metrics.sessions.set(self.sessions)
+        try:
+            yield
+        finally:
+            self.sessions -= 1
+            self.metrics.sessions.set(self.sessions)
+
+    @contextmanager
+    def webm_session(self) -> Iterator[None]:
+        """Count a session that has a decoder process of its own.
+
+        Raises
+        ------
+        ApiError
+            429 if there are as many as may be.
+        """
+        if self.webm_sessions >= self.settings.limits.webm_sessions:
+            raise ApiError(
+                429,
+                "no decoder is free for webm_opus: send pcm_s16le, or try again later",
+                "decoders_taken",
+                param="format",
+            )
+        self.webm_sessions += 1
+        try:
+            yield
+        finally:
+            self.webm_sessions -= 1
+
+    async def drain(self) -> None:
+        """Have all sessions end, and wait for them, but not for ever."""
+        self.stopping.set()
+        for _ in range(int(self.settings.drain_seconds / 0.05)):
+            if not self.sessions:
+                return
+            await asyncio.sleep(0.05)
+
+
+def make_service(settings: Settings) -> Service:
+    """Load the models and put a server together; the application starts its decoders.
+
+    Raises
+    ------
+    ModelError
+        If a model is missing or damaged.
+    """
+    limits, metrics = settings.limits, Metrics()
+    bundles = {name: open_bundle(source) for name, source in settings.models.items()}
+    # One thread within each run: requests run beside one another instead.
+    models = {name: Model(OnnxBackend(bundle, threads=1)) for name, bundle in bundles.items()}
+    return Service(
+        settings=settings,
+        engine=Engine(models, threads=settings.threads, queue=limits.queue, metrics=metrics),
+        decoders=DecoderPool(
+            settings.decoders,
+            memory=limits.decode_bytes,
+            timeout=limits.decode_seconds,
+            on_death=metrics.decoder_deaths.inc,
+        ),
+        bundles=bundles,
+        metrics=metrics,
+        keys=KeyRing(settings.keys),
+        rate=RateLimiter(limits.rate),
+    )

@@ -1,0 +1,97 @@
+"""What an operator sees: logs, one JSON object a line, and Prometheus metrics.
+
+Neither holds sound, file names, keys or scores.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+LOGGER = "affekt.server"
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """Counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"affekt_{name}", text, labels, registry=self.registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"affekt_{name}", text, registry=self.registry)
+
+        self.requests = counter("requests", "Requests answered.", "route", "method", "status")
+        self.seconds = Histogram(
+            "affekt_request_seconds",
+            "Time from the first byte of a request to the last of its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.audio = counter("audio_seconds", "Sound heard.", "model", "way")
+        self.refused = counter("refused", "Requests and sessions refused.", "code")
+        self.decoder_deaths = counter(
+            "decoder_deaths", "Decoder processes that were killed or died."
+        )
+        self.waiting = gauge("queue_waiting", "Recordings that wait for a model.")
+        self.running = gauge("queue_running", "Runs of a model.")
+        self.sessions = gauge("sessions", "WebSocket sessions open.")
+
+
+class JsonLines(logging.Formatter):
+    """Log records as JSON: time, level, event, and the fields given as ``extra={"fields": ...}``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        moment = datetime.fromtimestamp(record.created, timezone.utc)
+        fields: dict[str, Any] = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False, default=str)
+
+
+class Words(logging.Formatter):
+    """Log records for a person at a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line, and a traceback where there is one."""
+        fields = " ".join(
+            f"{name}={value}"
+            for name, value in getattr(record, "fields", {}).items()
+            if value is not None
+        )
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        text = f"{clock} {record.getMessage()} {fields}".rstrip()
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def set_up_logs(*, as_json: bool, level: int = logging.INFO) -> None:
+    """Send the logs of the server and of uvicorn to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if as_json else Words())
+    for name, least in ((LOGGER, level), ("uvicorn", max(level, logging.WARNING))):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(least)
+        logger.propagate = False
+
+
+def log(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
+    """Write one event with its fields."""
+    logging.getLogger(LOGGER).log(level, event, extra={"fields": fields})

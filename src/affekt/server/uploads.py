@@ -1,0 +1,192 @@
+"""Read a request's body into memory, under limits on size, time and number of parts.
+
+Frameworks spool large uploads to temporary files; here no sound may touch a disk, so the parts
+are collected in memory, which the limits bound.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import anyio
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartCallbacks, parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+from affekt.server.errors import ApiError
+from affekt.server.service import Held
+from affekt.server.settings import Limits
+
+MAX_PARTS = 32
+MAX_FIELD_BYTES = 4096
+CLIENT_LEFT = 499
+"""The status written in logs for a client that left; nobody receives it."""
+
+
+@dataclass
+class Form:
+    """The parts of a multipart body.
+
+    Attributes
+    ----------
+    file : bytes or None
+        The content of the part named ``file``.
+    fields : dict of str to list of str
+        The text of all others.
+    """
+
+    file: bytes | None = None
+    fields: dict[str, list[str]] = field(default_factory=dict)
+
+    def one(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of a field that may be given once."""
+        values = self.fields.get(name) or []
+        if len(values) > 1:
+            raise ApiError(400, f"{name!r} is given {len(values)} times", "repeated", param=name)
+        return values[0] if values else default
+
+
+async def read_form(request: Request, limits: Limits, held: Held) -> Form:
+    """Read a ``multipart/form-data`` body.
+
+    Raises
+    ------
+    ApiError
+        415 for another type of body, 400 for a damaged one, 413 for one that is too large, 408
+        for one that comes too slowly.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise ApiError(
+            415, "send the recording as multipart/form-data, in the part 'file'", "not_multipart"
+        )
+    collector = _Collector()
+    try:
+        parser = MultipartParser(boundary, collector.callbacks())
+        async for chunk in body_chunks(request, limits, held):
+            parser.write(chunk)
+        parser.finalize()
+    except FormParserError:
+        raise _damaged() from None
+    if not collector.ended:
+        raise _damaged()
+    return collector.form
+
+
+async def read_body(request: Request, limits: Limits, held: Held) -> bytes:
+    """Read a whole body; errors as in :func:`read_form`."""
+    content = bytearray()
+    async for chunk in body_chunks(request, limits, held):
+        content += chunk
+    return bytes(content)
+
+
+async def body_chunks(request: Request, limits: Limits, held: Held) -> AsyncIterator[bytes]:
+    """Yield a body as it arrives, for as long as it keeps to the limits."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limits.upload_bytes:
+        raise _too_large(limits)
+    start, received = time.monotonic(), 0
+    chunks = request.stream().__aiter__()
+    while True:
+        patience = min(
+            limits.upload_seconds,
+            limits.slow_after_seconds + received / limits.slow_bytes_per_second,
+        )
+        chunk = await _next_chunk(chunks, start + patience - time.monotonic())
+        if chunk is None:
+            return
+        received += len(chunk)
+        if received > limits.upload_bytes:
+            raise _too_large(limits)
+        held.add(len(chunk))
+        yield chunk
+
+
+async def _next_chunk(chunks: AsyncIterator[bytes], seconds: float) -> bytes | None:
+    """Wait so many seconds for more of a body; None at its end."""
+    with anyio.move_on_after(max(0.0, seconds)):
+        try:
+            return await anext(chunks)
+        except StopAsyncIteration:
+            return None
+        except ClientDisconnect:
+            raise ApiError(CLIENT_LEFT, "the client left", "client_left") from None
+    raise ApiError(408, "the upload is too slow", "upload_too_slow")
+
+
+class _Collector:
+    """Puts the parser's pieces together."""
+
+    def __init__(self) -> None:
+        self.form = Form()
+        self.ended = False
+        self._parts = 0
+        self._header = bytearray()
+        self._value = bytearray()
+        self._name = ""
+        self._content = bytearray()
+
+    def callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
+
+    def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise ApiError(400, f"the form has more than {MAX_PARTS} parts", "too_many_parts")
+        self._name, self._content = "", bytearray()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if bytes(self._header).lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._value))
+            self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        self._header.clear()
+        self._value.clear()
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self._content += memoryview(data)[start:end]
+        if self._name != "file" and len(self._content) > MAX_FIELD_BYTES:
+            raise ApiError(400, f"a field is longer than {MAX_FIELD_BYTES} bytes", "field_too_long")
+
+    def _end(self) -> None:
+        if self._name == "file":
+            if self.form.file is not None:
+                raise ApiError(400, "'file' is given twice: send one", "repeated", param="file")
+            self.form.file = bytes(self._content)
+        else:
+            text = self._content.decode("utf-8", "replace")
+            self.form.fields.setdefault(self._name, []).append(text)
+        self._content = bytearray()
+
+    def _finish(self) -> None:
+        self.ended = True
+
+
+def _damaged() -> ApiError:
+    return ApiError(400, "the multipart body is damaged or cut short", "damaged_form")
+
+
+def _too_large(limits: Limits) -> ApiError:
+    return ApiError(
+        413,
+        f"the upload is larger than {limits.upload_bytes} bytes: send a shorter or compressed file",
+        "file_too_large",
+    )
