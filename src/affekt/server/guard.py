@@ -82,7 +82,7 @@ class Guard:
         except ApiError as error:
             self._service.metrics.refused.labels(error.code).inc()
             await exchange.refuse(error)
-        except Exception:  # noqa: BLE001  the last resort: logged, and answered without details
+        except Exception:  # the last resort: logged, and answered without details
             logging.getLogger("affekt.server").exception(
                 "a request failed", extra={"fields": {"request_id": exchange.request_id}}
             )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from affekt.errors import ConfigError
 from affekt.server.app import create_app
@@ -86,7 +85,7 @@ def _patient_protocol(limits: Limits) -> type[H11Protocol]:
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            if self.cycle is not None and not self.cycle.response_complete:
+            if self._is_answering():
                 self._stop_waiting()
             elif self._late is None:
                 self._wait_for_headers()
@@ -109,8 +108,12 @@ def _patient_protocol(limits: Limits) -> type[H11Protocol]:
 
         def _give_up(self) -> None:
             self._late = None
-            if self.cycle is None or self.cycle.response_complete:
+            if not self._is_answering():
                 self.transport.close()
+
+        def _is_answering(self) -> bool:
+            cycle: RequestResponseCycle | None = self.cycle
+            return cycle is not None and not cycle.response_complete
 
     return Patient
 

@@ -18,7 +18,6 @@ from affekt.server.keys import KeyRing, RateLimiter
 from affekt.server.settings import Settings
 from affekt.server.telemetry import Metrics
 
-
 MODEL_FILES = ("config.json", "model.onnx", "encoder.onnx", "head.onnx")
 """All that is served of a model directory."""
 

@@ -77,7 +77,8 @@ class PcmReader:
         data = self._rest + data
         whole = len(data) - len(data) % 2
         self._rest = data[whole:]
-        samples: Samples = np.frombuffer(data[:whole], dtype="<i2").astype(np.float32) / 32768
+        samples: Samples = np.frombuffer(data[:whole], dtype="<i2").astype(np.float32)
+        samples /= 32768
         return samples
 
     @property

@@ -50,7 +50,7 @@ class Metrics:
 
 
 class JsonLines(logging.Formatter):
-    """Log records as JSON: time, level, event, and the fields given as ``extra={"fields": ...}``."""
+    """Log records as JSON: time, level, event, and the fields of ``extra={"fields": ...}``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""

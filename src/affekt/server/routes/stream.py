@@ -26,7 +26,7 @@ async def stream(socket: WebSocket) -> None:
             reason = await session.run()
         except Left:
             reason = "left"
-        except Exception:  # noqa: BLE001  logged; the other sessions go on
+        except Exception:  # logged; the other sessions go on
             logging.getLogger("affekt.server").exception(
                 "a session failed", extra={"fields": {"session": session.id}}
             )
