@@ -78,7 +78,7 @@ def test_every_key_of_a_recipe_is_on_the_page_with_its_default() -> None:
 def test_the_recipe_on_the_page_is_one(tmp_path: Path) -> None:
     from affekt.training import load_recipe
 
-    (text,) = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    text, *_ = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     (tmp_path / "page.toml").write_text(text)
     recipe = load_recipe(tmp_path / "page.toml")
     assert recipe.name == "two-moods"
