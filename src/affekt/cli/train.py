@@ -22,6 +22,14 @@ def command(
             "recipe's. May be given several times.",
         ),
     ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--teacher",
+            "-t",
+            help="Model directory to learn from besides the labels. May be given several times.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order, augmentation.")] = 0,
     data: DataOption = None,
     format: FormatOption = Format.table,
@@ -36,6 +44,7 @@ def command(
     Examples:
       affekt train recipes/ravdess-cnn.toml --out runs/ravdess
       affekt train recipes/cnn.toml --source my-recordings/ --out runs/mine
+      affekt train recipes/nano.toml --teacher runs/default/model --out runs/nano
       affekt predict --model runs/mine/model recording.wav
     """
     from dataclasses import replace
@@ -48,6 +57,8 @@ def command(
     loaded = load_recipe(recipe)
     if source:
         loaded = replace(loaded, data=replace(loaded.data, sources=tuple(source)))
+    if teacher:
+        loaded = replace(loaded, distil=replace(loaded.distil, teachers=tuple(teacher)))
     try:
         with run_view() as view:
             result = train(loaded, out, root=data, seed=seed, reporter=view, progress=view.reading)

@@ -45,12 +45,15 @@ class ModelFacts:
     metrics : sequence of mapping
         Figures with their ``protocol`` and the scores of :mod:`affekt.evaluation`.
     seed : int
+    teachers : sequence of mapping
+        ``name``, ``licence`` and ``speakers`` of the models that the weights have learned from.
     """
 
     name: str
     clips: Mapping[str, Sequence[Clip]]
     metrics: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     seed: int = 0
+    teachers: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
 
 def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> Parity:
@@ -133,8 +136,9 @@ def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "embedding_size": description.embedding_size,
         "seed": facts.seed,
         "training_data": [*_training_data(facts.clips)],
-        "speakers": {side: _speakers(clips) for side, clips in facts.clips.items()},
-        "licence": _licence(facts.clips.get("train", ())),
+        "teachers": [teacher["name"] for teacher in facts.teachers],
+        "speakers": _all_speakers(facts),
+        "licence": _licence(facts.clips.get("train", ()), facts.teachers),
         "metrics": list(facts.metrics),
         "intended_use": INTENDED_USE,
     }
@@ -167,8 +171,20 @@ def _speakers(clips: Sequence[Clip]) -> list[str]:
     return sorted({clip.speaker_id for clip in clips if clip.speaker_id})
 
 
-def _licence(train: Sequence[Clip]) -> str:
-    """What the corpora allow with the weights."""
+def _all_speakers(facts: ModelFacts) -> dict[str, list[str]]:
+    """By side; whom a teacher has learned from, the weights have learned from."""
+    speakers = {side: _speakers(clips) for side, clips in facts.clips.items()}
+    taught = {name for teacher in facts.teachers for name in teacher["speakers"]}
+    if taught:
+        speakers["train"] = sorted(taught.union(speakers.get("train", ())))
+    return speakers
+
+
+def _licence(train: Sequence[Clip], teachers: Sequence[Mapping[str, Any]] = ()) -> str:
+    """What the corpora, and the teachers, allow with the weights."""
+    for teacher in teachers:
+        if teacher["licence"] != "CC-BY-4.0":
+            return str(teacher["licence"])
     names = sorted({clip.corpus for clip in train})
     if any(name in CORPORA and CORPORA[name].non_commercial for name in names):
         return "CC-BY-NC-SA-4.0 (non-commercial: trained with a corpus that forbids more)"

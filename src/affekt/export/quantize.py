@@ -117,6 +117,20 @@ def _tidy(model: onnx.ModelProto, source: onnx.ModelProto, frontend: FrontendCon
     del model.metadata_props[:]
     model.metadata_props.extend(source.metadata_props)
     compute_constants(model, frontend)
+    _shorten_names(model)
+
+
+def _shorten_names(model: onnx.ModelProto) -> None:
+    """Number everything inside: names would be a fifth of a small network in int8."""
+    graph = model.graph
+    ports = {port.name for port in (*graph.input, *graph.output)}
+    short: dict[str, str] = {"": "", **{name: name for name in ports}}
+    for item in graph.initializer:
+        item.name = short.setdefault(item.name, f"{len(short):x}")
+    for node in graph.node:
+        node.name = ""
+        for names in (node.input, node.output):
+            names[:] = [short.setdefault(name, f"{len(short):x}") for name in names]
 
 
 class _Reader:

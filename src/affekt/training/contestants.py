@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from affekt.data import Clip
-from affekt.errors import DataError
+from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Fold
 from affekt.export import export_onnx
 from affekt.models import Network, describe
@@ -193,6 +193,11 @@ def contestant(
     under_test : sequence of str
         Corpora that the pre-training must not hear.
     """
+    if recipe.distil.teachers:
+        raise ConfigError(
+            "a teacher may have learned from the test speakers of a fold: use affekt train, which "
+            "sees to that, or leave out [distil]"
+        )
     if recipe.classical is None:
 
         @lru_cache(maxsize=1)

@@ -25,12 +25,14 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.models.frontend import FrontendConfig
 from affekt.training.batches import Batches
+from affekt.training.distil import DistilConfig
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.imbalance import ImbalanceConfig
 from affekt.training.infer import embed_clips, score_clips
 from affekt.training.loop import Epoch, Reporter, Trainer
 from affekt.training.recipe import AugmentConfig, Recipe
 from affekt.training.smote import refit_head
+from affekt.training.teachers import Teachers
 from affekt.training.variants import variants_of
 
 
@@ -64,6 +66,7 @@ def fit(
     seed: int = 0,
     store: FeatureStore | None = None,
     start: Mapping[str, Tensor] | None = None,
+    teachers: Teachers | None = None,
     reporter: Reporter | None = None,
     progress: Progress | None = None,
 ) -> FitResult:
@@ -85,6 +88,8 @@ def fit(
         Shared between folds so that features are computed once.
     start : mapping of str to Tensor, optional
         Weights and statistics to start from, see :mod:`affekt.training.pretrain`.
+    teachers : Teachers, optional
+        Models to learn from besides the labels.
 
     Raises
     ------
@@ -121,6 +126,9 @@ def fit(
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     batches = Batches(train, labels, recipe, store, seed)
     batches.fill = store.mean_log_mel(train)
+    if teachers:
+        answers = teachers.answers(train, labels, progress)
+        batches.soft_targets = teachers.targets(batches.soft_targets, answers, batches.allowed)
     trainer = Trainer(
         network,
         batches,
@@ -209,7 +217,8 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     else:
         settings.pop("pretrain")
     # What came later, and asks for nothing, leaves the runs from before what they were.
-    for table, nothing in (("imbalance", ImbalanceConfig()), ("classical", None)):
+    nothings = {"imbalance": ImbalanceConfig(), "distil": DistilConfig(), "classical": None}
+    for table, nothing in nothings.items():
         if getattr(recipe, table) == nothing:
             settings.pop(table)
     for key in ("variants", "waveform", "cutmix"):

@@ -22,6 +22,7 @@ from affekt.errors import ConfigError, DataError
 from affekt.labels import canonical
 from affekt.models.frontend import FrontendConfig
 from affekt.training.classical import ClassicalConfig
+from affekt.training.distil import DistilConfig
 from affekt.training.imbalance import ImbalanceConfig
 
 
@@ -212,6 +213,7 @@ class Recipe:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     imbalance: ImbalanceConfig = field(default_factory=ImbalanceConfig)
+    distil: DistilConfig = field(default_factory=DistilConfig)
     classical: ClassicalConfig | None = None
     pretrain: Recipe | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from affekt.training.loop import Quiet, Reporter, saved_state
 from affekt.training.pretrain import Pretrained, pretrain
 from affekt.training.recipe import Recipe
 from affekt.training.sides import Sides, choose_sides
+from affekt.training.teachers import Teachers
 
 MODEL_FOLDER = "model"
 MANIFEST_FILE = "manifest.csv"
@@ -86,6 +87,9 @@ def train(
     sides = choose_sides(recipe.data, root)
     # Refuse the folder of another run before anything in it is touched.
     saved_state(folder, run_fingerprint(recipe, sides.train, sides.validation, seed))
+    teachers = Teachers(recipe.distil, folder) if recipe.distil.teachers else None
+    if teachers:
+        teachers.refuse_leaks((*sides.validation, *sides.test))
     folder.mkdir(parents=True, exist_ok=True)
     write_manifest(sides.all(), folder / MANIFEST_FILE)
     store = FeatureStore(recipe.model.frontend)
@@ -104,6 +108,7 @@ def train(
             seed=seed,
             store=store,
             start=before.weights if before else None,
+            teachers=teachers,
             reporter=history,
             progress=progress,
         )
@@ -111,7 +116,10 @@ def train(
         history.close()
     test = _measure(fitted.network, test_clips, store, folder)
     model = folder / MODEL_FOLDER
-    write_model_directory(fitted.network, model, _facts(recipe, fitted, before, sides, test, seed))
+    facts = _facts(recipe, fitted, before, sides, test, seed)
+    if teachers:
+        facts = replace(facts, teachers=teachers.facts)
+    write_model_directory(fitted.network, model, facts)
     return RunResult(model, fitted, test, time.monotonic() - started)
 
 
