@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cold_start import STANDS_ON, assert_quick
 
 pytestmark = pytest.mark.slow
 
 LARGEST_ENVIRONMENT = 320e6  # bytes
-LONGEST_OWN_TIME = 0.25  # seconds of a cold prediction beyond importing what it stands on
-STANDS_ON = "import numpy, onnxruntime, soundfile"
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,6 @@ class Environment:
             timeout=300,
             check=False,
         )
-
-    def seconds(self, program: str, *arguments: str | Path) -> float:
-        """Return the wall time of one successful run."""
-        start = time.perf_counter()
-        done = self.run(program, *arguments)
-        elapsed = time.perf_counter() - start
-        assert done.returncode == 0, done.stderr
-        return elapsed
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +87,11 @@ def test_a_missing_extra_is_named(base: Environment, repository: Path, tmp_path:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_cold_prediction_adds_little(base: Environment, recordings: Sequence[Path]) -> None:
-    # The least of several runs is what the program needs; the rest is what the machine did
-    # besides. A quiet machine answers at the first attempt.
-    imports, predictions = [], []
-    for _ in range(8):
-        imports.append(base.seconds("python", "-c", STANDS_ON))
-        predictions.append(base.seconds("affekt", "predict", recordings[0]))
-        own = min(predictions) - min(imports)
-        if own < LONGEST_OWN_TIME and len(imports) > 1:
-            break
-    print(f"cold prediction {min(predictions):.2f} s, of which {own:.2f} s affekt's own")
-    assert own < LONGEST_OWN_TIME
+def test_a_cold_prediction_is_quick(base: Environment, recordings: Sequence[Path]) -> None:
+    def run(program: str, *words: str | Path) -> None:
+        done = base.run(program, *words)
+        assert done.returncode == 0, done.stderr
+
+    assert_quick(
+        lambda: run("python", "-c", STANDS_ON), lambda: run("affekt", "predict", recordings[0])
+    )

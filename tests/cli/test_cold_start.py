@@ -5,42 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cold_start import STANDS_ON, assert_quick
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-LONGEST = 0.7  # seconds
-LONGEST_OWN = 0.25  # seconds beyond importing what a prediction stands on
-STANDS_ON = "import onnxruntime, numpy, soundfile"
 
 NEEDLESS = {"rich", "av", "platformdirs", "urllib.request", "matplotlib"}
 """Modules that a prediction of a wav file has no use for; each takes 10 ms or more to import."""
 
 
-def seconds(command: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return time.perf_counter() - start
-
-
 @pytest.mark.slow
 def test_a_cold_prediction_is_quick(recording: Path, tiny_model: Path) -> None:
-    words = ["-m", "affekt", "predict", str(recording), "--model", str(tiny_model)]
-    imports, predictions = [], []
-    # The least of several runs is what the program takes; the rest is what else the machine did.
-    for _ in range(10):
-        imports.append(seconds([sys.executable, "-c", STANDS_ON]))
-        predictions.append(seconds([sys.executable, *words]))
-        own = min(predictions) - min(imports)
-        if len(imports) > 1 and min(predictions) < LONGEST and own < LONGEST_OWN:
-            break
-    print(f"cold: {min(predictions):.2f} s, {own:.2f} s beyond the imports")
-    assert min(predictions) < LONGEST
-    assert own < LONGEST_OWN
+    def python(*words: str | Path) -> None:
+        command = [sys.executable, *map(str, words)]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    assert_quick(
+        lambda: python("-c", STANDS_ON),
+        lambda: python("-m", "affekt", "predict", recording, "--model", tiny_model),
+    )
 
 
 @pytest.mark.parametrize("style", ["table", "json", "csv"])

@@ -249,9 +249,9 @@ class TestIntervals:
     def test_a_thousand_resamples_of_a_large_corpus_take_well_under_a_second(self) -> None:
         probabilities, targets = random_predictions(seed=9, n=7442)
         speakers = [str(number % 91) for number in range(7442)]
-        start = time.perf_counter()
+        start = time.process_time()
         metrics.evaluate(probabilities, targets, LABELS, speakers=speakers, n_bootstrap=1000)
-        assert time.perf_counter() - start < 2  # about 0.03 s on an idle machine
+        assert time.process_time() - start < 2  # about 0.03 s on an idle machine
 
     def test_runs_must_be_of_the_same_speakers(self) -> None:
         probabilities, targets = random_predictions(seed=10, n=4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,10 +75,9 @@ def test_folds_that_are_done_stay_done(
 ) -> None:
     folder, result, first = measured
     assert first.folds[2:] == [(0, "1", True), (0, "2", False)]
-    steps, done, started = Steps(), Done(), time.monotonic()
+    steps, done = Steps(), Done()
     again = run_benchmark(tone_protocol(tones.all()), recipe, folder, reporter=steps, announce=done)
     assert steps.count == 0
-    assert time.monotonic() - started < 5
     assert done.folds == [(0, "1", True), (0, "2", True)]
     assert again == result
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,7 +75,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "empty", "no facts"])
+@pytest.mark.parametrize("damage", ["cut", "one byte short", "text", "empty", "a list", "no facts"])
 def test_a_damaged_file_says_what_to_do(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     checkpoint.save(path, {"a": torch.ones(100)}, {"step": 1})
@@ -82,9 +85,43 @@ def test_a_damaged_file_says_what_to_do(damage: str, tmp_path: Path) -> None:
 
         save_file({"a": torch.ones(1)}, path)
     else:
-        path.write_bytes({"cut": whole[:200], "text": b"dear diary" * 9, "empty": b""}[damage])
+        path.write_bytes(
+            {
+                "cut": whole[:200],
+                "one byte short": whole[:-1],
+                "text": b"dear diary" * 9,
+                "empty": b"",
+                "a list": (2).to_bytes(8, "little") + b"[]",
+            }[damage]
+        )
     with pytest.raises(ModelError, match=r"last\.safetensors is damaged .*delete it to start agai"):
         checkpoint.load(path)
+
+
+def test_it_is_read_while_another_process_saves(tmp_path: Path) -> None:
+    path = tmp_path / "last.safetensors"
+    checkpoint.save(path, {"a": torch.full((3000,), 0.0)}, {"step": 0})
+    script = (
+        "import itertools, sys, torch\n"
+        "from pathlib import Path\n"
+        "from affekt.training import checkpoint\n"
+        "for step in itertools.count(1):\n"
+        "    facts = {'step': step, 'text': 'x' * (step % 100)}\n"
+        "    tensors = {'a': torch.full((1000 + step % 7,), float(step))}\n"
+        "    checkpoint.save(Path(sys.argv[1]), tensors, facts)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, path]) as saving:
+        try:
+            steps = []
+            end = time.monotonic() + 120
+            while len(set(steps)) < 50 and time.monotonic() < end:
+                tensors, facts = checkpoint.load(path)
+                assert torch.equal(tensors["a"], torch.full_like(tensors["a"], facts["step"]))
+                steps.append(facts["step"])
+        finally:
+            saving.kill()
+    assert len(set(steps)) >= 50
+    assert steps == sorted(steps)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

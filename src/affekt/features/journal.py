@@ -74,7 +74,7 @@ class Journal:
         """Read what an earlier run left; cut off what it left half done."""
         own = json.loads(json.dumps(own))  # as it is read: no tuples
         place = 0
-        for meta, _, end in _records(self._file):
+        for meta, _, end in records(self._file):
             if place == 0 and meta != own:
                 raise DataError(
                     f"{out}: an unfinished run with other options has left {self.path}; "
@@ -117,7 +117,7 @@ class Journal:
     def read(self, file: str) -> Measured:
         """Return what came of a file that is done."""
         self._file.seek(self._places[_key(file, _stamp(file))])
-        meta, content, _ = next(_records(self._file))
+        meta, content, _ = next(records(self._file))
         kind = "<f4" if self._frames else "<f8"
         values = np.frombuffer(content, kind).reshape(meta["shape"])
         return Measured(file, values.astype(np.float64), meta["error"])
@@ -141,8 +141,11 @@ def journal(out: Path, job: Job, names: Sequence[str]) -> Iterator[Journal]:
         book.close(finished=finished)
 
 
-def _records(file: io.FileIO) -> Iterator[tuple[dict[str, Any], bytes, int]]:
-    """Yield what each whole record from here on tells and holds, and where it ends."""
+def records(file: io.FileIO) -> Iterator[tuple[dict[str, Any], bytes, int]]:
+    """Yield what each whole record from here on tells and holds, and where it ends.
+
+    The first record of a journal tells of the job, every other one of a file.
+    """
     while True:
         head = file.read(_HEAD.size)
         if len(head) < _HEAD.size:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -34,21 +35,28 @@ def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`save` wrote.
+    """Read what :func:`save` wrote, even while a running training replaces it.
 
     Raises
     ------
     ModelError
-        If the file is damaged.
+        If there is no such file, or it is damaged.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})[_FACTS])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+        # At once: opened a second time, it may be another file, of the next step.
+        content = path.read_bytes()
+        return load_tensors(content), json.loads(_metadata(content)[_FACTS])
     except FileNotFoundError:
         raise ModelError(f"no checkpoint at {path}") from None
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise ModelError(f"{path} is damaged ({error}): delete it to start again") from None
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """The texts in a safetensors file, which begins with its header: length, then JSON."""
+    length = int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8 : 8 + length])
+    return dict(header["__metadata__"])
 
 
 def training_tensors(
