@@ -72,7 +72,7 @@ $(DEMO_ENV)/.ready: pyproject.toml constraints.txt $(SOURCES) | python
 $(TEST_ENV)/.ready: pyproject.toml constraints.txt | python
 	@echo "Preparing $(TEST_ENV) with $$("$(PYTHON)" --version) ..."
 	@test -x $(TEST_ENV)/bin/pip || "$(PYTHON)" -m venv $(TEST_ENV)
-	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,features,stream,serve,dev]'
+	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,features,tables,stream,serve,dev]'
 	@touch $@
 
 $(TEST_ENV)/.bench: $(TEST_ENV)/.ready

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "src" / "affekt"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = (
-    *("audio", "augment", "cli", "data", "evaluation", "runtime"),
+    *("audio", "augment", "batch", "cli", "data", "evaluation", "runtime"),
     *("config", "errors", "files", "labels"),
 )
 """What a base install must be able to import: neither torch nor any other extra."""
@@ -175,7 +175,7 @@ def test_no_corpus_audio_is_shipped() -> None:
 def test_every_tested_requirement_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    tested = ("train", "features", "serve", "stream", "mic", "dev", "opensmile")
+    tested = ("train", "features", "tables", "serve", "stream", "mic", "dev", "opensmile")
     wanted = [*project["dependencies"], *(one for name in tested for one in extras[name])]
     names = {re.split(r"[\[<>=!~; ]", requirement)[0].lower() for requirement in wanted}
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")

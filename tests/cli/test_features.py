@@ -174,7 +174,7 @@ def children_of(pid: int) -> list[int]:
 
 def records_in(journal: Path) -> int:
     """Return how many files are told of in whole; a run that is killed may leave a half record."""
-    from affekt.features.journal import records
+    from affekt.batch.journal import records
 
     if not journal.exists():
         return 0

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from affekt.cli._common import (
-    Format,
-    FormatOption,
-    ModelOption,
-    OutOption,
-    ThreadsOption,
-    log,
-    watched,
-    write_text,
-)
+from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched, write_text
 from affekt.cli._inputs import expand
-from affekt.errors import AudioError
+from affekt.cli._results import (
+    STDIN,
+    ResultFormat,
+    ResultFormatOption,
+    check_places,
+    chosen_format,
+    write_lines,
+    write_results,
+    writes_each,
+)
+from affekt.errors import AudioError, ConfigError
 from affekt.files import atomic_path
 from affekt.runtime import Model, Prediction, load_model
 from affekt.runtime.formats import Outcome
 
-STDIN = "-"
+PARQUET = ".parquet"
 
 
 def command(
@@ -40,7 +42,7 @@ def command(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Take the recordings in folders, too.")
     ] = False,
-    style: FormatOption = Format.table,
+    style: ResultFormatOption = None,
     out: OutOption = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="Also write a picture as one HTML file.")
@@ -48,6 +50,15 @@ def command(
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Also write a picture as PNG (needs matplotlib).")
     ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", "-j", min=0, help="Processes, one thread each; 0: as many as there are cores."
+        ),
+    ] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a run with this --out was interrupted.")
+    ] = False,
     threads: ThreadsOption = None,
 ) -> None:
     """Say which emotion each recording carries.
@@ -58,24 +69,96 @@ def command(
 
     Examples: affekt predict interview.wav;
     affekt predict *.wav --format json;
-    affekt predict folder --recursive --report report.html
+    affekt predict folder --recursive --report report.html;
+    affekt predict folder --recursive --jobs 4 --resume --out answers.parquet
     """
     sources = expand(files, recursive=recursive)
+    target = _Target(chosen_format(style, out), out, whole=style is None)
+    check_places(sources, target.style, out, report, plot)
+    if resume and not target.resumable:
+        raise ConfigError("--resume goes on with a file: say which with --out")
     if plot is not None:
         # Before the work, not after it, when the answer would be lost.
         import_module("affekt.runtime.formats.png").require_matplotlib()
+    if target.parquet:
+        import_module("affekt.runtime.formats.parquet").require_pyarrow()
     recogniser = load_model(model, threads=threads)
-    kept: list[Outcome] = []
-    outcomes = _watch(_judge(recogniser, sources, recursive), kept)
-    if style is Format.table and len(sources) == 1:
-        _write_single(outcomes, recogniser, out)
+    seen = _Seen(keep=report is not None or plot is not None)
+
+    def write(outcomes: Iterable[Outcome]) -> None:
+        explained = (_explained(outcome, recursive) for outcome in outcomes)
+        _write(seen.watch(explained), recogniser, sources, target)
+
+    if target.resumable and (resume or len(sources) > 1) and STDIN not in sources:
+        assert out is not None
+        from affekt.cli._batch import run_batch
+
+        run_batch(recogniser, model, sources, out, write, jobs=jobs, resume=resume)
     else:
-        _write(_lines(style, outcomes, recogniser, sources, out), out)
-    _draw(kept, recogniser, report, plot)
-    _close(kept, style)
+        write(_judge(recogniser, model, sources, jobs))
+    _draw(seen.outcomes, recogniser, report, plot)
+    seen.close()
 
 
-def _judge(model: Model, sources: Sequence[str], recursive: bool) -> Iterator[Outcome]:
+@dataclass(frozen=True)
+class _Target:
+    """Where the answers go, and how they are written there."""
+
+    style: ResultFormat
+    out: Path | None
+    whole: bool  # the name of the output decides, so that it may be Parquet
+
+    @property
+    def parquet(self) -> bool:
+        return self.whole and self.out is not None and self.out.suffix.lower() == PARQUET
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it is one file, beside which a journal may lie."""
+        if self.out is None or str(self.out) == STDIN or self.out.is_dir():
+            return False
+        return not writes_each(self.style, self.out)
+
+
+@dataclass
+class _Seen:
+    """What became of the recordings: all of it for pictures, else how many failed and why."""
+
+    keep: bool
+    outcomes: list[Outcome] = field(default_factory=list)
+    count: int = 0
+    errors: int = 0
+    last_error: str = ""
+
+    def watch(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        for outcome in outcomes:
+            self.count += 1
+            if outcome.error:
+                self.errors += 1
+                self.last_error = outcome.error
+            if self.keep:
+                self.outcomes.append(outcome)
+            yield outcome
+
+    def close(self) -> None:
+        """Tell of the errors: a line, and the exit status."""
+        if self.errors and self.count == 1:
+            raise AudioError(self.last_error)
+        if self.errors:
+            log(f"error: {self.errors} of {self.count} recordings could not be judged")
+            raise typer.Exit(1)
+
+
+def _judge(
+    model: Model, model_id: str | None, sources: Sequence[str], jobs: int
+) -> Iterator[Outcome]:
+    if jobs != 1 and len(sources) > 1 and STDIN not in sources:
+        from affekt.cli._batch import in_order
+        from affekt.runtime.batch import predict_files
+
+        files = list(dict.fromkeys(sources))
+        yield from in_order(sources, predict_files(files, model_id, jobs=jobs, model=model))
+        return
     opened: Iterable[Any] = (
         sys.stdin.buffer.read() if source == STDIN else Path(source) for source in sources
     )
@@ -85,50 +168,51 @@ def _judge(model: Model, sources: Sequence[str], recursive: bool) -> Iterator[Ou
         if isinstance(answer, Prediction):
             yield Outcome(source, prediction=answer)
         else:
-            yield Outcome(source, error=_explain(source, answer, recursive))
+            yield Outcome(source, error=" ".join(str(answer).split()))
 
 
-def _explain(source: str, error: AudioError, recursive: bool) -> str:
-    if Path(source).is_dir():
-        if recursive:
-            return f"{source}: this folder holds no recordings; name one that does"
-        return f"{source}: is a folder: add --recursive, or name its files ({source}/*.wav)"
-    return " ".join(str(error).split())
+def _explained(outcome: Outcome, recursive: bool) -> Outcome:
+    """Say of a folder what to do about it."""
+    source = outcome.file
+    if not outcome.error or not Path(source).is_dir():
+        return outcome
+    if recursive:
+        error = f"{source}: this folder holds no recordings; name one that does"
+    else:
+        error = f"{source}: is a folder: add --recursive, or name its files ({source}/*.wav)"
+    return Outcome(source, error=error)
 
 
-def _watch(outcomes: Iterable[Outcome], kept: list[Outcome]) -> Iterator[Outcome]:
-    """Pass outcomes on and keep them, for the pictures and the exit status."""
-    for outcome in outcomes:
-        kept.append(outcome)
-        yield outcome
+def _write(
+    outcomes: Iterator[Outcome], model: Model, sources: Sequence[str], target: _Target
+) -> None:
+    if target.parquet:
+        assert target.out is not None
+        with atomic_path(target.out) as partial:
+            parquet = import_module("affekt.runtime.formats.parquet")
+            parquet.write(outcomes, model.labels, partial)
+    elif target.style is not ResultFormat.table:
+        write_results(outcomes, model.labels, target.style, target.out)
+    else:
+        _write_table(outcomes, model, sources, target.out)
 
 
-def _write_single(outcomes: Iterator[Outcome], model: Model, out: Path | None) -> None:
-    """Write the table of one recording; its error is the command's error, not a row."""
-    outcome = next(outcomes)
-    if outcome.prediction is None:
-        raise AudioError(outcome.error)
-    _write(_lines(Format.table, [outcome], model, [outcome.file], out), out)
-
-
-def _lines(
-    style: Format,
-    outcomes: Iterable[Outcome],
-    model: Model,
-    sources: Sequence[str],
-    out: Path | None,
-) -> Iterator[str]:
-    module = import_module(f"affekt.runtime.formats.{style.value}")
-    if style is not Format.table:
-        written: Iterator[str] = module.lines(outcomes, model.labels)
-        return written
+def _write_table(
+    outcomes: Iterator[Outcome], model: Model, sources: Sequence[str], out: Path | None
+) -> None:
+    if len(sources) == 1:
+        outcome = next(outcomes)
+        if outcome.prediction is None:
+            # Its error is the command's error, not a row.
+            raise AudioError(outcome.error)
+        outcomes = iter([outcome])
+    module = import_module("affekt.runtime.formats.table")
     look = module.Style(
         file_width=min(50, max(4, *(len(source) for source in sources))),
         color=out is None and watched(),
         unicode=out is not None or _shows_blocks(),
     )
-    drawn: Iterator[str] = module.lines(outcomes, model.labels, look)
-    return drawn
+    write_lines(module.lines(outcomes, model.labels, look), out)
 
 
 def _shows_blocks() -> bool:
@@ -137,14 +221,6 @@ def _shows_blocks() -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _write(lines: Iterator[str], out: Path | None) -> None:
-    if out is None or str(out) == STDIN:
-        for line in lines:
-            typer.echo(line)
-    else:
-        write_text("".join(f"{line}\n" for line in lines), out)
 
 
 def _draw(
@@ -161,13 +237,3 @@ def _draw(
         with atomic_path(plot) as partial:
             png.draw(outcomes, model.config, partial)
         log(f"plot: {plot}")
-
-
-def _close(outcomes: Sequence[Outcome], style: Format) -> None:
-    failed = [outcome for outcome in outcomes if outcome.error]
-    if not failed:
-        return
-    if len(outcomes) == 1:
-        raise AudioError(failed[0].error)
-    log(f"error: {len(failed)} of {len(outcomes)} recordings could not be judged")
-    raise typer.Exit(1)

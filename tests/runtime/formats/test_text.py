@@ -11,6 +11,7 @@ from affekt.runtime import Prediction
 from affekt.runtime.formats import Outcome, table
 from affekt.runtime.formats import csv as csv_format
 from affekt.runtime.formats import json as json_format
+from affekt.runtime.formats.text import QUALITY_COLUMNS
 
 LABELS = ("angry", "happy", "sad")
 
@@ -42,6 +43,7 @@ def test_json_lines() -> None:
         "confidence": 0.75,
         "scores": {"angry": 0.05, "happy": 0.75, "sad": 0.2},
         "duration": 2.5,
+        "quality": {},
         "warnings": ["short: 0.30 s", 'said "loud"'],
     }
     assert second == {"file": "bad.wav", "error": "bad.wav: it is empty"}
@@ -50,9 +52,8 @@ def test_json_lines() -> None:
 def test_csv_is_read_back() -> None:
     text = "\n".join(csv_format.lines(OUTCOMES, LABELS))
     first, second = csv.DictReader(io.StringIO(text))
-    assert list(first) == (
-        ["file", "label", "confidence", "duration", "angry", "happy", "sad", "warnings", "error"]
-    )
+    answer = ["file", "label", "confidence", "duration", "angry", "happy", "sad"]
+    assert list(first) == [*answer, *QUALITY_COLUMNS, "warnings", "error"]
     assert first["file"] == "grün, a.wav"
     assert float(first["confidence"]) == 0.75
     assert float(first["sad"]) == 0.2

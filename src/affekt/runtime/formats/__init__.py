@@ -57,3 +57,20 @@ class Track:
     error: str = ""
     quality: AudioQuality | None = None
     warnings: tuple[str, ...] = ()
+
+
+def as_track(result: Track | Outcome) -> Track:
+    """Return a prediction as the time line of one segment over the whole recording."""
+    if isinstance(result, Track):
+        return result
+    answer = result.prediction
+    if answer is None:
+        return Track(result.file, error=result.error)
+    segment = Segment(0.0, answer.duration, answer.label, answer.confidence, answer.scores)
+    return Track(
+        file=result.file,
+        segments=(segment,),
+        duration=answer.duration,
+        quality=answer.quality,
+        warnings=answer.warnings,
+    )

@@ -1,4 +1,4 @@
-"""Predictions as CSV: a header, then one row per recording, errors among them."""
+"""Answers as CSV: a header, then one row per recording or per segment, errors among them."""
 
 from __future__ import annotations
 
@@ -6,27 +6,67 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from affekt.runtime.formats import Outcome
+from affekt.runtime.formats import Outcome, Track
+from affekt.runtime.formats.text import QUALITY_COLUMNS, joined, quality_fields
+
+COMMA = ","
 
 
-def lines(outcomes: Iterable[Outcome], labels: Sequence[str]) -> Iterator[str]:
+def lines(
+    outcomes: Iterable[Outcome], labels: Sequence[str], delimiter: str = COMMA
+) -> Iterator[str]:
     """Yield the header, then one row for each recording.
 
-    The columns are ``file, label, confidence, duration``, the probability of each emotion,
-    ``warnings`` (joined by ``"; "``) and ``error``; what does not apply is empty.
+    The columns are ``file, label, confidence, duration``, the probability of each emotion, the
+    measures of `QUALITY_COLUMNS`, ``warnings`` (joined by ``"; "``) and
+    ``error``; what does not apply is empty.
     """
-    yield _row(["file", "label", "confidence", "duration", *labels, "warnings", "error"])
+    names = ["file", "label", "confidence", "duration", *labels, *QUALITY_COLUMNS]
+    names += ["warnings", "error"]
+    yield _row(names, delimiter)
     for outcome in outcomes:
+        cells = dict.fromkeys(names, "") | {"file": outcome.file, "error": outcome.error}
         answer = outcome.prediction
-        if answer is None:
-            yield _row([outcome.file, *[""] * (len(labels) + 4), outcome.error])
-            continue
-        numbers = [answer.confidence, answer.duration, *(answer.scores[name] for name in labels)]
-        cells = [f"{number:.6f}" for number in numbers]
-        yield _row([outcome.file, answer.label, *cells, "; ".join(answer.warnings), ""])
+        if answer is not None:
+            cells |= {"label": answer.label, "warnings": joined(answer.warnings)}
+            numbers = {"confidence": answer.confidence, "duration": answer.duration}
+            numbers |= {name: answer.scores[name] for name in labels}
+            cells |= _numbers(numbers) | _numbers(quality_fields(answer.quality))
+        yield _row([cells[name] for name in names], delimiter)
 
 
-def _row(cells: Sequence[str]) -> str:
+def track_lines(
+    tracks: Iterable[Track], labels: Sequence[str], delimiter: str = COMMA
+) -> Iterator[str]:
+    """Yield the header, then one row for each segment; a recording without any has one, too.
+
+    The columns are ``file, start, end, label, confidence, intensity``, the probability of each
+    emotion, the measures of the recording, ``warnings`` and ``error``.
+    """
+    names = ["file", "start", "end", "label", "confidence", "intensity", *labels]
+    names += [*QUALITY_COLUMNS, "warnings", "error"]
+    yield _row(names, delimiter)
+    for track in tracks:
+        empty = dict.fromkeys(names, "") | {"file": track.file}
+        empty |= _numbers(quality_fields(track.quality))
+        for segment in track.segments:
+            doubts = dict.fromkeys((*segment.warnings, *track.warnings))
+            cells = empty | {"label": segment.label, "warnings": joined(tuple(doubts))}
+            times = {"start": segment.start, "end": segment.end}
+            cells |= _numbers({**times, "confidence": segment.confidence})
+            cells |= _numbers({"intensity": segment.intensity})
+            cells |= _numbers({name: segment.scores[name] for name in labels})
+            yield _row([cells[name] for name in names], delimiter)
+        if track.error or not track.segments:
+            cells = empty | {"warnings": joined(track.warnings), "error": track.error}
+            yield _row([cells[name] for name in names], delimiter)
+
+
+def _numbers(values: dict[str, float] | dict[str, float | None]) -> dict[str, str]:
+    return {name: "" if value is None else f"{value:.6f}" for name, value in values.items()}
+
+
+def _row(cells: Sequence[str], delimiter: str) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
+    csv.writer(text, delimiter=delimiter, lineterminator="").writerow(cells)
     return text.getvalue()

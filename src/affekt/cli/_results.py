@@ -1,0 +1,169 @@
+"""How `predict` and `timeline` write their answers: which format, where, and whether it can."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affekt.cli._common import write_text
+from affekt.errors import ConfigError
+from affekt.files import atomic_path
+from affekt.runtime.formats import Outcome, Track
+from affekt.runtime.formats.registry import FORMATS, holding_several, text_lines
+
+STDIN = "-"
+
+
+class ResultFormat(str, Enum):
+    """How answers are written: for people, or as one of `affekt.runtime.formats.registry`."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    tsv = "tsv"
+    srt = "srt"
+    vtt = "vtt"
+    audacity = "audacity"
+    textgrid = "textgrid"
+    rttm = "rttm"
+    eaf = "eaf"
+    label_studio = "label-studio"
+    hf = "hf"
+
+
+ResultFormatOption = Annotated[
+    ResultFormat | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="For people (table), or for machines (json: one object a line); default: what the "
+        "name of --out says, else table.",
+        show_default=False,
+    ),
+]
+
+_SUFFIXES = {
+    ".json": ResultFormat.json,
+    ".jsonl": ResultFormat.json,
+    ".csv": ResultFormat.csv,
+    ".tsv": ResultFormat.tsv,
+    ".srt": ResultFormat.srt,
+    ".vtt": ResultFormat.vtt,
+    ".textgrid": ResultFormat.textgrid,
+    ".rttm": ResultFormat.rttm,
+    ".eaf": ResultFormat.eaf,
+}
+"""Endings that name one format; Audacity's and others' are shared with too much else."""
+
+
+def chosen_format(style: ResultFormat | None, out: Path | None) -> ResultFormat:
+    """Return the format that is meant: what was said, else what the name of the output says."""
+    if style is not None:
+        return style
+    if out is None:
+        return ResultFormat.table
+    return _SUFFIXES.get(out.suffix.lower(), ResultFormat.table)
+
+
+def check_places(
+    sources: Sequence[str], style: ResultFormat, out: Path | None, *pictures: Path | None
+) -> None:
+    """Refuse, before the work, what could not be written after it.
+
+    Raises
+    ------
+    ConfigError
+        If an output is one of the recordings, or a folder, or the format cannot hold the
+        recordings.
+    """
+    for place in (out, *pictures):
+        if place is None or str(place) == STDIN:
+            continue
+        for source in sources:
+            if source != STDIN and _same(place, Path(source)):
+                raise ConfigError(f"{place} is one of the recordings: write to another file")
+        if place.is_dir() and (place is not out or not _one_each(style)):
+            raise ConfigError(f"{place} is a folder: name a file to write")
+    if len(sources) > 1 and _one_each(style) and not writes_each(style, out):
+        raise ConfigError(
+            f"{style.value} holds one recording a file, and here are {len(sources)}: name a "
+            f"folder for them (--out folder/), or choose {', '.join(holding_several())}"
+        )
+
+
+def writes_each(style: ResultFormat, out: Path | None) -> bool:
+    """Tell whether an output means a folder with a file for each recording."""
+    return out is not None and _one_each(style) and (out.is_dir() or out.suffix == "")
+
+
+def write_results(
+    results: Iterable[Track | Outcome],
+    labels: Sequence[str],
+    style: ResultFormat,
+    out: Path | None,
+) -> None:
+    """Write results to stdout as they come, to a file whole or not at all, or to a folder.
+
+    Parameters
+    ----------
+    results : iterable of Track or Outcome
+    labels : sequence of str
+        The emotions of the model.
+    style : ResultFormat
+        Any but ``table``.
+    out : Path, optional
+        Stdout when None or ``-``.
+    """
+    if out is not None and writes_each(style, out):
+        _write_each(results, labels, style, out)
+        return
+    write_lines(text_lines(style.value, results, labels), out)
+
+
+def write_lines(lines: Iterator[str], out: Path | None) -> None:
+    """Write lines to stdout as they come, or to a file whole or not at all."""
+    if out is None or str(out) == STDIN:
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        return
+    with (
+        atomic_path(out) as partial,
+        partial.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream,
+    ):
+        stream.writelines(f"{line}\n" for line in lines)
+
+
+def _write_each(
+    results: Iterable[Track | Outcome], labels: Sequence[str], style: ResultFormat, folder: Path
+) -> None:
+    """Write each recording to a file of its own, named after it; two of a name are numbered."""
+    suffix = FORMATS[style.value].suffix
+    taken: set[str] = set()
+    for result in results:
+        if isinstance(result, Outcome) and result.error:
+            continue  # it is told on stderr, and by the exit status
+        stem = "stdin" if result.file == STDIN else Path(result.file).stem
+        name, number = stem, 2
+        while name.lower() in taken:
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name.lower())
+        lines = text_lines(style.value, [result], labels)
+        write_text("".join(f"{line}\n" for line in lines), folder / f"{name}{suffix}")
+
+
+def _one_each(style: ResultFormat) -> bool:
+    return style is not ResultFormat.table and not FORMATS[style.value].several
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them does not exist
+        return False
