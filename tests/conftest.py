@@ -63,3 +63,15 @@ def chromium() -> Iterator[Browser]:
 
     with open_browser() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def engine() -> Path:
+    """Folder of the engine that runs models in browsers; skips where npm cannot fetch it."""
+    from affekt.errors import ModelError
+    from affekt.runtime.browser import fetch_browser_runtime
+
+    try:
+        return fetch_browser_runtime()
+    except ModelError as error:
+        pytest.skip(str(error))

@@ -106,6 +106,7 @@ class Target:
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "onnx": Target("affekt.export.onnx_target", "a model directory for ONNX Runtime"),
+        "web": Target("affekt.export.web_target", "a folder for browsers: page, module, engine"),
     }
 )
 

@@ -1,0 +1,157 @@
+/** Probability of every emotion, by name; they sum to 1. */
+export type Scores = Record<string, number>;
+
+/** What is heard in a whole recording. */
+export interface Prediction {
+  /** The most probable emotion. */
+  label: string;
+  /** Its calibrated probability, from 0 to 1. */
+  confidence: number;
+  scores: Scores;
+  /** In seconds. */
+  duration: number;
+  /** What makes the answer less sure: clipped, very quiet, short, long. */
+  warnings: string[];
+}
+
+/** What is heard in one window. Times are in seconds from the beginning. */
+export interface Measurement {
+  start: number;
+  end: number;
+  label: string;
+  confidence: number;
+  scores: Scores;
+}
+
+/** A stretch that carries one emotion, or `"uncertain"`. Times are in seconds. */
+export interface Segment extends Measurement {}
+
+export interface Heard {
+  /** The windows that became known. */
+  measurements: Measurement[];
+  /** The segments that became final. */
+  segments: Segment[];
+}
+
+export interface StreamOptions {
+  /** Seconds that one answer is about; 3 by default. */
+  window?: number;
+  /** Seconds from one answer to the next; 0.5 by default. */
+  hop?: number;
+  /** Seconds around each answer that are averaged before it is labelled; 0 by default. */
+  smoothing?: number;
+  /** Seconds; a shorter stretch joins the one before it; 1 by default. */
+  minDuration?: number;
+  /** Seconds; a pause up to this long does not end a segment; 1 by default. */
+  maxPause?: number;
+  /** Probability below which no emotion is named; the model's by default. */
+  threshold?: number;
+  /** Rate of the samples that are pushed, in Hz; the model's by default. */
+  sampleRate?: number;
+}
+
+export interface Recording {
+  channels: Float32Array[];
+  /** In Hz. */
+  sampleRate: number;
+}
+
+export interface Quality {
+  /** In seconds. */
+  duration: number;
+  /** In dB relative to full scale. */
+  peak: number;
+  /** Root mean square, in dB relative to full scale. */
+  rms: number;
+  /** Share of the samples at full scale, from 0 to 1. */
+  clipped: number;
+  silent: boolean;
+}
+
+/** A file as the browser has it, what `decode` gave, or mono samples (then with their rate). */
+export type Source = Blob | ArrayBuffer | Uint8Array | AudioBuffer | Recording | Float32Array;
+
+/** What was wrong, where, and what to do, in one line that may be shown to a person. */
+export class AffektError extends Error {}
+
+/**
+ * Load a model directory of affekt.
+ * @param url where `config.json` and `model.onnx` lie
+ * @param options.runtime where the files of onnxruntime-web lie; `../runtime/` from this module
+ *   by default
+ * @param options.headers for the requests, such as a key
+ * @throws AffektError
+ */
+export function loadModel(
+  url: string | URL,
+  options?: { runtime?: string | URL; headers?: Record<string, string> },
+): Promise<Model>;
+
+/** A speech emotion recogniser; made by `loadModel`. */
+export class Model {
+  private constructor();
+  /** What the model says about itself: the contents of `config.json`. */
+  readonly config: Record<string, unknown>;
+  /** The emotions it knows, in the order of its outputs. */
+  readonly labels: string[];
+  /** The rate it listens at, in Hz. */
+  readonly sampleRate: number;
+  /** Probability below which a time line names no emotion. */
+  readonly threshold: number;
+  /** Say which emotion one recording carries; samples come with their rate, in Hz. */
+  predict(samples: Float32Array, sampleRate: number): Promise<Prediction>;
+  predict(source: Exclude<Source, Float32Array>): Promise<Prediction>;
+  /** Say what is heard when; `onProgress` is told the share that is done. */
+  timeline(
+    source: Source,
+    options?: StreamOptions & { onProgress?: (done: number) => void },
+  ): Promise<Heard>;
+  /** Listen to sound as it comes. */
+  stream(options?: StreamOptions): Stream;
+  /** Probability of every emotion in mono samples at the model's rate, in the order of `labels`. */
+  probabilities(samples: Float32Array): Promise<Float32Array>;
+}
+
+export const STREAM_OPTIONS: Readonly<Required<Omit<StreamOptions, "sampleRate">>>;
+
+/** One voice, or one recording, as it comes; made by `model.stream()`. */
+export class Stream {
+  private constructor();
+  readonly options: Required<StreamOptions>;
+  /** Seconds that were heard. */
+  readonly duration: number;
+  /** The segment that is not final yet, as it stands. */
+  readonly open: Segment | null;
+  /** Hear more mono samples, any number of them. */
+  push(samples: Float32Array): Promise<Heard>;
+  /** End the stream: the rest, and the segments that were still open. */
+  flush(): Promise<Heard>;
+}
+
+/** The microphone as mono samples at a rate of your choice. */
+export class Microphone {
+  /** Ask for the microphone and begin to listen; pieces come about 20 times a second. */
+  start(
+    onSamples: (samples: Float32Array) => void,
+    options?: { sampleRate?: number; onEnd?: () => void },
+  ): Promise<void>;
+  /** Stop listening and give the microphone back. */
+  stop(): Promise<void>;
+}
+
+/** Decode a file as it is: all channels, its own rate. */
+export function decode(source: Blob | ArrayBuffer | Uint8Array): Promise<Recording>;
+/** Mix channels by their mean and change the rate. */
+export function toMono(recording: Recording, sampleRate: number): Float32Array;
+/** Measure level, clipping and silence. */
+export function measureQuality(recording: Recording): Quality;
+
+/** Change the sample rate of a whole recording. */
+export function resample(samples: Float32Array, from: number, to: number): Float32Array;
+
+/** A stream of samples at one rate becomes the same stream at another. */
+export class Resampler {
+  constructor(from: number, to: number);
+  push(samples: Float32Array): Float32Array;
+  flush(): Float32Array;
+}

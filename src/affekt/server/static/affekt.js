@@ -1,0 +1,185 @@
+// Emotion in speech, in the browser: the model that affekt's Python runs, with the same answers.
+//
+//   import { loadModel } from "./static/affekt.js";
+//   const model = await loadModel("models/default/");
+//   const { label, confidence, scores } = await model.predict(file);
+//
+// Nothing is sent anywhere: the model and the engine are fetched once, the sound stays here.
+
+import { checked, decode, doubts, fromAudioBuffer, measureQuality, toMono } from "./audio.js";
+import { AffektError } from "./errors.js";
+import { Graph, loadEngine } from "./engine.js";
+import { RerunJudge, Stream } from "./stream.js";
+
+export { AffektError } from "./errors.js";
+export { decode, measureQuality, toMono } from "./audio.js";
+export { Microphone } from "./microphone.js";
+export { Resampler, resample } from "./resample.js";
+export { STREAM_OPTIONS, Stream } from "./stream.js";
+
+const FORMAT_VERSION = 1;
+const BLOCK = 10; // seconds of a recording that are heard at once
+
+/**
+ * Load a model directory of affekt.
+ * @param {string | URL} url where `config.json` and `model.onnx` lie
+ * @param {{runtime?: string | URL, headers?: Record<string, string>}} [options] where the files of
+ *   onnxruntime-web lie (beside this module's folder, in `runtime/`, by default), and headers for
+ *   the requests, such as a key
+ * @returns {Promise<Model>}
+ */
+export async function loadModel(url, options = {}) {
+  const base = new URL(String(url).replace(/\/?$/, "/"), document.baseURI);
+  const headers = options.headers ?? {};
+  const config = readConfig(await (await fetched(new URL("config.json", base), headers)).text());
+  const engine = await loadEngine(options.runtime ?? new URL("../runtime/", import.meta.url));
+  const response = await fetched(new URL("model.onnx", base), headers);
+  return new Model(config, await Graph.open(engine, await response.arrayBuffer()));
+}
+
+/** A speech emotion recogniser; made by {@link loadModel}. */
+export class Model {
+  #graph;
+
+  constructor(config, graph) {
+    /** What the model says about itself: the contents of `config.json`. */
+    this.config = config;
+    /** The emotions it knows, in the order of its outputs. */
+    this.labels = Object.keys(config.id2label)
+      .sort((a, b) => a - b)
+      .map((index) => config.id2label[index]);
+    /** The rate it listens at, in Hz. */
+    this.sampleRate = config.sample_rate;
+    /** Probability below which a time line names no emotion. */
+    this.threshold = config.threshold ?? 0;
+    this.#graph = graph;
+  }
+
+  /**
+   * Say which emotion one recording carries.
+   * @param {Blob | ArrayBuffer | ArrayBufferView | AudioBuffer | Recording | Float32Array} source
+   *   a file, what {@link decode} gave, or mono samples
+   * @param {number} [sampleRate] of samples, in Hz: samples without their rate are refused
+   * @returns {Promise<Prediction>}
+   */
+  async predict(source, sampleRate) {
+    const recording = await toRecording(source, sampleRate);
+    const quality = measureQuality(recording);
+    this.#refuse(quality);
+    const scores = await this.probabilities(toMono(recording, this.sampleRate));
+    return { ...this.named(scores), duration: quality.duration, warnings: doubts(quality) };
+  }
+
+  /**
+   * Probability of every emotion in mono samples at the model's rate.
+   * @param {Float32Array} samples
+   * @returns {Promise<Float32Array>} in the order of `labels`
+   */
+  async probabilities(samples) {
+    const { probabilities } = await this.#graph.run({ waveform: [samples, [1, samples.length]] });
+    return probabilities;
+  }
+
+  /**
+   * Say what is heard when in one recording.
+   * @param {Blob | ArrayBuffer | ArrayBufferView | AudioBuffer | Recording | Float32Array} source
+   *   as above
+   * @param {StreamOptions & {onProgress?: (done: number) => void}} [options] `sampleRate` of
+   *   samples; `onProgress` is told the share that is done, from 0 to 1
+   * @returns {Promise<{measurements: Measurement[], segments: Segment[]}>}
+   */
+  async timeline(source, { sampleRate, onProgress = () => {}, ...options } = {}) {
+    const samples = toMono(await toRecording(source, sampleRate), this.sampleRate);
+    const stream = this.stream(options);
+    const found = { measurements: [], segments: [] };
+    const piece = BLOCK * this.sampleRate;
+    const collect = ({ measurements, segments }) => {
+      found.measurements.push(...measurements);
+      found.segments.push(...segments);
+    };
+    for (let at = 0; at < samples.length; at += piece) {
+      collect(await stream.push(samples.slice(at, at + piece)));
+      onProgress(Math.min(1, (at + piece) / samples.length));
+    }
+    collect(await stream.flush());
+    return found;
+  }
+
+  /**
+   * Listen to sound as it comes.
+   * @param {StreamOptions} [options]
+   * @returns {Stream}
+   */
+  stream(options = {}) {
+    return new Stream(this, options);
+  }
+
+  /** What answers for the windows of one stream. */
+  judge(step) {
+    return new RerunJudge(this, step);
+  }
+
+  /** Give probabilities their names: `{label, confidence, scores}`. */
+  named(probabilities) {
+    const scores = Object.fromEntries(this.labels.map((name, i) => [name, probabilities[i]]));
+    const label = this.labels.reduce((a, b) => (scores[b] > scores[a] ? b : a));
+    return { label, confidence: scores[label], scores };
+  }
+
+  #refuse({ duration, silent, peak }) {
+    const shortest = this.config.minimum_duration ?? 0;
+    if (duration < shortest) {
+      throw new AffektError(
+        `the recording is too short: ${duration.toPrecision(2)} s, the model needs ${shortest} s`,
+      );
+    }
+    if (silent) {
+      throw new AffektError(
+        `the recording is silent, nothing to hear (peak ${peak.toFixed(0)} dBFS): ` +
+          "check the microphone and the file",
+      );
+    }
+  }
+}
+
+/** Any source as `{channels, sampleRate}`. */
+async function toRecording(source, sampleRate) {
+  if (source?.channels) return checked(source);
+  if (typeof AudioBuffer !== "undefined" && source instanceof AudioBuffer) {
+    return checked(fromAudioBuffer(source));
+  }
+  if (!(source instanceof Float32Array)) return decode(source);
+  if (sampleRate === undefined) {
+    throw new AffektError("samples need their rate: predict(samples, sampleRate)");
+  }
+  return checked({ channels: [source], sampleRate });
+}
+
+function readConfig(text) {
+  let config;
+  try {
+    config = JSON.parse(text);
+  } catch {
+    throw new AffektError("config.json of the model is damaged: export the model again");
+  }
+  if (!(config.format_version <= FORMAT_VERSION)) {
+    throw new AffektError(
+      `the model has format ${config.format_version}, this module reads ${FORMAT_VERSION}: ` +
+        "update affekt",
+    );
+  }
+  return config;
+}
+
+async function fetched(url, headers) {
+  let response;
+  try {
+    response = await fetch(url, { headers });
+  } catch {
+    throw new AffektError(`cannot reach ${url.href}: check the connection`);
+  }
+  if (!response.ok) {
+    throw new AffektError(`cannot load ${url.href}: the server answered ${response.status}`);
+  }
+  return response;
+}

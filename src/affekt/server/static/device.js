@@ -1,0 +1,43 @@
+// The ear on this device: the model runs in the browser.
+
+import { decode, loadModel } from "./affekt.js";
+
+/** Hears with a model that the browser has loaded. */
+export class DeviceEar {
+  #loading = new Map(); // name of a model to the promise of it
+
+  /** @param {() => Record<string, string>} headers for requests to the own host, such as a key */
+  constructor(headers) {
+    this.headers = headers;
+  }
+
+  /** Load a model, once. */
+  model(name) {
+    if (!this.#loading.has(name)) {
+      const loading = loadModel(`models/${name}/`, { runtime: "runtime/", headers: this.headers() });
+      this.#loading.set(name, loading);
+      loading.catch(() => this.#loading.delete(name)); // a later try may go well
+    }
+    return this.#loading.get(name);
+  }
+
+  /** Hear a whole recording. */
+  async hear(name, file, onProgress) {
+    const model = await this.model(name);
+    const recording = await decode(file);
+    const answer = await model.predict(recording);
+    const found = await model.timeline(recording, { onProgress });
+    return { ...answer, ...found };
+  }
+
+  /** Begin to hear live; what becomes known is told to `tell`. */
+  async open(name, tell) {
+    const model = await this.model(name);
+    const stream = model.stream();
+    return {
+      sampleRate: model.sampleRate,
+      push: async (samples) => tell(await stream.push(samples)),
+      close: async () => tell(await stream.flush()),
+    };
+  }
+}

@@ -1,0 +1,191 @@
+// Parts of the page that show something: the answer, the input level, the table of segments.
+
+import { dbfs } from "./audio.js";
+import { clock, faceOf, percent } from "./emotions.js";
+
+const $ = (id) => document.getElementById(id);
+const SPEAK = 3000; // ms between two announcements, so that a screen reader may keep up
+const CLIPPED = 0.99; // of full scale
+const QUIET = -50; // dBFS
+const SILENT = -60; // dBFS
+const MEMORY = 40; // pieces of sound, about two seconds, that hints look back on
+
+/** The emotion that is heard, with the probability of each. */
+export class Answer {
+  words = "nothing yet";
+  #rows = new Map();
+  #spoken = 0;
+
+  /** Forget what was there; know which emotions there are. */
+  clear(labels) {
+    this.#rows.clear();
+    $("bars").replaceChildren(
+      ...labels.map((label) => {
+        const row = document.createElement("li");
+        const [name, value] = ["span", "span"].map((tag) => document.createElement(tag));
+        const line = document.createElement("div");
+        const bar = document.createElement("div");
+        name.textContent = label;
+        value.className = "number";
+        line.className = "line";
+        bar.style.background = `var(--${label}, var(--accent))`;
+        line.append(bar);
+        row.append(faceOf(label), name, line, value);
+        this.#rows.set(label, { row, bar, value });
+        return row;
+      }),
+    );
+    this.warn([]);
+    this.wait("Listen, or choose a recording.");
+  }
+
+  /** Show that nothing is known yet, and what to do. */
+  wait(text) {
+    $("face").replaceChildren(faceOf("none"));
+    $("label").textContent = "Nothing yet";
+    $("sure").textContent = text;
+    for (const { row, bar, value } of this.#rows.values()) {
+      row.classList.remove("first");
+      bar.style.width = "0";
+      value.textContent = "–";
+    }
+  }
+
+  /** Show an answer, and what it is about. */
+  show({ label, confidence, scores }, about, speak = false) {
+    const changed = $("label").textContent !== label;
+    $("label").textContent = label;
+    $("sure").textContent = `${percent(confidence)} probable. ${about}`;
+    this.words = `${label}, ${percent(confidence)} probable`;
+    if (changed) $("face").replaceChildren(faceOf(label));
+    for (const [name, { row, bar, value }] of this.#rows) {
+      row.classList.toggle("first", name === label);
+      bar.style.width = `${100 * scores[name]}%`;
+      value.textContent = percent(scores[name]);
+    }
+    if (speak && changed && performance.now() - this.#spoken > SPEAK) this.announce(this.words);
+  }
+
+  /** Say something to a screen reader. */
+  announce(text) {
+    this.#spoken = performance.now();
+    $("announce").textContent = text;
+  }
+
+  /** Show what makes the answer less sure. */
+  warn(warnings) {
+    $("warnings").replaceChildren(
+      ...warnings.map((text) => {
+        const line = document.createElement("li");
+        line.textContent = text;
+        return line;
+      }),
+    );
+  }
+}
+
+/** The level of what comes in, and what to do about it. */
+export class Level {
+  #recent = [];
+
+  /** Hear a piece from the microphone. */
+  hear(samples) {
+    const [peak, rms] = measured(samples);
+    this.#recent.push([peak, rms]);
+    if (this.#recent.length > MEMORY) this.#recent.shift();
+    this.#draw(rms, peak);
+    $("hint").textContent = this.#hint();
+  }
+
+  /** Show the level of a whole recording. */
+  show(samples) {
+    const [peak, rms] = measured(samples);
+    this.#draw(rms, peak);
+    $("hint").textContent = "";
+  }
+
+  /** Nothing comes in. */
+  rest() {
+    this.#recent = [];
+    this.#draw(-120, -120);
+    $("level-text").textContent = "–";
+    $("level").setAttribute("aria-valuetext", "no input");
+    $("hint").textContent = "";
+  }
+
+  #draw(rms, peak) {
+    const shown = Math.max(-60, Math.min(0, rms));
+    const meter = $("level");
+    meter.classList.toggle("loud", peak >= dbfs(CLIPPED));
+    meter.querySelector(".fill").style.width = `${(100 * (shown + 60)) / 60}%`;
+    meter.setAttribute("aria-valuenow", shown.toFixed(0));
+    meter.setAttribute("aria-valuetext", `${rms.toFixed(0)} decibels`);
+    $("level-text").textContent = `${rms.toFixed(0)} dB`;
+  }
+
+  #hint() {
+    if (this.#recent.length < MEMORY) return "";
+    const peak = Math.max(...this.#recent.map(([most]) => most));
+    const loudest = Math.max(...this.#recent.map(([, rms]) => rms));
+    if (peak < SILENT) return "No sound arrives: is the microphone muted?";
+    if (peak >= dbfs(CLIPPED)) return "Too loud, it clips: move away, or turn the microphone down.";
+    if (loudest < QUIET) return "Very quiet: come closer, or turn the microphone up.";
+    return "";
+  }
+}
+
+/** The segments as a table; pressing a time plays from there. */
+export class Table {
+  #segments = [];
+
+  constructor(onTime) {
+    this.onTime = onTime;
+  }
+
+  clear() {
+    this.show([], false);
+  }
+
+  show(segments, playable) {
+    this.#segments = segments;
+    const rows = segments.map(({ start, end, label, confidence }) => {
+      const row = document.createElement("tr");
+      const cells = [clock(start), clock(end), label, percent(confidence)].map((text) => {
+        const cell = document.createElement("td");
+        cell.textContent = text;
+        return cell;
+      });
+      if (playable) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = clock(start);
+        button.setAttribute("aria-label", `Play from ${clock(start)}`);
+        button.addEventListener("click", () => this.onTime(start));
+        cells[0].replaceChildren(button);
+      }
+      cells[2].prepend(faceOf(label));
+      row.append(...cells);
+      return row;
+    });
+    document.querySelector("#segments tbody").replaceChildren(...rows);
+  }
+
+  /** Show which segment a time lies in. */
+  mark(time) {
+    [...document.querySelectorAll("#segments tbody tr")].forEach((row, i) => {
+      const { start, end } = this.#segments[i];
+      row.classList.toggle("now", time >= start && time < end);
+    });
+  }
+}
+
+/** Peak and root mean square, in dB relative to full scale. */
+function measured(samples) {
+  let peak = 0;
+  let energy = 0;
+  for (const sample of samples) {
+    peak = Math.max(peak, Math.abs(sample));
+    energy += sample * sample;
+  }
+  return [dbfs(peak), dbfs(Math.sqrt(energy / samples.length))];
+}

@@ -1,0 +1,232 @@
+// Windows over a stream: what the model says of each, as soon as all of it was heard.
+// The windows lie where affekt's Python lays them, so that both draw the same time line.
+
+import { AffektError } from "./errors.js";
+import { Resampler } from "./resample.js";
+import { Segmenter } from "./segmenter.js";
+
+const FALLBACK_STEP = 0.05; // seconds; the grid of models whose encoder cannot stream
+const SILENT_PEAK = 0.001; // -60 dBFS: below it nothing can be heard
+const BREATH = 40; // ms of work, after which the page may draw
+
+export const STREAM_OPTIONS = {
+  window: 3, // seconds that one answer is about
+  hop: 0.5, // seconds from one answer to the next
+  smoothing: 0, // seconds around each answer that are averaged before it is labelled
+  minDuration: 1, // seconds; a shorter stretch joins the one before it
+  maxPause: 1, // seconds; a pause up to this long does not end a segment
+  threshold: 0, // probability below which no emotion is named
+};
+
+/** One voice, or one recording, as it comes; made by `model.stream()`. */
+export class Stream {
+  #model;
+  #judge;
+  #grid;
+  #loud = []; // per step that is kept: whether it can be heard
+  #firstLoud = 0;
+  #heard = 0; // samples
+  #next = 0; // index of the next cell
+  #held = new Float32Array(0); // samples of the step that is not complete
+  #segmenter;
+  #resampler;
+  #turn = Promise.resolve();
+  #ended = false;
+
+  constructor(model, options = {}) {
+    const rate = model.sampleRate;
+    this.#model = model;
+    this.options = checkedOptions({ threshold: model.threshold, ...options }, rate);
+    this.#judge = model.judge(Math.round(FALLBACK_STEP * rate));
+    this.#grid = layGrid(this.options, this.#judge.step, rate);
+    const hop = (this.#grid.hop * this.#judge.step) / rate;
+    this.#segmenter = new Segmenter(model.labels, this.options, hop);
+    const own = this.options.sampleRate;
+    this.#resampler = own === rate ? null : new Resampler(own, rate);
+  }
+
+  /**
+   * Hear more sound.
+   * @param {Float32Array} samples the next ones, mono, any number of them
+   * @returns {Promise<{measurements: Measurement[], segments: Segment[]}>} the windows that became
+   *   known, and the segments that became final
+   */
+  push(samples) {
+    if (this.#ended) return Promise.reject(new AffektError("the stream has ended: make a new one"));
+    return this.#inTurn(() => this.#take(this.#resampler?.push(samples) ?? samples, false));
+  }
+
+  /** End the stream: the rest, and the segments that were still open. */
+  flush() {
+    if (this.#ended) return Promise.resolve({ measurements: [], segments: [] });
+    this.#ended = true;
+    return this.#inTurn(async () => {
+      const rest = this.#resampler?.flush() ?? new Float32Array(0);
+      const { measurements, segments } = await this.#take(rest, true);
+      return { measurements, segments: [...segments, ...this.#segmenter.flush()] };
+    });
+  }
+
+  /** The segment that is not final yet, as it stands; null where nothing is open. */
+  get open() {
+    return this.#segmenter.open;
+  }
+
+  /** Seconds that were heard. */
+  get duration() {
+    return this.#heard / this.#model.sampleRate;
+  }
+
+  #inTurn(work) {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #take(samples, atEnd) {
+    this.#heard += samples.length;
+    this.#listen(samples, atEnd);
+    await this.#judge.push(samples);
+    if (atEnd) await this.#judge.finish();
+    const cells = [];
+    const shortest = (this.#model.config.minimum_duration ?? 0) * this.#model.sampleRate;
+    if (!atEnd || this.#heard >= shortest) {
+      for await (const cell of this.#ready(atEnd)) cells.push(cell);
+    }
+    const measurements = cells
+      .filter(({ scores }) => scores !== null)
+      .map(({ start, end, scores }) => ({ start, end, ...this.#model.named(scores) }));
+    return { measurements, segments: this.#segmenter.push(cells) };
+  }
+
+  /** All cells that are known by now. */
+  async *#ready(atEnd) {
+    const { hop, before, after } = this.#grid;
+    const { step } = this.#judge;
+    const known = Math.min(this.#judge.known, this.#firstLoud + this.#loud.length);
+    let breath = performance.now();
+    for (; ; this.#next++) {
+      const start = this.#next * hop;
+      let first = Math.max(0, start - before);
+      let last = start + hop + after;
+      if (atEnd) {
+        if (start * step >= this.#heard) break;
+        if (last * step >= this.#heard) {
+          last = Math.ceil(this.#heard / step); // cut, but not to a sliver
+          const half = Math.floor((before + hop + after) / 2);
+          first = Math.max(0, Math.min(start - before, last - half));
+        }
+      } else if (last > known || last * step >= this.#heard) break;
+      const own = start - this.#firstLoud; // what the cell stands for, in the middle of its window
+      const loud = this.#loud.slice(own, own + hop).some(Boolean);
+      const scores = loud ? Array.from(await this.#judge.judge(first, last)) : null;
+      yield this.#cell(start, scores);
+      const oldest = Math.max(0, start + hop - (before + hop + after));
+      this.#forget(oldest);
+      this.#judge.forget(oldest);
+      if (performance.now() - breath > BREATH) {
+        await new Promise((done) => setTimeout(done));
+        breath = performance.now();
+      }
+    }
+  }
+
+  #cell(first, scores) {
+    const rate = this.#model.sampleRate;
+    const end = Math.min((first + this.#grid.hop) * this.#judge.step, this.#heard) / rate;
+    return { start: micro((first * this.#judge.step) / rate), end: micro(end), scores };
+  }
+
+  /** Find which steps are loud enough to be heard. */
+  #listen(samples, atEnd) {
+    const { step } = this.#judge;
+    const joined = joinSamples(this.#held, samples);
+    let at = 0;
+    for (; at + step <= joined.length || (atEnd && at < joined.length); at += step) {
+      this.#loud.push(joined.subarray(at, at + step).some((x) => Math.abs(x) >= SILENT_PEAK));
+    }
+    this.#held = joined.slice(at);
+  }
+
+  #forget(first) {
+    if (first > this.#firstLoud) {
+      this.#loud.splice(0, first - this.#firstLoud);
+      this.#firstLoud = first;
+    }
+  }
+}
+
+/** Runs the whole graph on each window again: for models whose encoder cannot stream. */
+export class RerunJudge {
+  #model;
+  #samples = new Float32Array(0);
+  #first = 0; // step of the first sample that is kept
+
+  constructor(model, step) {
+    this.#model = model;
+    this.step = step;
+  }
+
+  /** Steps from the beginning that can be judged. */
+  get known() {
+    return this.#first + Math.floor(this.#samples.length / this.step);
+  }
+
+  push(samples) {
+    this.#samples = joinSamples(this.#samples, samples);
+  }
+
+  finish() {}
+
+  judge(first, last) {
+    const [from, to] = [first, last].map((step) => (step - this.#first) * this.step);
+    return this.#model.probabilities(this.#samples.slice(from, to));
+  }
+
+  forget(first) {
+    if (first > this.#first) {
+      this.#samples = this.#samples.slice((first - this.#first) * this.step);
+      this.#first = first;
+    }
+  }
+}
+
+/** @returns {Float32Array} both, one after the other */
+export function joinSamples(a, b) {
+  const joined = new Float32Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}
+
+/** Where windows lie, in steps: a cell's hop, and how much further its window reaches. */
+function layGrid({ window, hop }, step, rate) {
+  const seconds = step / rate;
+  const steps = (time) => Math.ceil(time / seconds - 1e-6);
+  const hopSteps = Math.max(1, steps(hop));
+  const around = Math.max(hopSteps, steps(window)) - hopSteps;
+  const before = Math.floor(around / 2);
+  return { hop: hopSteps, before, after: around - before };
+}
+
+function checkedOptions(given, rate) {
+  const options = { ...STREAM_OPTIONS, sampleRate: rate, ...given };
+  for (const [name, value] of Object.entries(options)) {
+    if (!(name in STREAM_OPTIONS) && name !== "sampleRate") {
+      const names = Object.keys(STREAM_OPTIONS).join(", ");
+      throw new AffektError(`stream: unknown option ${name}: expected ${names} or sampleRate`);
+    }
+    const least = name === "window" || name === "hop" ? Number.MIN_VALUE : 0;
+    if (!Number.isFinite(value) || value < least) {
+      throw new AffektError(`stream: ${name} is ${value}: expected a number above 0`);
+    }
+  }
+  if (options.hop > options.window) {
+    throw new AffektError("stream: hop is longer than window: make it shorter");
+  }
+  return options;
+}
+
+function micro(seconds) {
+  return Math.round(seconds * 1e6) / 1e6;
+}

@@ -1,0 +1,231 @@
+"""The module for browsers gives the answers of Python, from the same files."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from browser import served
+
+import affekt
+from affekt.errors import AudioError
+from affekt.runtime.bundle import DEFAULT_MODEL
+from affekt.runtime.options import TimelineOptions
+from affekt.server.site import write_site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+RATE = 16_000  # Hz
+EXACT = 1e-4  # of a probability, where nothing is resampled but by affekt itself
+NEAR = 5e-3  # where the codec itself resamples, or the rate is far below the model's
+
+RUN = """async ([encoded, code]) => {
+  const bytes = Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0));
+  const affekt = await import("./static/affekt.js");
+  globalThis.loading ??= affekt.loadModel("models/default/");
+  try {
+    return await new Function("affekt", "model", "bytes", `return (async () => ${code})()`)(
+      affekt, await globalThis.loading, bytes);
+  } catch (error) {
+    return {error: error.message, name: error.name};
+  }
+}"""
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def run(chromium: Browser, engine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run an expression over ``affekt``, ``model`` and ``bytes`` in a page of the site."""
+    folder = tmp_path_factory.mktemp("module") / "site"
+    write_site(DEFAULT_MODEL, folder)
+    with served(folder) as address:
+        page: Page = chromium.new_page()
+        page.goto(f"{address}/README.md")  # plain text: a page without a policy of its own
+
+        def call(code: str, content: bytes = b"") -> Any:
+            return page.evaluate(RUN, [base64.b64encode(content).decode(), code])
+
+        yield call
+
+
+@pytest.fixture(scope="module")
+def model() -> affekt.Model:
+    return affekt.load_model()
+
+
+@pytest.fixture(scope="module")
+def voice(recordings: list[Path]) -> np.ndarray:
+    """Five voices after one another, 16 kHz."""
+    return np.concatenate([affekt.load_audio(path) for path in recordings[:5]])
+
+
+def encoded(samples: np.ndarray, rate: int, kind: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+def assert_same(run: Run, model: affekt.Model, content: bytes, tolerance: float) -> None:
+    found = run("await model.predict(bytes.buffer)", content)
+    expected = model.predict(content)
+    assert found.get("error") is None
+    assert found["scores"] == pytest.approx(expected.scores, abs=tolerance)
+    assert found["label"] == expected.label
+    assert found["confidence"] == pytest.approx(expected.confidence, abs=tolerance)
+    assert found["duration"] == pytest.approx(expected.duration, abs=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 3.0, 10.0])
+def test_any_length(run: Run, model: affekt.Model, voice: np.ndarray, seconds: float) -> None:
+    assert_same(run, model, encoded(voice[: int(seconds * RATE)], RATE), EXACT)
+
+
+@pytest.mark.parametrize(
+    ("rate", "tolerance"), [(8000, NEAR), (22050, EXACT), (44100, EXACT), (48000, EXACT)]
+)
+def test_any_rate_in_stereo(
+    run: Run, model: affekt.Model, voice: np.ndarray, rate: int, tolerance: float
+) -> None:
+    mono = soxr.resample(voice[: 3 * RATE], RATE, rate)
+    assert_same(run, model, encoded(np.stack([mono, 0.5 * mono], axis=1), rate), tolerance)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype", "rate", "tolerance"),
+    [
+        ("WAV", "PCM_U8", 16000, EXACT),
+        ("WAV", "PCM_24", 16000, EXACT),
+        ("WAV", "FLOAT", 44100, EXACT),
+        ("WAVEX", "PCM_16", 16000, EXACT),
+        ("FLAC", "PCM_16", 44100, NEAR),
+        ("OGG", "VORBIS", 16000, NEAR),
+        ("OGG", "OPUS", 48000, NEAR),
+        ("MP3", "MPEG_LAYER_III", 44100, NEAR),
+    ],
+)
+def test_any_file(
+    run: Run,
+    model: affekt.Model,
+    voice: np.ndarray,
+    kind: str,
+    subtype: str,
+    rate: int,
+    tolerance: float,
+) -> None:
+    samples = soxr.resample(voice[: 2 * RATE], RATE, rate)
+    assert_same(run, model, encoded(samples, rate, kind, subtype), tolerance)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        TimelineOptions(vad="off"),
+        TimelineOptions(vad="off", window=1.0, hop=0.25, smoothing=1.0, min_duration=0.5),
+        TimelineOptions(vad="off", threshold=0.6, min_duration=0.0, max_pause=0.2),
+    ],
+    ids=["default", "short windows", "threshold"],
+)
+def test_the_time_line(
+    run: Run, model: affekt.Model, voice: np.ndarray, options: TimelineOptions
+) -> None:
+    pause = np.zeros(2 * RATE, dtype=np.float32)
+    content = encoded(np.concatenate([voice[: 5 * RATE + 777], pause, voice[9 * RATE :]]), RATE)
+    script = {
+        "window": options.window,
+        "hop": options.hop,
+        "smoothing": options.smoothing,
+        "minDuration": options.min_duration,
+        "maxPause": options.max_pause,
+        "threshold": options.threshold or 0,
+    }
+    found = run(f"await model.timeline(bytes.buffer, {script})", content)
+    assert found.get("error") is None
+    expected = {
+        "measurements": list(model.measure(content, options)),
+        "segments": list(model.timeline(content, options)),
+    }
+    assert len(expected["segments"]) > 1
+    for kind, rows in expected.items():
+        assert [(one["start"], one["end"], one["label"]) for one in found[kind]] == [
+            (one.start, one.end, one.label) for one in rows
+        ]
+        for one, row in zip(found[kind], rows, strict=True):
+            assert one["scores"] == pytest.approx(row.scores, abs=EXACT)
+
+
+def test_a_stream_in_odd_pieces_is_the_time_line(run: Run, voice: np.ndarray) -> None:
+    code = """(async () => {
+      const recording = await affekt.decode(bytes);
+      const samples = affekt.toMono(recording, 16000);
+      const whole = await model.timeline(recording);
+      const stream = model.stream();
+      const pieces = {measurements: [], segments: []};
+      const add = (found) => {
+        for (const kind in pieces) pieces[kind].push(...found[kind]);
+      };
+      for (let at = 0, size = 1; at < samples.length; at += size, size = (size * 7) % 4999 + 400) {
+        add(await stream.push(samples.slice(at, at + size)));
+      }
+      add(await stream.flush());
+      return [whole, pieces];
+    })()"""
+    whole, pieces = run(code, encoded(voice[: 6 * RATE + 321], RATE))
+    assert len(whole["measurements"]) == 13
+    assert pieces == whole
+
+
+def test_a_resampled_stream_is_the_resampled_recording(run: Run, voice: np.ndarray) -> None:
+    code = """(() => {
+      const samples = new Float32Array(bytes.buffer);
+      const whole = affekt.resample(samples, 44100, 16000);
+      const resampler = new affekt.Resampler(44100, 16000);
+      const pieces = [];
+      for (let at = 0; at < samples.length; at += 997) {
+        pieces.push(...resampler.push(samples.slice(at, at + 997)));
+      }
+      pieces.push(...resampler.flush());
+      return [Array.from(whole), pieces];
+    })()"""
+    samples = soxr.resample(voice[:RATE], RATE, 44100)
+    whole, pieces = run(code, samples.tobytes())
+    assert pieces == whole
+    expected = soxr.resample(samples, 44100, RATE, "HQ")
+    assert len(whole) == len(expected)
+    assert np.abs(np.array(whole) - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("await model.predict(bytes.buffer)", "the recording is empty"),
+        ("await model.predict(new Uint8Array(4000))", "this browser cannot read the recording"),
+        ("await model.predict(new Float32Array(16000))", "samples need their rate"),
+        ("await model.predict(new Float32Array(16000), 16000)", "silent, nothing to hear"),
+        ("await model.predict(new Float32Array(100).fill(.1), 16000)", "too short: 0.0063 s"),
+        ("await model.predict(new Float32Array(16000).fill(900), 16000)", "a sample is 900"),
+        ("await model.predict(new Float32Array(16000).fill(NaN), 16000)", "a sample is NaN"),
+        ("await model.predict(new Float32Array(16000), 44.1)", "rate of 44.1 Hz is out of range"),
+        ("await model.predict('voice.wav')", "expected a Blob"),
+        ("model.stream({hop: 2, window: 1})", "hop is longer than window"),
+        ("model.stream({windows: 1})", "unknown option windows"),
+        ("await affekt.loadModel('models/nowhere/')", "config.json: the server answered 404"),
+    ],
+)
+def test_what_is_wrong_is_said(run: Run, code: str, message: str) -> None:
+    found = run(code)
+    assert found["name"] == "AffektError"
+    assert message in found["error"]
+
+
+def test_python_refuses_what_the_module_refuses(model: affekt.Model) -> None:
+    with pytest.raises(AudioError, match="silent, nothing to hear"):
+        model.predict((np.zeros(RATE, dtype=np.float32), RATE))
