@@ -65,6 +65,13 @@ def command(
             "--allow-host", help="Host name that requests may give, besides loopback's; repeatable."
         ),
     ] = None,
+    on_device: Annotated[
+        bool,
+        typer.Option(
+            "--on-device",
+            help="Fetch, once and with npm, what lets the page run models in the browser.",
+        ),
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(min=0.01, help="Requests per second for one key (or address); default: any."),
@@ -147,6 +154,10 @@ def command(
             f"{host} can be reached from other machines, and there is no key: give --keys (make "
             f"one with --new-key), or say --allow-anonymous"
         )
+    if on_device:
+        from affekt.runtime.browser import fetch_browser_runtime
+
+        fetch_browser_runtime()
     from affekt.server.run import run
     from affekt.server.service import make_service
     from affekt.server.telemetry import set_up_logs

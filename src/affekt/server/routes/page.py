@@ -1,9 +1,8 @@
-"""The page: static files, from the package alone."""
+"""The page, from the package alone, and the engine that runs models in it, from the cache."""
 
 from __future__ import annotations
 
 import mimetypes
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,11 +10,11 @@ from fastapi.responses import FileResponse
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from affekt.runtime.browser import FILES, browser_runtime
 from affekt.server.errors import ApiError
+from affekt.server.site import PAGE, STATIC
 
 router = APIRouter(include_in_schema=False)
-
-STATIC = Path(__file__).parents[1] / "static"
 
 # What the system's table of types may lack; browsers run nothing of another type.
 for _kind, _suffix in (("application/wasm", ".wasm"), ("text/javascript", ".mjs")):
@@ -40,10 +39,19 @@ def page_files() -> PageFiles:
 @router.get("/")
 async def page() -> Response:
     """Return the page itself."""
-    file = STATIC / "index.html"
+    file = STATIC / PAGE
     if not file.is_file():
         raise ApiError(404, "this installation has no page", "not_found")
     return FileResponse(file, headers={"cache-control": "no-cache"})
+
+
+@router.api_route("/runtime/{name}", methods=["GET", "HEAD"])
+async def engine(name: str) -> Response:
+    """Return a file of the engine, where the operator has fetched it: `affekt serve --on-device`."""
+    folder = browser_runtime()
+    if folder is None or name not in FILES:
+        raise ApiError(404, "the engine for browsers is not installed here", "not_found")
+    return FileResponse(folder / name, headers={"cache-control": "no-cache"})
 
 
 @router.get("/favicon.ico")

@@ -1,6 +1,6 @@
 // Emotion in speech, in the browser: the model that affekt's Python runs, with the same answers.
 //
-//   import { loadModel } from "./static/affekt.js";
+//   import { loadModel } from "./affekt.js";
 //   const model = await loadModel("models/default/");
 //   const { label, confidence, scores } = await model.predict(file);
 //

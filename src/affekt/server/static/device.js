@@ -30,10 +30,10 @@ export class DeviceEar {
     return { ...answer, ...found };
   }
 
-  /** Begin to hear live; what becomes known is told to `tell`. */
-  async open(name, tell) {
+  /** Begin to hear live, with windows as told; what becomes known is told to `tell`. */
+  async open(name, tell, options) {
     const model = await this.model(name);
-    const stream = model.stream();
+    const stream = model.stream(options);
     return {
       sampleRate: model.sampleRate,
       push: async (samples) => tell(await stream.push(samples)),

@@ -12,6 +12,7 @@ import { Envelope, Track } from "./track.js";
 
 const $ = (id) => document.getElementById(id);
 const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
+const LIVE = { window: 2, hop: 0.5 }; // seconds; an answer comes half a window after its moment
 const THEMES = ["automatic", "light", "dark"];
 
 const server = meta("affekt-server") === "here" ? new ServerEar() : null;
@@ -57,8 +58,10 @@ async function look() {
   offer("device", engine);
   offer("server", Boolean(server));
   const missing = [];
-  if (!engine) missing.push("On this device: not here, the engine for browsers is not installed.");
-  if (!server) missing.push("On the server: this is a static page, no server is behind it.");
+  if (!engine) {
+    missing.push("On this device: not offered here. Who runs the server can add it: affekt serve --on-device.");
+  }
+  if (!server) missing.push("On the server: there is none behind this page.");
   $("lacking").textContent = missing.join(" ");
   $("lacking").hidden = missing.length === 0;
   const wished = localStorage.getItem("affekt-where");
@@ -206,7 +209,7 @@ async function listen() {
     const { id, labels } = model();
     busy(onServer() ? "Calling the server …" : "Loading the model …");
     const ear = onServer() ? server : device;
-    const session = await ear.open(id, hear);
+    const session = await ear.open(id, hear, LIVE);
     const { sampleRate } = session;
     live = { session, microphone: new Microphone(), envelope: new Envelope(sampleRate) };
     answer.clear(labels);

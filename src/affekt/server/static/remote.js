@@ -34,12 +34,14 @@ export class ServerEar {
     return { ...answer, segments, measurements: segments };
   }
 
-  /** Begin to hear live; what becomes known is told to `tell`. */
-  open(name, tell) {
+  /** Begin to hear live, with windows as told; what becomes known is told to `tell`. */
+  async open(name, tell, options) {
     const url = new URL(`v1/stream?model=${encodeURIComponent(name)}`, document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const protocols = this.key ? ["affekt", `affekt-key.${this.key}`] : ["affekt"];
-    return new Session(new WebSocket(url, protocols), tell).started;
+    const session = await new Session(new WebSocket(url, protocols), tell).started;
+    session.update(options);
+    return session;
   }
 
   async #ask(path, options = {}) {
@@ -85,6 +87,11 @@ class Session {
         refused(new AffektError("the server does not listen: it is full, or asks for a key"));
       });
     });
+  }
+
+  /** Say how to listen, before the first sound. */
+  update(options) {
+    this.#socket.send(JSON.stringify({ type: "session.update", session: options }));
   }
 
   /** Send samples as 16-bit integers. */
