@@ -47,7 +47,7 @@ async def page() -> Response:
 
 @router.api_route("/runtime/{name}", methods=["GET", "HEAD"])
 async def engine(name: str) -> Response:
-    """Return a file of the engine, where the operator has fetched it: `affekt serve --on-device`."""
+    """Return a file of the engine, which `affekt serve --on-device` has fetched."""
     folder = browser_runtime()
     if folder is None or name not in FILES:
         raise ApiError(404, "the engine for browsers is not installed here", "not_found")
