@@ -11,10 +11,15 @@ Prediction(label='happy', confidence=0.81, ...)
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# ONNX Runtime reports which models are loaded to its maker unless it is told not to, from version
+# 1.29 on Linux too. What people listen to is nobody else's business.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PUBLIC = {
     "AffektError": "affekt.errors",

@@ -45,6 +45,31 @@ def test_verbose_json_has_the_time_line(client, recordings):
     assert body["utterances"][0]["start"] == body["segments"][0]["start"]
 
 
+@pytest.mark.parametrize(
+    ("response_format", "kind", "part"),
+    [
+        ("srt", "application/x-subrip", " --> "),
+        ("vtt", "text/vtt", "WEBVTT"),
+        ("csv", "text/csv", "file,start,end,label,confidence"),
+        ("textgrid", "text/plain", 'Object class = "TextGrid"'),
+    ],
+)
+def test_text_formats_are_those_of_affekt_timeline(client, recordings, response_format, kind, part):
+    from affekt.runtime.formats import Track
+    from affekt.runtime.formats.registry import text_lines
+
+    file = recordings[0]
+    answer = post(client, file.read_bytes(), response_format=response_format)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith(kind)
+    assert part in answer.text
+    model = affekt.load_model()
+    whole = model.predict(file)
+    segments = tuple(model.timeline(file))
+    track = Track("recording", segments, whole.duration, "", whole.quality, whole.warnings)
+    assert answer.text.splitlines() == [*text_lines(response_format, [track], model.labels)]
+
+
 def test_times_are_given_as_asked_for(client, speech):
     default = post(client, speech, response_format="verbose_json").json()
     assert "segments" in default

@@ -96,6 +96,9 @@ def command(
     decode_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds that decoding a recording may take.")
     ] = 20.0,
+    decode_memory: Annotated[
+        float, typer.Option(min=16, help="Memory for decoding a recording, in MiB.")
+    ] = 1024.0,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Models that run at once; default: the cores.")
     ] = None,
@@ -142,6 +145,8 @@ def command(
             upload_seconds=upload_timeout,
             audio_seconds=max_duration,
             decode_seconds=decode_timeout,
+            decode_bytes=round(decode_memory * MIB),
+            header_seconds=min(upload_timeout, Limits.header_seconds),
             queue=queue,
             sessions=sessions,
             idle_seconds=idle_timeout,

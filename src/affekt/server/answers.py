@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 from affekt.audio import AudioQuality
 from affekt.runtime import Prediction
 from affekt.runtime.formats import Track
+from affekt.runtime.formats.registry import text_lines
 from affekt.runtime.segments import Measurement, Segment
 from affekt.server.utterances import group, utterance
 
@@ -66,7 +66,6 @@ def as_text(
         quality=quality,
         warnings=answer.warnings,
     )
-    text_lines = import_module("affekt.runtime.formats.registry").text_lines
     return "".join(f"{line}\n" for line in text_lines(response_format, [track], labels))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -56,6 +58,13 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._address = address
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals as uvicorn does, but end with status 0 where that was asked for."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say where."""

@@ -93,7 +93,7 @@ class DecoderPool:
         AudioError
             If it cannot be decoded, in the time and memory that are allowed or at all.
         """
-        child = await self._idle.get()
+        child = await self._living_child()
         try:
             frame = await asyncio.wait_for(
                 child.ask(content, {"sample_rate": sample_rate, "max_duration": max_duration}),
@@ -108,7 +108,8 @@ class DecoderPool:
         except (ConnectionError, EOFError):
             self._replace(child)
             raise AudioError(
-                "the file: the decoder broke on it; convert it to wav or flac first"
+                "the file: decoding it fails, or takes more memory than the server allows; "
+                "convert it to wav or flac, or give a shorter part"
             ) from None
         except BaseException:  # the request was given up: its answer must not meet the next one
             self._replace(child, fault=False)
@@ -131,6 +132,14 @@ class DecoderPool:
             yield DecodingStream(child)
         finally:
             self._drop(child)
+
+    async def _living_child(self) -> _Child:
+        """Take an idle process, passing over those that have died since their last recording."""
+        while True:
+            child = await self._idle.get()
+            if child.alive:
+                return child
+            self._replace(child)
 
     async def _add(self) -> None:
         child = await _Child.start(self._memory, self._timeout)
@@ -232,6 +241,10 @@ class _Child:
             child.kill()
             raise
         return child
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
     async def ask(self, content: bytes, head: dict[str, Any]) -> wire.Frame:
         self.jobs += 1

@@ -1,0 +1,400 @@
+"""What goes wrong in a server's life: each time it says what was wrong, and answers the next."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from command_line import affekt
+from live_server import noise, pcm_bytes, wav_bytes
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+EMOTIONS = "/v1/audio/emotions"
+MIB = 1 << 20
+
+
+def post(server, content, **fields):
+    url = server.url + EMOTIONS
+    return httpx.post(url, files={"file": ("a.wav", content)}, data=fields, timeout=60)
+
+
+def assert_well(server, wav):
+    """The server answers others as if nothing had been."""
+    answer = post(server, wav)
+    assert answer.status_code == 200, answer.text
+
+
+def assert_refused(answer, status, code, part):
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert error["code"] == code
+    assert part in error["message"]
+    assert "Traceback" not in answer.text
+
+
+def rest(stream):
+    """Return the events that are left, until the connection closes, however it does."""
+    events = []
+    with suppress(ConnectionClosed):
+        for text in stream:
+            events.append(json.loads(text))
+    return events
+
+
+def raw_request(server, *, length, body=b"", path=EMOTIONS):
+    """Open a connection and send the beginning of a form."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n"
+        "Content-Type: multipart/form-data; boundary=xx\r\n\r\n"
+    )
+    part = b'--xx\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    connection.sendall(head.encode() + part + body)
+    return connection
+
+
+# --- recordings that are none ---
+
+
+def test_noise_that_calls_itself_wav(server, wav):
+    content = np.random.default_rng(3).bytes(10_000)
+    assert_refused(post(server, content), 400, "invalid_audio", "not audio that can be read")
+    assert_well(server, wav)
+
+
+def test_a_wav_that_is_cut_short_or_empty_or_silent(server, wav):
+    assert_refused(post(server, wav[: len(wav) // 2]), 400, "invalid_audio", "cut short")
+    assert_refused(post(server, b""), 400, "missing", "'file'")
+    silence = wav_bytes(np.zeros(16000, dtype=np.float32))
+    assert_refused(post(server, silence), 400, "invalid_audio", "silent")
+    assert_well(server, wav)
+
+
+def flac_of_silence(seconds, rate=16000, channels=1):
+    """A small file that holds hours: silence takes next to nothing in FLAC."""
+    file = io.BytesIO()
+    block = np.zeros((rate * 60, channels), dtype=np.int16)
+    with soundfile.SoundFile(file, "w", rate, channels, "PCM_16", format="FLAC") as out:
+        for _ in range(round(seconds / 60)):
+            out.write(block)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("header", ["honest", "silent"])
+def test_a_decompression_bomb(server, wav, header):
+    content = bytearray(flac_of_silence(3600))
+    assert len(content) < MIB
+    if header == "silent":  # STREAMINFO that leaves the number of samples open
+        content[21] &= 0xF0
+        content[22:26] = bytes(4)
+    start = time.monotonic()
+    answer = post(server, bytes(content))
+    assert_refused(answer, 400, "invalid_audio", "longer than 600 s")
+    assert time.monotonic() - start < 20
+    assert_well(server, wav)
+
+
+def test_a_recording_that_takes_too_much_memory_to_decode(start, wav):
+    content = flac_of_silence(120, rate=48000, channels=8)  # 184 MB as floats
+    with start("--decode-memory", "64") as server:
+        assert_refused(post(server, content), 400, "invalid_audio", "more memory than")
+        assert_well(server, wav)
+
+
+def test_a_decoder_that_hangs_or_dies_is_replaced(start, wav):
+    with start("--decode-timeout", "1") as server:
+        assert_well(server, wav)
+        before = server.children()
+        for child in before:
+            os.kill(child, signal.SIGSTOP)
+        answers = [post(server, wav) for _ in before]
+        for answer in answers:
+            assert_refused(answer, 400, "invalid_audio", "takes longer than 1 s")
+        assert_well(server, wav)
+        for child in server.children():
+            os.kill(child, signal.SIGKILL)
+        assert_well(server, wav)
+        assert not set(before) & set(server.children())
+        metrics = httpx.get(f"{server.url}/metrics").text
+        deaths = float(re.search(r"^affekt_decoder_deaths_total (\S+)", metrics, re.M)[1])
+        assert deaths >= len(before)
+
+
+# --- uploads ---
+
+
+def test_a_client_that_leaves_midway(server, wav):
+    connection = raw_request(server, length=100_000, body=wav[:5000])
+    connection.close()
+    assert server.event("request", status=499)["route"] == EMOTIONS
+    assert_well(server, wav)
+
+
+def test_an_upload_of_a_gigabyte_is_refused_before_it_comes(server, wav):
+    start = time.monotonic()
+    connection = raw_request(server, length=1 << 30)
+    answer = connection.recv(4096).decode()
+    connection.close()
+    assert answer.startswith("HTTP/1.1 413")
+    assert time.monotonic() - start < 5
+    assert_well(server, wav)
+
+
+def test_an_upload_without_end_is_refused_and_not_kept(server, wav):
+    def endless():
+        yield b'--xx\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        for _ in range(1024):
+            yield bytes(MIB)
+
+    before = server.memory()
+    headers = {"content-type": "multipart/form-data; boundary=xx"}
+    answer = httpx.post(server.url + EMOTIONS, content=endless(), headers=headers, timeout=60)
+    assert_refused(answer, 413, "file_too_large", "larger than 26214400 bytes")
+    assert server.memory() - before < 150 * MIB
+    assert_well(server, wav)
+
+
+def test_uploads_touch_no_disk(start, tmp_path):
+    content = wav_bytes(noise(500))  # 16 MB, far more than frameworks keep in memory
+    places = {name: str(tmp_path) for name in ("TMPDIR", "TEMP", "TMP")}
+    with start("--max-duration", "1000", variables=places) as server:
+        fields = Path(f"/proc/{server.process.pid}/io").read_text
+        before = int(fields().split("write_bytes: ")[1].split()[0])
+        connection = raw_request(server, length=len(content) + 100, body=content[: 8 * MIB])
+        time.sleep(0.5)
+        opened = [os.readlink(fd) for fd in Path(f"/proc/{server.process.pid}/fd").iterdir()]
+        connection.close()
+        assert [name for name in opened if "deleted" in name or str(tmp_path) in name] == []
+        assert post(server, content).status_code == 200
+        after = int(fields().split("write_bytes: ")[1].split()[0])
+        assert after - before < MIB
+        assert list(tmp_path.iterdir()) == []
+        server.stop()
+        assert "a.wav" not in "".join(server.lines)
+
+
+@pytest.mark.parametrize("what", ["body", "headers"])
+def test_a_slow_loris(start, wav, what):
+    with start("--upload-timeout", "1") as server:
+        if what == "body":
+            connection = raw_request(server, length=100_000)
+            drip = b"x"
+        else:
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            drip = b"X-Slow: 1\r\n"
+        answer, start_time = b"", time.monotonic()
+        connection.settimeout(0.2)
+        while time.monotonic() - start_time < 10:
+            try:
+                connection.sendall(drip)
+                received = connection.recv(4096)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            answer += received
+            if not received or b"upload_too_slow" in answer:
+                break
+        assert time.monotonic() - start_time < 8
+        if what == "body":
+            assert answer.startswith(b"HTTP/1.1 408")
+        connection.close()
+        assert_well(server, wav)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--xx--\r\n",
+        b"--xx\r\n\r\n",
+        b"nonsense",
+        b'--xx\r\nContent-Disposition: form-data; name="file"\r\n\r\nabc',
+        b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"a" * 5000 + b"\r\n--xx--",
+        b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\na\r\n' * 40 + b"--xx--\r\n",
+        b"--xx\r\n" + b"X: y\r\n" * 10_000 + b"\r\n--xx--\r\n",
+    ],
+)
+def test_a_damaged_form(server, wav, body):
+    headers = {"content-type": "multipart/form-data; boundary=xx"}
+    answer = httpx.post(server.url + EMOTIONS, content=body, headers=headers, timeout=60)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["message"]
+    assert_well(server, wav)
+
+
+# --- the queue, and the end ---
+
+
+def test_a_full_queue(start, speech):
+    with start("--queue", "1", "--threads", "1") as server, ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: post(server, speech), range(24)))
+        statuses = {answer.status_code for answer in answers}
+        assert statuses == {200, 429}
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert refused.headers["retry-after"] == "1"
+        assert_refused(refused, 429, "queue_full", "try again later")
+        assert refused.json()["error"]["type"] == "rate_limit_error"
+        assert_well(server, speech)
+
+
+def test_sigterm_under_load_finishes_what_runs(start, speech):
+    with start() as server:
+        outcomes, stop = [], threading.Event()
+
+        def ask():
+            while not stop.is_set():
+                try:
+                    outcomes.append(post(server, speech).status_code)
+                except httpx.TransportError as error:
+                    outcomes.append(type(error).__name__)
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        with connect(server.ws_url) as stream:
+            stream.recv()
+            stream.send(pcm_bytes(noise(1)))
+            while len(outcomes) < 12:
+                time.sleep(0.01)
+            status = server.stop()
+            stop.set()
+            events = rest(stream)
+            assert (events[-1]["type"], events[-1]["reason"]) == ("session.closed", "shutdown")
+            assert stream.close_code == 1001
+        for thread in threads:
+            thread.join()
+        assert status == 0
+        # What came too late met a closed port; whatever reached the server was answered.
+        assert set(outcomes) <= {200, "ConnectError", "ReadError"}
+        logged = [json.loads(line) for line in server.lines]
+        answered = [line["status"] for line in logged if line.get("route") == EMOTIONS]
+        assert set(answered) == {200}
+        assert answered.count(200) == outcomes.count(200)
+        assert logged[-1]["event"] == "stopped"
+
+
+# --- sessions ---
+
+
+def test_a_session_that_ends_within_a_sample(server):
+    with connect(server.ws_url) as stream:
+        stream.send(pcm_bytes(noise(1))[:-1])
+        stream.send(json.dumps({"type": "session.close"}))
+        events = rest(stream)
+    assert "half_sample" in [event["error"]["code"] for event in events if "error" in event]
+    assert events[-1]["reason"] == "client"
+    assert events[-1]["duration"] == pytest.approx(1, abs=1e-3)
+
+
+def test_half_a_frame_and_gone(server, wav):
+    """A client that dies within a WebSocket frame."""
+    stream = connect(server.ws_url)
+    with stream:
+        stream.recv()
+        stream.socket.sendall(b"\x82\xfe\x10\x00abcd" + bytes(100))  # 4096 bytes were promised
+        stream.socket.shutdown(socket.SHUT_RDWR)
+    assert server.event("request", method="WEBSOCKET", reason="left")
+    assert_well(server, wav)
+
+
+def test_a_message_that_is_too_long(server, wav):
+    with connect(server.ws_url) as stream:
+        stream.recv()
+        stream.send(bytes(MIB))
+        rest(stream)
+        assert stream.close_code == 1009
+    assert_well(server, wav)
+
+
+def test_webm_that_is_none(server, wav):
+    with connect(server.ws_url) as stream:
+        stream.send(json.dumps({"type": "session.update", "session": {"format": "webm_opus"}}))
+        stream.send(np.random.default_rng(1).bytes(10_000))
+        events = rest(stream)
+        assert stream.close_code == 1008
+    assert "not a WebM stream" in events[-2]["error"]["message"]
+    assert (events[-1]["type"], events[-1]["reason"]) == ("session.closed", "error")
+    assert_well(server, wav)
+
+
+def test_sessions_expire_and_idle_ones_end(start):
+    options = ("--session-timeout", "1.5", "--idle-timeout", "1")
+    with start(*options) as server, connect(server.ws_url) as idle:
+        with connect(server.ws_url) as busy:
+            piece = pcm_bytes(noise(0.1))
+            with suppress(ConnectionClosed):
+                while True:  # a session that goes on sending is expired none the less
+                    busy.send(piece)
+                    time.sleep(0.05)
+            events = rest(busy)
+            assert events[-2]["error"]["code"] == "session_expired"
+            assert events[-1]["reason"] == "expired"
+            assert busy.close_code == 1000
+        events = rest(idle)
+        assert events[-2]["error"]["code"] == "session_idle"
+        assert events[-1]["reason"] == "idle"
+        assert idle.close_code == 1008
+
+
+def test_no_more_sessions_than_allowed(start):
+    with start("--sessions", "1") as server, connect(server.ws_url) as first:
+        first.recv()
+        with pytest.raises(Exception, match="429"), connect(server.ws_url):
+            pass
+        first.send(json.dumps({"type": "session.close"}))
+        assert rest(first)[-1]["reason"] == "client"
+        with connect(server.ws_url) as second:
+            assert json.loads(second.recv())["type"] == "session.created"
+
+
+def test_a_client_that_does_not_read_or_sends_too_fast_fills_no_memory(server):
+    before = server.memory()
+    piece = pcm_bytes(noise(4))
+    with connect(server.ws_url, max_queue=1) as stream:
+        stream.socket.settimeout(0.5)
+        sent, end = 0, time.monotonic() + 3
+        while time.monotonic() < end:
+            try:
+                stream.socket.send(b"")
+                stream.send(piece)
+            except (TimeoutError, ConnectionClosed):
+                break
+            sent += len(piece)
+        assert server.memory() - before < 60 * MIB
+        stream.socket.close()
+
+
+# --- the start ---
+
+
+def test_a_model_that_is_missing_or_corrupt_at_start(capsys, tmp_path, tiny_model):
+    missing = affekt(capsys, "serve", "--port", "0", "--model", tmp_path / "none")
+    missing.is_one_line("no model at", "none")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_bytes((tiny_model / "config.json").read_bytes())
+    (broken / "model.onnx").write_bytes(b"nonsense")
+    affekt(capsys, "serve", "--port", "0", "--model", broken).is_one_line("cannot be loaded")
+    (broken / "config.json").write_text("{")
+    affekt(capsys, "serve", "--port", "0", "--model", broken).is_one_line("is not JSON")
+
+
+def test_a_port_that_is_taken(capsys, server):
+    answer = affekt(capsys, "serve", "--port", str(server.port))
+    answer.is_one_line("cannot listen at", "--port")
