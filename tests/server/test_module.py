@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ from browser import served
 import affekt
 from affekt.errors import AudioError
 from affekt.runtime.bundle import DEFAULT_MODEL
+from affekt.runtime.formats import Track
+from affekt.runtime.formats.registry import text_lines
 from affekt.runtime.options import TimelineOptions
 from affekt.server.site import write_site
 
@@ -160,6 +164,57 @@ def test_the_time_line(
         ]
         for one, row in zip(found[kind], rows, strict=True):
             assert one["scores"] == pytest.approx(row.scores, abs=EXACT)
+
+
+@pytest.mark.parametrize("warnings", [(), ("very quiet: -51 dBFS", 'so "quiet"')])
+def test_files_are_those_of_python(run: Run, voice: np.ndarray, warnings: tuple[str, ...]) -> None:
+    model = affekt.load_model()
+    segments = tuple(model.timeline((voice, RATE), TimelineOptions(vad="off")))
+    name = 'one, "two".wav'
+    track = Track(name, segments, len(voice) / RATE, warnings=warnings)
+    saved = {
+        "name": name,
+        "duration": track.duration,
+        "labels": model.labels,
+        "segments": [asdict(segment) for segment in segments],
+        "warnings": warnings,
+    }
+    code = """(async () => {
+      const { FORMATS } = await import("./static/saved.js");
+      const saved = JSON.parse(new TextDecoder().decode(bytes));
+      return ["csv", "srt", "textgrid"].map((format) => FORMATS[format].write(saved));
+    })()"""
+    for format, text in zip(
+        ("csv", "srt", "textgrid"), run(code, json.dumps(saved).encode()), strict=True
+    ):
+        assert text.splitlines() == list(text_lines(format, [track], model.labels)), format
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "quiet", "clipped", "noisy", "band-limited", "short", "long"]
+)
+def test_doubts_are_those_of_python(
+    run: Run, model: affekt.Model, voice: np.ndarray, kind: str
+) -> None:
+    noise = np.random.default_rng(3).normal(0, 0.1, len(voice)).astype(np.float32)
+    samples = {
+        "plain": voice,
+        "quiet": voice * 0.003,
+        "clipped": np.clip(voice * 30, -1, 1),
+        "noisy": 0.1 * voice + noise,
+        "band-limited": soxr.resample(soxr.resample(voice, RATE, 6000), 6000, RATE),
+        "short": voice[: RATE // 4],
+        "long": np.tile(voice, 3),
+    }[kind]
+    content = encoded(samples, RATE)
+    found = run("await model.predict(bytes.buffer)", content)
+    expected = model.predict(content)
+    assert found["warnings"] == list(expected.warnings)
+    assert any(kind in warning for warning in expected.warnings) == (kind != "plain")
+    quality = expected.quality
+    measures = [quality.rms_dbfs, quality.peak_dbfs, quality.snr_db, quality.bandwidth_hz]
+    names = ["rms", "peak", "snr", "bandwidth"]
+    assert [found["quality"][name] for name in names] == pytest.approx(measures, abs=0.01)
 
 
 def test_a_stream_in_odd_pieces_is_the_time_line(run: Run, voice: np.ndarray) -> None:

@@ -10,8 +10,9 @@ export interface Prediction {
   scores: Scores;
   /** In seconds. */
   duration: number;
-  /** What makes the answer less sure: clipped, very quiet, short, long. */
+  /** What makes the answer less sure: clipped, very quiet, noisy, short ... */
   warnings: string[];
+  quality: Quality;
 }
 
 /** What is heard in one window. Times are in seconds from the beginning. */
@@ -66,6 +67,10 @@ export interface Quality {
   /** Share of the samples at full scale, from 0 to 1. */
   clipped: number;
   silent: boolean;
+  /** Sound above the steady noise under it, in dB; null where it cannot be told. */
+  snr: number | null;
+  /** The highest frequency that the sound reaches, in Hz, 8000 at most; null in silence. */
+  bandwidth: number | null;
 }
 
 /** A file as the browser has it, what `decode` gave, or mono samples (then with their rate). */
@@ -143,7 +148,7 @@ export class Microphone {
 export function decode(source: Blob | ArrayBuffer | Uint8Array): Promise<Recording>;
 /** Mix channels by their mean and change the rate. */
 export function toMono(recording: Recording, sampleRate: number): Float32Array;
-/** Measure level, clipping and silence. */
+/** Measure level, clipping, silence, noise and bandwidth. */
 export function measureQuality(recording: Recording): Quality;
 
 /** Change the sample rate of a whole recording. */

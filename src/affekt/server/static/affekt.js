@@ -6,14 +6,16 @@
 //
 // Nothing is sent anywhere: the model and the engine are fetched once, the sound stays here.
 
-import { checked, decode, doubts, fromAudioBuffer, measureQuality, toMono } from "./audio.js";
+import { checked, decode, fromAudioBuffer, toMono } from "./audio.js";
 import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
+import { doubts, measureQuality } from "./quality.js";
 import { RerunJudge, Stream } from "./stream.js";
 
 export { AffektError } from "./errors.js";
-export { decode, measureQuality, toMono } from "./audio.js";
+export { decode, toMono } from "./audio.js";
 export { Microphone } from "./microphone.js";
+export { measureQuality } from "./quality.js";
 export { Resampler, resample } from "./resample.js";
 export { STREAM_OPTIONS, Stream } from "./stream.js";
 
@@ -67,7 +69,7 @@ export class Model {
     const quality = measureQuality(recording);
     this.#refuse(quality);
     const scores = await this.probabilities(toMono(recording, this.sampleRate));
-    return { ...this.named(scores), duration: quality.duration, warnings: doubts(quality) };
+    return { ...this.named(scores), duration: quality.duration, warnings: doubts(quality), quality };
   }
 
   /**

@@ -3,26 +3,13 @@
 import { AffektError } from "./errors.js";
 import { checkedRate, resample } from "./resample.js";
 
-const CLIP_LEVEL = 0.999; // of full scale: from here on a sample counts as clipped
-const SILENCE_DBFS = -60; // a peak below it: nothing can be heard
-const QUIET_DBFS = -50; // root mean square
-const CLIPPED_FRACTION = 0.001; // of the samples
 const MOST_PEAK = 4; // of full scale: samples beyond it cannot be meant
-const SHORT = 0.5; // seconds
-const LONG = 30; // seconds
 const FALLBACK_RATE = 48000; // Hz, for kinds of file whose rate is not read here
 
 /**
  * @typedef {object} Recording
  * @property {Float32Array[]} channels
  * @property {number} sampleRate in Hz
- *
- * @typedef {object} Quality
- * @property {number} duration in seconds
- * @property {number} peak in dB relative to full scale
- * @property {number} rms in dB relative to full scale
- * @property {number} clipped share of the samples at full scale, from 0 to 1
- * @property {boolean} silent whether nothing can be heard
  */
 
 /**
@@ -51,54 +38,6 @@ export function toMono({ channels, sampleRate: from }, sampleRate) {
     mono[i] = sum / channels.length;
   }
   return resample(mono, from, sampleRate);
-}
-
-/**
- * Measure level, clipping and silence of a recording.
- * @param {Recording} recording
- * @returns {Quality}
- */
-export function measureQuality({ channels, sampleRate }) {
-  let peak = 0;
-  let energy = 0;
-  let clipped = 0;
-  for (const channel of channels) {
-    for (const sample of channel) {
-      const size = Math.abs(sample);
-      if (size > peak) peak = size;
-      if (size >= CLIP_LEVEL) clipped++;
-      energy += sample * sample;
-    }
-  }
-  const count = channels.length * channels[0].length;
-  return {
-    duration: channels[0].length / sampleRate,
-    peak: dbfs(peak),
-    rms: dbfs(Math.sqrt(energy / count)),
-    clipped: clipped / count,
-    silent: dbfs(peak) < SILENCE_DBFS,
-  };
-}
-
-/**
- * What makes an answer about a recording less sure, in words.
- * @param {Quality} quality
- * @returns {string[]}
- */
-export function doubts({ clipped, rms, duration }) {
-  const found = [];
-  if (clipped > CLIPPED_FRACTION) {
-    found.push(`clipped: ${(100 * clipped).toFixed(1)}% of the samples at full scale`);
-  }
-  if (rms < QUIET_DBFS) found.push(`very quiet: ${rms.toFixed(0)} dBFS`);
-  if (duration < SHORT) found.push(`short: ${duration.toFixed(2)} s`);
-  if (duration > LONG) found.push(`long: one answer for ${duration.toFixed(0)} s`);
-  return found;
-}
-
-/** @param {number} amplitude @returns {number} in dB relative to 1, -120 at least */
-export function dbfs(amplitude) {
-  return amplitude > 0 ? Math.max(-120, 20 * Math.log10(amplitude)) : -120;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Parts of the page that show something: the answer, the input level, the table of segments.
 
-import { dbfs } from "./audio.js";
 import { clock, faceOf, percent } from "./emotions.js";
+import { dbfs } from "./quality.js";
 
 const $ = (id) => document.getElementById(id);
 const SPEAK = 3000; // ms between two announcements, so that a screen reader may keep up

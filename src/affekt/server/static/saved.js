@@ -10,9 +10,12 @@ import { clock, percent } from "./emotions.js";
  * @property {string[]} labels
  * @property {Segment[]} segments
  * @property {string[]} warnings
+ * @property {Quality} [quality] of the recording, where it was measured
  * @property {{name: string, value: string}[]} facts of the model
  * @property {string} [picture] a data address
  */
+
+const MEASURES = ["rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz"];
 
 export const FORMATS = {
   csv: { write: toCsv, type: "text/csv", suffix: "csv" },
@@ -22,11 +25,17 @@ export const FORMATS = {
 };
 
 /** @param {Saved} saved */
-export function toCsv({ name, labels, segments }) {
-  const rows = [["file", "start", "end", "label", "confidence", ...labels]];
+export function toCsv({ name, labels, segments, quality, warnings }) {
+  const measures = [quality?.rms, quality?.peak, quality?.clipped, quality?.snr, quality?.bandwidth];
+  const digits = [2, 2, 6, 2, 0]; // what these measures are worth
+  const number = (value) => (value === undefined || value === null ? "" : value.toFixed(6));
+  const rounded = measures.map((value, i) => number(value && Number(value.toFixed(digits[i]))));
+  const rows = [["file", "start", "end", "label", "confidence", "intensity", ...labels, ...MEASURES]];
+  rows[0].push("warnings", "error");
   for (const { start, end, label, confidence, scores } of segments) {
-    const numbers = [confidence, ...labels.map((each) => scores[each])];
-    rows.push([name, start.toFixed(3), end.toFixed(3), label, ...numbers.map((n) => n.toFixed(6))]);
+    const times = [start, end].map(number);
+    const each = [confidence, undefined, ...labels.map((emotion) => scores[emotion])].map(number);
+    rows.push([name, ...times, label, ...each, ...rounded, warnings.join("; "), ""]);
   }
   const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   return rows.map((row) => row.map(cell).join(",") + "\n").join("");
@@ -44,39 +53,42 @@ export function toSrt({ segments, warnings }) {
 }
 
 /** @param {Saved} saved */
-export function toTextGrid({ duration, segments }) {
+export function toTextGrid({ duration, segments, warnings }) {
   const parts = placed(segments);
   const end = Math.max(Math.round(1000 * duration), parts.at(-1)?.[1] ?? 0, 1);
   const tiers = {
     emotion: parts.map(([a, b, { label }]) => [a, b, label]),
     confidence: parts.map(([a, b, { confidence }]) => [a, b, confidence.toFixed(4)]),
+    warnings: parts.map(([a, b]) => [a, b, ""]),
   };
+  const notes = warnings.slice(0, end + 1);
   const lines = [
     'File type = "ooTextFile"',
     'Object class = "TextGrid"',
     "",
     ...span(0, end, ""),
     "tiers? <exists>",
-    `size = ${Object.keys(tiers).length}`,
+    `size = ${Object.keys(tiers).length + (notes.length ? 1 : 0)}`,
     "item []:",
   ];
   Object.entries(tiers).forEach(([name, intervals], index) => {
     const rows = filled(intervals, end);
-    lines.push(
-      `    item [${index + 1}]:`,
-      '        class = "IntervalTier"',
-      `        name = "${name}"`,
-      ...span(0, end, " ".repeat(8)),
-      `        intervals: size = ${rows.length}`,
-    );
+    lines.push(...tierHead(index + 1, "IntervalTier", name, end), `        intervals: size = ${rows.length}`);
     rows.forEach(([start, stop, text], row) => {
       lines.push(
         `        intervals [${row + 1}]:`,
         ...span(start, stop, " ".repeat(12)),
-        `            text = "${text.replaceAll('"', '""')}"`,
+        `            text = ${quoted(text)}`,
       );
     });
   });
+  if (notes.length) {
+    lines.push(...tierHead(4, "TextTier", "recording", end), `        points: size = ${notes.length}`);
+    notes.forEach((text, i) => {
+      const point = [`points [${i + 1}]:`, `    number = ${i / 1000}`];
+      lines.push(...[...point, `    mark = ${quoted(`warning: ${text}`)}`].map((line) => " ".repeat(8) + line));
+    });
+  }
   return lines.map((line) => line + "\n").join("");
 }
 
@@ -130,6 +142,15 @@ function subtitleClock(milliseconds) {
   const minutes = Math.floor(seconds / 60);
   const time = [Math.floor(minutes / 60), minutes % 60, seconds % 60].map((part) => pad(part, 2));
   return `${time.join(":")},${pad(milliseconds % 1000, 3)}`;
+}
+
+function tierHead(index, kind, name, end) {
+  const head = [`class = "${kind}"`, `name = "${name}"`, ...span(0, end, "")];
+  return [`    item [${index}]:`, ...head.map((line) => " ".repeat(8) + line)];
+}
+
+function quoted(text) {
+  return `"${text.replaceAll('"', '""')}"`;
 }
 
 function filled(intervals, end) {

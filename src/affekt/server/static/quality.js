@@ -1,0 +1,195 @@
+// How good a recording is: level, clipping, silence, noise and bandwidth, as affekt's Python
+// measures them. What they mean and miss: docs/input-quality.md.
+
+import { toMono } from "./audio.js";
+
+const CLIP_LEVEL = 0.999; // of full scale: from here on a sample counts as clipped
+const SILENCE = -60; // dBFS, peak; below it nothing can be heard
+
+const QUIET = -50; // dBFS, root mean square
+const CLIPPED_FRACTION = 0.001; // of the samples
+const NOISY = 0; // dB; below, the noise is louder than the voice
+const NARROW = 4200; // Hz; a telephone ends at 3400 Hz, a rate of 8 kHz at 4000
+const SHORT = 0.5; // seconds
+const LONG = 30; // seconds
+
+const RATE = 16000; // Hz; noise and bandwidth are sought where the models listen
+const FRAME = 512; // samples
+const MOST_FRAMES = 4000; // more are passed over evenly
+const FEWEST_FRAMES = 12; // fewer hold no pause to find noise in
+const DIGITAL_SILENCE = 1e-11; // mean power per sample: below the noise of 16 bits
+const SNR_FROM = 60; // Hz; rumble and hum below are passed over
+const SNR_BAND = 250; // Hz
+const NOISE_QUANTILE = 0.1; // the share of frames, in each band, taken to hold noise alone
+const NOISE_QUANTILE_Z = -1.2815515655446004; // of the normal distribution
+const REACH_BAND = 125; // Hz
+const REACH_DB = 50; // how far below the loudest band a band still counts as sound
+
+/**
+ * @typedef {object} Quality
+ * @property {number} duration in seconds
+ * @property {number} peak in dB relative to full scale
+ * @property {number} rms in dB relative to full scale
+ * @property {number} clipped share of the samples at full scale, from 0 to 1
+ * @property {boolean} silent whether nothing can be heard
+ * @property {number | null} snr sound above the steady noise, in dB; null where it cannot be told
+ * @property {number | null} bandwidth the highest frequency that the sound reaches, in Hz
+ */
+
+/**
+ * Measure a recording.
+ * @param {Recording} recording
+ * @returns {Quality}
+ */
+export function measureQuality(recording) {
+  const { channels, sampleRate } = recording;
+  let peak = 0;
+  let energy = 0;
+  let clipped = 0;
+  for (const channel of channels) {
+    for (const sample of channel) {
+      const size = Math.abs(sample);
+      if (size > peak) peak = size;
+      if (size >= CLIP_LEVEL) clipped++;
+      energy += sample * sample;
+    }
+  }
+  const count = channels.length * channels[0].length;
+  const power = powerFrames(toMono(recording, RATE));
+  return {
+    duration: channels[0].length / sampleRate,
+    peak: dbfs(peak),
+    rms: dbfs(Math.sqrt(energy / count)),
+    clipped: clipped / count,
+    silent: dbfs(peak) < SILENCE,
+    snr: signalToNoise(power),
+    bandwidth: reach(power, Math.min(sampleRate, RATE)),
+  };
+}
+
+/**
+ * What makes an answer about a recording less sure, in words.
+ * @param {Quality} quality
+ * @returns {string[]}
+ */
+export function doubts({ clipped, rms, snr, bandwidth, duration }) {
+  const found = [];
+  if (clipped > CLIPPED_FRACTION) {
+    found.push(`clipped: ${(100 * clipped).toFixed(1)}% of the samples at full scale`);
+  }
+  if (rms < QUIET) found.push(`very quiet: ${rms.toFixed(0)} dBFS`);
+  if (snr !== null && snr < NOISY) {
+    found.push(`noisy: the sound stands ${snr.toFixed(0)} dB above the noise`);
+  }
+  if (bandwidth !== null && bandwidth < NARROW) {
+    const top = (bandwidth / 1000).toFixed(1);
+    found.push(`band-limited: nothing above ${top} kHz, as on a telephone`);
+  }
+  if (duration < SHORT) found.push(`short: ${duration.toFixed(2)} s`);
+  if (duration > LONG) found.push(`long: one answer for ${duration.toFixed(0)} s`);
+  return found;
+}
+
+/** @param {number} amplitude @returns {number} in dB relative to 1, -120 at least */
+export function dbfs(amplitude) {
+  return amplitude > 0 ? Math.max(-120, 20 * Math.log10(amplitude)) : -120;
+}
+
+/** Power spectra of half-overlapping frames that hold any sound, spread over the recording. */
+function powerFrames(samples) {
+  const count = 1 + Math.floor((samples.length - FRAME) / (FRAME / 2));
+  const chosen = Math.max(0, Math.min(count, MOST_FRAMES));
+  const taper = Float32Array.from(
+    { length: FRAME },
+    (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / (FRAME - 1)),
+  );
+  const spectra = [];
+  for (let i = 0; i < chosen; i++) {
+    const index = chosen > 1 ? Math.floor((i * (count - 1)) / (chosen - 1)) : 0;
+    const frame = samples.subarray((index * FRAME) / 2, (index * FRAME) / 2 + FRAME);
+    const energy = frame.reduce((sum, sample) => sum + sample * sample, 0);
+    if (energy > DIGITAL_SILENCE * FRAME) spectra.push(powerSpectrum(frame, taper));
+  }
+  return spectra;
+}
+
+/** Squared magnitudes of the discrete Fourier transform, from 0 Hz to half the rate. */
+function powerSpectrum(frame, taper) {
+  const re = Float64Array.from(frame, (sample, i) => sample * taper[i]);
+  const im = new Float64Array(FRAME);
+  for (let i = 1, j = 0; i < FRAME; i++) {
+    let bit = FRAME >> 1;
+    for (; j & bit; bit >>= 1) j ^= bit;
+    j ^= bit;
+    if (i < j) [re[i], re[j]] = [re[j], re[i]];
+  }
+  for (let size = 2; size <= FRAME; size *= 2) {
+    for (let k = 0; k < size / 2; k++) {
+      const angle = (-2 * Math.PI * k) / size;
+      const [c, s] = [Math.cos(angle), Math.sin(angle)];
+      for (let a = k; a < FRAME; a += size) {
+        const b = a + size / 2;
+        const [x, y] = [re[b] * c - im[b] * s, re[b] * s + im[b] * c];
+        [re[b], im[b]] = [re[a] - x, im[a] - y];
+        re[a] += x;
+        im[a] += y;
+      }
+    }
+  }
+  return Float64Array.from({ length: FRAME / 2 + 1 }, (_, i) => re[i] ** 2 + im[i] ** 2);
+}
+
+/** Ratio of the sound to the steady noise under it, in dB. */
+function signalToNoise(spectra) {
+  if (spectra.length < FEWEST_FRAMES) return null;
+  const lowest = Math.floor((SNR_FROM / RATE) * FRAME);
+  const span = RATE / 2 - SNR_FROM;
+  const { rows, width } = banded(spectra.map((bins) => bins.subarray(lowest)), span, SNR_BAND);
+  const shape = Math.max(1, width / 1.9);
+  const expected = (1 - 1 / (9 * shape) + NOISE_QUANTILE_Z / (3 * Math.sqrt(shape))) ** 3;
+  let noise = 0;
+  let sum = 0;
+  for (let band = 0; band < rows[0].length; band++) {
+    const column = rows.map((row) => row[band]);
+    const total = column.reduce((a, b) => a + b, 0) / column.length;
+    noise += Math.min(quantile(column, NOISE_QUANTILE) / expected, total);
+    sum += total;
+  }
+  if (noise <= 0) return 60;
+  const ratio = 10 * Math.log10(Math.max((sum - noise) / noise, 1e-9));
+  return Math.min(Math.max(ratio, -10), 60);
+}
+
+/** The highest frequency that the sound reaches, in Hz. */
+function reach(spectra, rate) {
+  if (!spectra.length) return null;
+  const { rows, width } = banded(spectra, RATE / 2, REACH_BAND);
+  const loud = rows[0].map((_, band) => quantile(rows.map((row) => row[band]), 0.95));
+  const least = Math.max(...loud) * 10 ** (-REACH_DB / 10);
+  const last = loud.findLastIndex((power) => power > least);
+  return last < 0 ? null : Math.min(((last + 1) * width * RATE) / FRAME, rate / 2);
+}
+
+/** Mean power of bands, and how many bins make one. */
+function banded(spectra, span, hertz) {
+  const bins = spectra[0].length - 1; // the one at 0 Hz holds an offset, not sound
+  const width = Math.min(Math.max(1, Math.round((hertz / span) * bins)), bins);
+  const bands = Math.floor(bins / width);
+  const rows = spectra.map((power) =>
+    Array.from({ length: bands }, (_, band) => {
+      let sum = 0;
+      for (let i = 0; i < width; i++) sum += power[1 + band * width + i];
+      return sum / width;
+    }),
+  );
+  return { rows, width };
+}
+
+/** The value below which a share of the values lies, between neighbours in proportion. */
+function quantile(values, share) {
+  const sorted = Float64Array.from(values).sort();
+  const place = share * (sorted.length - 1);
+  const low = Math.floor(place);
+  const high = Math.min(low + 1, sorted.length - 1);
+  return sorted[low] + (place - low) * (sorted[high] - sorted[low]);
+}
