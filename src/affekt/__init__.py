@@ -28,6 +28,7 @@ _PUBLIC = {
     "DataError": "affekt.errors",
     "MissingExtraError": "affekt.errors",
     "ModelError": "affekt.errors",
+    "ServerError": "affekt.errors",
     "EMOTIONS": "affekt.labels",
     "load_audio": "affekt.audio",
     "load_model": "affekt.runtime",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from affekt.errors import DataError as DataError
     from affekt.errors import MissingExtraError as MissingExtraError
     from affekt.errors import ModelError as ModelError
+    from affekt.errors import ServerError as ServerError
     from affekt.labels import EMOTIONS as EMOTIONS
     from affekt.runtime import UNCERTAIN as UNCERTAIN
     from affekt.runtime import Measurement as Measurement

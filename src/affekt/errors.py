@@ -27,6 +27,24 @@ class ModelError(AffektError):
     """A model directory is missing, corrupt, or of a format this version cannot read."""
 
 
+class ServerError(AffektError):
+    """A server cannot be reached, or refuses a request.
+
+    Parameters
+    ----------
+    message : str
+    status : int
+        HTTP status; 0 where there was no answer.
+    code : str
+        What was wrong, for programs, e.g. ``"invalid_audio"``; empty where the server does not say.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "") -> None:
+        self.status = status
+        self.code = code
+        super().__init__(message)
+
+
 class MissingExtraError(AffektError):
     """An optional dependency is not installed.
 

@@ -1,0 +1,287 @@
+"""Ask a server of ``affekt serve`` from Python; the base install is enough for recordings.
+
+>>> from affekt.client import Client
+>>> client = Client("http://127.0.0.1:8000", key=None)
+>>> client.predict("recording.wav").label       # doctest: +SKIP
+'happy'
+
+Streaming needs the package websockets: ``pip install 'affekt[serve]'``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.audio import SAMPLE_RATE, AudioSource, load_audio
+from affekt.errors import AudioError, MissingExtraError, ServerError
+from affekt.runtime import Prediction
+from affekt.runtime.segments import Segment
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
+Event = dict[str, Any]
+"""One JSON message of a stream; ``type`` says what it is (docs/serving.md lists them)."""
+
+_LONGEST_WAIT = 30.0  # seconds that a server may ask for before another attempt
+_BUSY = (429, 503)
+
+
+class Client:
+    """A server, as seen by a program.
+
+    Parameters
+    ----------
+    url : str
+        Where it listens.
+    key : str, optional
+        API key.
+    timeout : float
+        Seconds without an answer after which a request fails.
+    retries : int
+        Further attempts while the server is busy, each after as long as it asks for.
+
+    Raises
+    ------
+    ServerError
+        From every method: where the server cannot be reached, or refuses.
+    AudioError
+        Where a recording cannot be opened here.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        key: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 3,
+    ) -> None:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ServerError(f"{url!r} is no address of a server: expected http://HOST:PORT")
+        self._url = url.rstrip("/")
+        self._key = key
+        self._timeout = timeout
+        self._retries = retries
+
+    def predict(self, source: AudioSource, *, model: str | None = None) -> Prediction:
+        """Say which emotion a recording carries, as :meth:`affekt.Model.predict` does.
+
+        The ``embedding`` stays with the server: it is empty here.
+        """
+        body = self._verbose(source, model, "segment")
+        return Prediction(
+            label=body["label"],
+            confidence=body["confidence"],
+            scores=body["scores"],
+            embedding=np.empty(0, dtype=np.float32),
+            duration=body["duration"],
+            warnings=tuple(body["warnings"]),
+        )
+
+    def timeline(self, source: AudioSource, *, model: str | None = None) -> list[Segment]:
+        """Follow the emotions through a recording, as :meth:`affekt.Model.timeline` does."""
+        return [
+            Segment(**{name: part[name] for name in _SEGMENT})
+            for part in self._verbose(source, model, "segment")["segments"]
+        ]
+
+    def text(self, source: AudioSource, response_format: str, *, model: str | None = None) -> str:
+        """Return the time line as ``srt``, ``vtt``, ``csv`` or ``textgrid``."""
+        return self._post(source, {"response_format": response_format, "model": model})
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return what the server's models say about themselves; the first is the default."""
+        return list(json.loads(self._request("/v1/models"))["data"])
+
+    def is_ready(self) -> bool:
+        """Tell whether the server can be reached and takes requests."""
+        try:
+            self._request("/health/ready", retries=0)
+        except ServerError:
+            return False
+        return True
+
+    def stream(
+        self,
+        chunks: Iterable[bytes | NDArray[Any]],
+        *,
+        model: str | None = None,
+        session: Mapping[str, Any] | None = None,
+    ) -> Iterator[Event]:
+        """Send sound as it comes; yield the server's events as they come.
+
+        Parameters
+        ----------
+        chunks : iterable of bytes or np.ndarray [shape=(samples,)]
+            s16le bytes, or int16 or float samples within [-1, 1], mono at 16 kHz. Read in a
+            thread of its own, at the pace at which the server takes it.
+        model : str, optional
+            Its name; the server's default otherwise.
+        session : mapping, optional
+            Options of ``session.update``: ``format``, ``window``, ``hop`` ...
+
+        Yields
+        ------
+        dict
+            Until ``session.closed``, the last one.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        with self._connect(model) as socket:
+            if session:
+                socket.send(json.dumps({"type": "session.update", "session": dict(session)}))
+            sender = threading.Thread(target=_send_sound, args=(socket, chunks), daemon=True)
+            sender.start()
+            try:
+                for text in socket:
+                    yield json.loads(text)
+            except ConnectionClosed:
+                return  # its last event said why
+
+    def _connect(self, model: str | None) -> ClientConnection:
+        try:
+            from websockets.exceptions import InvalidHandshake, InvalidURI
+            from websockets.sync.client import connect
+        except ModuleNotFoundError:
+            raise MissingExtraError("serve", "websockets") from None
+        address = "ws" + self._url.removeprefix("http") + "/v1/stream"
+        if model is not None:
+            address += f"?model={quote(model)}"
+        try:
+            return connect(
+                address, additional_headers=self._headers(), open_timeout=self._timeout, proxy=None
+            )
+        except (OSError, InvalidHandshake, InvalidURI) as error:
+            status = getattr(getattr(error, "response", None), "status_code", 0)
+            body = getattr(getattr(error, "response", None), "body", None) or b""
+            raise _refusal(self._url, status, body, str(error)) from None
+
+    def _verbose(self, source: AudioSource, model: str | None, times: str) -> dict[str, Any]:
+        fields = {
+            "response_format": "verbose_json",
+            "timestamp_granularities[]": times,
+            "model": model,
+        }
+        return dict(json.loads(self._post(source, fields)))
+
+    def _post(self, source: AudioSource, fields: Mapping[str, str | None]) -> str:
+        body, kind = _form(_content(source), fields)
+        return self._request("/v1/audio/emotions", body, {"Content-Type": kind})
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}"} if self._key else {}
+
+    def _request(
+        self,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        retries: int | None = None,
+    ) -> str:
+        import http.client
+        import urllib.error
+        import urllib.request
+
+        request = urllib.request.Request(
+            self._url + path, data=body, headers={**self._headers(), **(headers or {})}
+        )
+        left = self._retries if retries is None else retries
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=self._timeout) as answer:
+                    return str(answer.read().decode("utf-8"))
+            except urllib.error.HTTPError as error:
+                if error.code not in _BUSY or left == 0:
+                    raise _refusal(self._url, error.code, error.read(), error.reason) from None
+                time.sleep(_seconds(error.headers.get("Retry-After")))
+                left -= 1
+            except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+                reason = getattr(error, "reason", None) or error
+                raise _refusal(self._url, 0, b"", str(reason)) from None
+
+
+_SEGMENT = ("start", "end", "label", "confidence", "scores")
+
+
+def _content(source: AudioSource) -> bytes:
+    """Return a recording as the bytes of a file; files are sent as they are."""
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, tuple):
+        import soundfile
+
+        file = io.BytesIO()
+        samples = load_audio(source, sample_rate=SAMPLE_RATE)
+        soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="FLOAT")
+        return file.getvalue()
+    if hasattr(source, "read"):
+        return bytes(source.read())
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise AudioError(f"{source}: {reason}; check the path") from None
+
+
+def _form(content: bytes, fields: Mapping[str, str | None]) -> tuple[bytes, str]:
+    """Return a multipart body and its type."""
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+        if value is not None
+    ]
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="recording"\r\n'
+        f"Content-Type: application/octet-stream\r\n\r\n"
+    )
+    body = b"".join([*parts, head.encode(), content, f"\r\n--{boundary}--\r\n".encode()])
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
+def _send_sound(socket: ClientConnection, chunks: Iterable[bytes | NDArray[Any]]) -> None:
+    from websockets.exceptions import ConnectionClosed
+
+    try:
+        for chunk in chunks:
+            socket.send(chunk if isinstance(chunk, bytes) else _pcm(chunk))
+        socket.send(json.dumps({"type": "session.close"}))
+    except ConnectionClosed:
+        return  # the events say why
+
+
+def _pcm(samples: NDArray[Any]) -> bytes:
+    if samples.dtype.kind == "f":
+        samples = np.clip(np.round(samples * 32768), -32768, 32767)
+    return samples.astype("<i2").tobytes()
+
+
+def _seconds(retry_after: str | None) -> float:
+    try:
+        return min(_LONGEST_WAIT, max(0.0, float(retry_after or 1)))
+    except ValueError:
+        return 1.0
+
+
+def _refusal(url: str, status: int, body: bytes, reason: str) -> ServerError:
+    """Turn what a server, or the way to it, has answered into an error of one line."""
+    try:
+        told = json.loads(body)["error"]
+        return ServerError(str(told["message"]), status=status, code=str(told["code"]))
+    except (ValueError, KeyError, TypeError):
+        if status:
+            return ServerError(f"{url} answered with status {status}: {reason}", status=status)
+        return ServerError(f"cannot reach {url}: {reason}; is `affekt serve` running there?")
