@@ -14,6 +14,7 @@ from affekt.data import CORPORA, Clip
 from affekt.errors import ModelError
 from affekt.export.card import model_card
 from affekt.export.onnx import Parity, check_parity, export_onnx
+from affekt.export.streaming import export_streaming, streaming_facts
 from affekt.files import atomic_path
 from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network, describe
 from affekt.models.frontend import FrontendConfig
@@ -77,6 +78,8 @@ def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> 
     with atomic_path(graph) as partial:
         export_onnx(network, partial, config)
         parity = check_parity(network, partial)
+    if network.streamable:
+        export_streaming(network, folder, config)
     checkpoint.save(folder / WEIGHTS_FILE, dict(network.state_dict()), config)
     texts = {
         folder / CONFIG_FILE: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
@@ -132,6 +135,7 @@ def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "parameters": description.parameters,
         "receptive_field": None if seconds is None else round(seconds, 4),
         "streamable": description.streamable,
+        **({"streaming": streaming_facts(network)} if network.streamable else {}),
         "minimum_duration": MINIMUM_DURATION,
         "embedding_size": description.embedding_size,
         "seed": facts.seed,

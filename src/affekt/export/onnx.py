@@ -19,6 +19,7 @@ from affekt.errors import ModelError
 from affekt.export.constants import compute_constants
 from affekt.files import atomic_path
 from affekt.models import Network
+from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import METADATA_KEY
 
 OPSET = 18
@@ -62,17 +63,57 @@ def export_onnx(network: Network, path: Path, metadata: Mapping[str, Any]) -> No
     metadata : Mapping
         The model's ``config.json``, stored inside the file as well.
     """
-    sample_rate = network.config.frontend.sample_rate
-    example = torch.zeros(2, sample_rate)
+    frontend = network.config.frontend
     batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=400)
+    waveform = Port("waveform", torch.zeros(2, frontend.sample_rate), {0: batch, 1: samples})
+    export_module(network, [waveform], ("probabilities", "embedding"), path, metadata, frontend)
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of a graph: its name, an example, and its axes of free size."""
+
+    name: str
+    example: torch.Tensor
+    free: Mapping[int, Any]
+
+
+def export_module(
+    module: torch.nn.Module,
+    inputs: Sequence[Port],
+    outputs: Sequence[str],
+    path: Path,
+    metadata: Mapping[str, Any],
+    frontend: FrontendConfig,
+) -> None:
+    """Write a module as one ONNX file.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    inputs : sequence of Port
+    outputs : sequence of str
+        Names of what it returns.
+    path : Path
+        Replaced when the new file is complete.
+    metadata : Mapping
+        The model's ``config.json``, stored inside the file as well.
+    frontend : FrontendConfig
+        Its large constants are worked out when the file is loaded.
+
+    Raises
+    ------
+    ModelError
+        If the module cannot be exported.
+    """
     with _quiet(), atomic_path(path) as partial:
         program = torch.onnx.export(
-            network.eval(),
-            (example,),
+            module.eval(),
+            tuple(port.example for port in inputs),
             dynamo=True,
-            input_names=["waveform"],
-            output_names=["probabilities", "embedding"],
-            dynamic_shapes=({0: batch, 1: samples},),
+            input_names=[port.name for port in inputs],
+            output_names=list(outputs),
+            dynamic_shapes=tuple(dict(port.free) for port in inputs),
             opset_version=OPSET,
             verbose=False,
         )
@@ -82,7 +123,7 @@ def export_onnx(network: Network, path: Path, metadata: Mapping[str, Any]) -> No
         # Names of source lines and modules only make the file larger.
         for node in model.graph.node:
             del node.metadata_props[:]
-        compute_constants(model, network.config.frontend)
+        compute_constants(model, frontend)
         onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
         onnx.save(model, partial)
 

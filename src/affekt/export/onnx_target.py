@@ -6,6 +6,7 @@ from pathlib import Path
 
 from affekt.export.onnx import export_onnx
 from affekt.export.quantize import to_float16, to_int8
+from affekt.export.streaming import export_streaming
 from affekt.export.targets import Artefact, Job, Run
 from affekt.runtime.bundle import GRAPH_FILE, Bundle
 
@@ -15,6 +16,8 @@ def export(job: Job, folder: Path) -> Artefact:
     import onnxruntime
 
     write_graph(job, folder / GRAPH_FILE)
+    if job.network.streamable and job.precision == "fp32":
+        export_streaming(job.network, folder, job.config)
     return Artefact(GRAPH_FILE, load, f"onnxruntime {onnxruntime.__version__}")
 
 

@@ -7,13 +7,16 @@ the convolutions run over time, and averaging comes last, when there is somethin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.registry import Encoder, register
+
+if TYPE_CHECKING:
+    from affekt.models.memory import Memory
 
 _KERNEL = 3
 
@@ -56,7 +59,7 @@ class Cnn(Encoder):
     lies beside the highest band, and has weights of its own from ``project`` on.
     """
 
-    streamable: ClassVar[bool] = False
+    streamable: ClassVar[bool] = True
 
     def __init__(self, rows: int, options: CnnOptions) -> None:
         super().__init__()
@@ -78,6 +81,7 @@ class Cnn(Encoder):
         stem_field = 1 + sum(2 * 2**level for level in range(len(options.stem)))
         block_field = sum((_KERNEL - 1) * (dilation + 1) for dilation in options.dilations)
         self.receptive_field = stem_field + self.time_stride * block_field
+        self.delay = sum(dilation + 1 for dilation in options.dilations)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -93,6 +97,20 @@ class Cnn(Encoder):
         for block in self.blocks:
             x = block(x, mask)
         return x[:, :, 0]
+
+    def step(self, features: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Encode what follows; see :meth:`Encoder.step`."""
+        x, mask = features[:, None], mask[:, :, None]
+        x = _masked(x, mask)
+        for convolution in cast("list[_Convolution]", [*self.stem]):
+            # With stride 2, an even number of frames looks back by one and ahead by none.
+            x = convolution.inner(memory.join(x, 1))
+            mask = mask[..., ::2]
+            x = _masked(x, mask)
+        x = _masked(self.project(x), mask)
+        for block in cast("list[_ResidualBlock]", [*self.blocks]):
+            x, mask = block.step(x, mask, memory)
+        return x[:, :, 0], mask[:, :, 0]
 
 
 class _Convolution(nn.Module):
@@ -112,6 +130,13 @@ class _Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.norm(self.convolution(x)))
+
+    def inner(self, x: Tensor) -> Tensor:
+        """The same without padding in time."""
+        convolution = self.convolution
+        padding = (int(convolution.padding[0]), 0)
+        y = nn.functional.conv2d(x, convolution.weight, None, convolution.stride, padding)
+        return torch.relu(self.norm(y))
 
 
 class _ResidualBlock(nn.Module):
@@ -136,6 +161,17 @@ class _ResidualBlock(nn.Module):
         y = torch.relu(self.dilated_norm(self.dilated(x)))
         y = self.local_norm(self.local(_masked(self.dropout(y), mask)))
         return _masked(torch.relu(x + y), mask)
+
+    def step(self, x: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """What :meth:`forward` gives, later by the dilation and one step."""
+        (_, dilation), weight = self.dilated.dilation, self.dilated.weight
+        y = nn.functional.conv2d(memory.join(x, 2 * dilation), weight, dilation=(1, dilation))
+        y = torch.relu(self.dilated_norm(y))
+        mask = memory.delay(mask, dilation)
+        y = self.local_norm(nn.functional.conv2d(memory.join(y * mask, 2), self.local.weight))
+        mask = memory.delay(mask, 1)
+        x = memory.delay(x, dilation + 1)
+        return _masked(torch.relu(x + y), mask), mask
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:

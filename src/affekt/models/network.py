@@ -78,6 +78,11 @@ class Network(nn.Module):
         self.temperature: Tensor
         self.embedding_size = embedding_size
 
+    @property
+    def streamable(self) -> bool:
+        """Whether frame embeddings can be computed chunk by chunk with a bounded look-ahead."""
+        return self.encoder.streamable and self.config.frontend.streamable
+
     def embed(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:
         """What the frontend gives to one embedding per recording.
 
@@ -144,7 +149,7 @@ def describe(network: Network) -> Description:
         parameters=sum(p.numel() for p in network.parameters()),
         embedding_size=network.embedding_size,
         receptive_field=seconds,
-        streamable=network.encoder.streamable,
+        streamable=network.streamable,
     )
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
 from affekt.config import build
 from affekt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from affekt.models.memory import Memory
 
 
 class Encoder(nn.Module):
@@ -27,7 +30,9 @@ class Encoder(nn.Module):
     receptive_field: int | None
     """Input frames that one output frame depends on; None when it is the whole recording."""
     streamable: ClassVar[bool] = False
-    """Whether frame embeddings can be computed chunk by chunk with a bounded look-ahead."""
+    """Whether :meth:`step` computes frame embeddings chunk by chunk."""
+    delay: int = 0
+    """Output frames by which :meth:`step` answers later: its look-ahead."""
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode ``[batch, channels, frames]``.
@@ -37,6 +42,26 @@ class Encoder(nn.Module):
         unpadded frames is the one they get without padding.
         """
         raise ConfigError(f"{type(self).__name__} does not define forward()")
+
+    def step(self, features: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Encode what follows, with what is remembered of before.
+
+        Parameters
+        ----------
+        features : Tensor [batch, channels, frames]
+            A whole number of strides; any finite value where the mask is 0.
+        mask : Tensor [batch, 1, frames]
+            1 for frames within the recording.
+        memory : Memory
+
+        Returns
+        -------
+        frames : Tensor [batch, output_channels, frames / time_stride]
+            Frame embeddings of ``delay`` frames before.
+        mask : Tensor [batch, 1, frames / time_stride]
+            1 where that is a frame of the recording.
+        """
+        raise ConfigError(f"{type(self).__name__} does not stream: it does not define step()")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Activity:
         self._rest = np.zeros(0, dtype=np.float32)
         self._judged: list[bool] = []  # frames of the detector, from _first_judged on
         self._first_judged = 0
+        self._ended = False
 
     @property
     def detects_speech(self) -> bool:
@@ -59,6 +60,7 @@ class Activity:
         if self._detector is not None:
             self._judged += self._detector.finish()
         self._match(at_end=True)
+        self._ended = True
 
     def is_silent(self, first: int, last: int) -> bool:
         """Tell whether the steps ``first .. last - 1`` hold nothing but silence."""
@@ -67,6 +69,21 @@ class Activity:
     def speech(self, first: int, last: int) -> NDArray[np.bool_]:
         """Which of the steps ``first .. last - 1`` hold speech, or sound without a detector."""
         return self._speech[first - self._first : last - self._first]
+
+    def frames_with_speech(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Which of the frames ``first .. last - 1`` see speech, as far as that is known.
+
+        A frame lies where its step begins, so that it sees the step before as well. All frames
+        count where speech is not told from other sound.
+        """
+        if self._detector is None:
+            return np.ones(last - first, dtype=np.bool_)
+        known = self.steps + 1 if self._ended else self.steps  # a frame may lie at the very end
+        steps = np.arange(first, min(last, known))
+        here = np.minimum(steps, self.steps - 1) - self._first
+        before = np.maximum(steps - 1, self._first) - self._first
+        sees_speech: NDArray[np.bool_] = self._speech[here] | self._speech[before]
+        return sees_speech
 
     def forget(self, first: int) -> None:
         """Drop what came before a step."""

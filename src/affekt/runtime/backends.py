@@ -6,15 +6,20 @@ One class per engine. ONNX Runtime is the one of the base install.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import ModelError
-from affekt.runtime.bundle import METADATA_KEY, Bundle
+from affekt.runtime.bundle import ENCODER_FILE, HEAD_FILE, METADATA_KEY, Bundle
 from affekt.runtime.config import ModelConfig, parse_config
+
+if TYPE_CHECKING:
+    from affekt.runtime.encoder import FrameEncoder
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,6 +34,10 @@ class Backend(Protocol):
 
     def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
         """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""
+        ...
+
+    def frame_encoder(self) -> FrameEncoder | None:
+        """What computes frames chunk by chunk; None where the model cannot."""
         ...
 
 
@@ -56,7 +65,9 @@ class OnnxBackend:
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
         self._path = bundle.graph
-        self._session = open_session(bundle.graph, threads or default_threads())
+        self._threads = threads or default_threads()
+        self._session = open_session(bundle.graph, self._threads)
+        self._has_folder = bundle.config is not None  # else the file stands by itself
         self._check_ports()
         self.config = self._agreed_config(bundle.config)
 
@@ -78,17 +89,29 @@ class OnnxBackend:
         ModelError
             If the graph fails or answers with something other than finite probabilities.
         """
-        from onnxruntime.capi import onnxruntime_pybind11_state as engine
-
-        try:
-            outputs = self._session.run(["probabilities", "embedding"], {"waveform": waveforms})
-        except (engine.RuntimeException, engine.Fail, engine.InvalidArgument) as error:
-            raise ModelError(f"{self._path} failed on its input: {_first_line(error)}") from None
-        probabilities, embeddings = (cast(Floats, output) for output in outputs)
+        names, inputs = ("probabilities", "embedding"), {"waveform": waveforms}
+        probabilities, embeddings = run_session(self._session, names, inputs, self._path)
         expected = (len(waveforms), len(self.config.labels))
         if probabilities.shape != expected or not np.isfinite(probabilities).all():
             raise ModelError(f"{self._path} answers with no probabilities: export the model again")
         return probabilities, embeddings
+
+    def frame_encoder(self) -> FrameEncoder | None:
+        """What computes frames chunk by chunk, loaded when it is first asked for.
+
+        None where the model cannot stream, or is a bare file without ``encoder.onnx`` beside it.
+        """
+        return self._frame_encoder
+
+    @cached_property
+    def _frame_encoder(self) -> FrameEncoder | None:
+        from affekt.runtime.encoder import FrameEncoder
+
+        folder, facts = self._path.parent, self.config.streaming
+        encoder, head = folder / ENCODER_FILE, folder / HEAD_FILE
+        if not (facts and self._has_folder and encoder.is_file() and head.is_file()):
+            return None
+        return FrameEncoder(encoder, head, facts, self._threads)
 
     def _check_ports(self) -> None:
         inputs = {port.name for port in self._session.get_inputs()}
@@ -119,6 +142,24 @@ class OnnxBackend:
                 f"{len(config.labels)}: the two are of different models"
             )
         return config
+
+
+def run_session(
+    session: Any, outputs: Sequence[str], inputs: Mapping[str, Floats], path: Path
+) -> list[Floats]:
+    """Run a graph.
+
+    Raises
+    ------
+    ModelError
+        If the graph fails.
+    """
+    from onnxruntime.capi import onnxruntime_pybind11_state as engine
+
+    try:
+        return cast("list[Floats]", session.run(list(outputs), dict(inputs)))
+    except (engine.RuntimeException, engine.Fail, engine.InvalidArgument) as error:
+        raise ModelError(f"{path} failed on its input: {_first_line(error)}") from None
 
 
 def open_session(path: Path, threads: int) -> Any:

@@ -19,6 +19,8 @@ DEFAULT_MODEL = Path(__file__).parent.parent / "assets" / "default"
 """The model that ships inside the package."""
 
 GRAPH_FILE = "model.onnx"
+ENCODER_FILE = "encoder.onnx"
+HEAD_FILE = "head.onnx"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 METADATA_KEY = "affekt"

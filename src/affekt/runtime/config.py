@@ -35,6 +35,11 @@ class ModelConfig:
         How much sound one frame of the encoder sees, in seconds.
     streamable : bool
         Whether the encoder gives the same answer chunk by chunk.
+    streaming : mapping
+        How ``encoder.onnx`` streams: ``step`` (samples), ``stride`` (frames of the frontend in a
+        step), ``delay`` (steps of look-ahead), ``state_size``; empty where the model does not.
+    threshold : float
+        Confidence below which an answer is better withheld; 0 where it was not measured.
     embedding_size : int or None
         Width of the pooled embedding.
     parameters : int or None
@@ -55,6 +60,8 @@ class ModelConfig:
     minimum_duration: float = 0.1
     receptive_field: float | None = None
     streamable: bool = False
+    streaming: Mapping[str, Any] = field(default_factory=dict)
+    threshold: float = 0.0
     embedding_size: int | None = None
     parameters: int | None = None
     licence: str = ""
@@ -102,6 +109,8 @@ def parse_config(text: str, where: str) -> ModelConfig:
         minimum_duration=reader.number("minimum_duration", default=0.1),
         receptive_field=reader.optional_number("receptive_field"),
         streamable=raw.get("streamable") is True,
+        streaming=reader.mapping("streaming"),
+        threshold=reader.threshold(),
         embedding_size=reader.optional_integer("embedding_size"),
         parameters=reader.optional_integer("parameters"),
         licence=str(raw.get("licence") or ""),
@@ -148,6 +157,12 @@ class _Reader:
         ):
             raise self._wrong("id2label", table, expected)
         return tuple(map(str, names))
+
+    def threshold(self) -> float:
+        value = self.mapping("calibration").get("threshold", 0.0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise self._wrong("calibration.threshold", value, "a number from 0 to 1")
+        return float(value)
 
     def mapping(self, key: str) -> Mapping[str, Any]:
         value = self.raw.get(key) or {}

@@ -19,7 +19,7 @@ from affekt.errors import ModelError
 DEFAULT_HUB = "https://huggingface.co"
 
 REQUIRED_FILES = ("config.json", "model.onnx")
-OPTIONAL_FILES = ("README.md",)
+OPTIONAL_FILES = ("README.md", "encoder.onnx", "head.onnx")
 
 _TIMEOUT = 30.0  # seconds without a byte
 _CHUNK = 1 << 18  # bytes

@@ -113,13 +113,13 @@ class Span:
     ----------
     first, last : int
         Its first step, and the one after its last.
-    speech : np.ndarray [shape=(steps,)] or None
-        Which steps hold speech; None where all count.
+    at_end : bool
+        Whether it reaches to the end of the recording.
     """
 
     first: int
     last: int
-    speech: NDArray[np.bool_] | None = None
+    at_end: bool = False
 
 
 class RerunJudge:
@@ -144,7 +144,7 @@ class RerunJudge:
         """Nothing to do: the graph sees where a stretch ends."""
 
     def judge(self, spans: Sequence[Span]) -> Floats:
-        """Return the probabilities of each span [spans, classes]; silence in it is heard too."""
+        """Return the probabilities of each span [spans, classes]; pauses in it are heard too."""
         answers = []
         for span in spans:
             first, last = (step * self._step for step in (span.first, span.last))
@@ -239,7 +239,8 @@ class SlidingWindows:
                     first, last = self._grid.last_window(self._next, self._heard)
             elif last > known or last * step >= self._heard:
                 break
-            found.append((self._next, self._span(self._next, first, last)))
+            span = Span(first, last, at_end=last * step >= self._heard)
+            found.append((self._next, span if self._is_heard(self._next, span) else None))
             self._next += 1
         spans = [span for _, span in found if span is not None]
         scores = iter(self._judge.judge(spans) if spans else ())
@@ -249,17 +250,15 @@ class SlidingWindows:
         self._judge.forget(oldest)
         return cells
 
-    def _span(self, index: int, first: int, last: int) -> Span | None:
-        """The stretch to judge; None where there is nothing to hear."""
-        own = self._own(index)
-        if self._activity.is_silent(*own):
-            return None
-        if not self._activity.detects_speech:
-            return Span(first, last)
-        speech = self._activity.speech(first, last)
-        if not self._activity.speech(*own).any() or speech.sum() < self._shortest:
-            return None
-        return Span(first, last, speech)
+    def _is_heard(self, index: int, span: Span) -> bool:
+        """Tell whether there is anything to hear."""
+        activity, own = self._activity, self._own(index)
+        if activity.is_silent(*own):
+            return False
+        if not activity.detects_speech:
+            return True
+        speech = activity.speech(span.first, span.last)
+        return bool(activity.speech(*own).any() and speech.sum() >= self._shortest)
 
     def _own(self, index: int) -> tuple[int, int]:
         """The steps that a cell stands for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
@@ -12,16 +13,16 @@ from affekt.audio.resample import Resampler, checked_rate
 from affekt.errors import AudioError
 from affekt.runtime.activity import Activity
 from affekt.runtime.options import TimelineOptions
+from affekt.runtime.pooling import FrameJudge
 from affekt.runtime.segmenter import Segmenter
 from affekt.runtime.segments import Measurement, Segment
-from affekt.runtime.sliding import FALLBACK_STEP, Cell, Grid, RerunJudge, SlidingWindows
+from affekt.runtime.sliding import FALLBACK_STEP, Cell, Grid, Judge, RerunJudge, SlidingWindows
 from affekt.runtime.vad import VAD_RATE, VoiceActivity, vad_is_installed
 
 if TYPE_CHECKING:
     from affekt.runtime.backends import Backend
 
 STREAM_BLOCK = 0.5  # seconds that are heard at once, at most; shorter where the hop is
-DEFAULT_THRESHOLD = 0.0
 _log = logging.getLogger("affekt")
 
 
@@ -84,20 +85,26 @@ class Stream:
     def reset(self) -> None:
         """Forget everything and begin anew, at 0 s."""
         config, options = self._backend.config, self._options
-        rate = config.sample_rate
-        step = round(FALLBACK_STEP * rate)
+        rate, encoder = config.sample_rate, self._backend.frame_encoder()
+        step = round(FALLBACK_STEP * rate) if encoder is None else encoder.step
         grid = Grid.of(options.window, options.hop, step, rate)
-        block = grid.hop if self._block is None else round(self._block * rate / step)
-        block = min(block, round(STREAM_BLOCK * rate / step)) if self._block is None else block
+        activity = Activity(step, _detector(options, rate))
+        judge: Judge
+        if encoder is None:
+            _warn_of_rerunning(config.name)
+            judge = RerunJudge(self._backend, step)
+        else:
+            judge = FrameJudge(encoder, activity)
+        block = round((self._block or min(STREAM_BLOCK, options.hop)) * rate / step)
         self._windows = SlidingWindows(
-            RerunJudge(self._backend, step),
+            judge,
             grid,
-            Activity(step, _detector(options, rate)),
+            activity,
             block=max(1, block),
             sample_rate=rate,
             shortest=config.minimum_duration,
         )
-        threshold = DEFAULT_THRESHOLD if options.threshold is None else options.threshold
+        threshold = config.threshold if options.threshold is None else options.threshold
         self._segmenter = Segmenter(config.labels, options, threshold, grid.hop * step / rate)
         self._resampler = Resampler(self._rate, rate)
         self._pushed = 0
@@ -159,6 +166,16 @@ def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
         confidence=float(cell.scores[best]),
         scores=dict(zip(labels, map(float, cell.scores), strict=True)),
         speech=cell.speech,
+    )
+
+
+@lru_cache(maxsize=64)
+def _warn_of_rerunning(name: str) -> None:
+    """Say it once for each model."""
+    _log.warning(
+        "the model %r cannot stream: each window runs through all of it again, "
+        "which takes more work the more they overlap",
+        name,
     )
 
 

@@ -196,6 +196,11 @@ class FrontendConfig:
         return round(past * self.frames_per_second), round(future * self.frames_per_second)
 
     @property
+    def streamable(self) -> bool:
+        """Whether the features can be computed chunk by chunk with a bounded look-ahead."""
+        return self.kind == "log-mel" and self.normalisation in ("local", "global")
+
+    @property
     def context(self) -> int | None:
         """Frames besides its own that a frame depends on; None when all of the recording.
 

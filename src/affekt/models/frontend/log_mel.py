@@ -6,6 +6,9 @@ takes a waveform and there is no feature code left to drift between training and
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -20,6 +23,9 @@ from affekt.models.frontend.normalisation import (
     standardise,
 )
 from affekt.models.mel import mel_filterbank
+
+if TYPE_CHECKING:
+    from affekt.models.memory import Memory
 
 
 class LogMel(nn.Module):
@@ -66,11 +72,11 @@ class LogMel(nn.Module):
 
     def power(self, waveform: Tensor) -> Tensor:
         """Power spectrum ``[batch, n_fft // 2 + 1, frames]`` of ``[batch, samples]``."""
+        return self._framed_power(waveform[:, None], padding=self.config.window // 2)
+
+    def _framed_power(self, waveform: Tensor, padding: int) -> Tensor:
         spectrum = nn.functional.conv1d(
-            waveform[:, None],
-            self.basis,
-            stride=self.config.hop_length,
-            padding=self.config.window // 2,
+            waveform, self.basis, stride=self.config.hop_length, padding=padding
         )
         real, imaginary = spectrum.chunk(2, dim=1)
         return real * real + imaginary * imaginary
@@ -116,6 +122,49 @@ class LogMel(nn.Module):
         if self.config.normalisation == "utterance":
             features = standardise(features, lengths)
         return features
+
+    @property
+    def delay(self) -> int:
+        """Frames by which :meth:`step` answers later than the newest whole one."""
+        return self._wait + (self.local_level.future if self.local_level else 0)
+
+    @property
+    def _wait(self) -> int:
+        """Frames until the half window after the middle of a frame has come in whole hops."""
+        return math.ceil(self.config.window / 2 / self.config.hop_length) - 1
+
+    def step(self, samples: Tensor, valid: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Log-mel of new samples, with what is remembered of those before.
+
+        Parameters
+        ----------
+        samples : Tensor [batch, samples]
+            A whole number of hops.
+        valid : Tensor [batch, 1, frames]
+            1 for the frames that lie within the recording, one for each hop.
+        memory : Memory
+
+        Returns
+        -------
+        log_mel : Tensor [batch, n_mels, frames]
+            Of ``delay`` frames before.
+        mask : Tensor [batch, 1, frames]
+            1 where that is a frame of the recording.
+        """
+        config, frames = self.config, valid.shape[2]
+        if config.normalisation == "global":
+            samples = samples / TYPICAL_RMS
+        before = config.window // 2 + self._wait * config.hop_length
+        joined = memory.join(samples[:, None], before)
+        power = self._framed_power(joined, padding=0)[:, :, :frames]
+        mask = memory.delay(valid, self._wait)
+        mel_power = nn.functional.conv1d(power, self.filters)
+        if self.local_level is not None:
+            level = self.local_level.step(power, mask, memory)
+            future = self.local_level.future
+            mel_power, mask = memory.delay(mel_power, future), memory.delay(mask, future)
+            mel_power = mel_power / level
+        return torch.log(mel_power + config.floor), mask
 
     def _derive(self, spectrum: Tensor, lengths: Tensor | None) -> Tensor:
         """What a kind makes of the first stage, before it is standardised."""

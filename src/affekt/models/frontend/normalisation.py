@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from affekt.models.frontend.config import PcenOptions
+
+if TYPE_CHECKING:
+    from affekt.models.memory import Memory
 
 SMALLEST_RMS = 1e-5  # full scale; keeps silence finite
 TYPICAL_RMS = 0.05  # full scale, -26 dBFS: what recordings of speech are levelled to
@@ -53,6 +57,22 @@ class LocalLevel(nn.Module):
         total = nn.functional.conv1d(around, self.stretch)
         mean = total / nn.functional.conv1d(there, self.stretch)
         return power / (mean + SMALLEST_RMS**2)
+
+    def step(self, power: Tensor, mask: Tensor, memory: Memory) -> Tensor:
+        """Level ``[batch, 1, frames]`` around each of the frames ``future`` before these.
+
+        Parameters
+        ----------
+        power : Tensor [batch, bins, frames]
+        mask : Tensor [batch, 1, frames]
+            1 for frames within the recording.
+        memory : Memory
+        """
+        around = memory.join(self.frame_level(power) * mask, self.past + self.future)
+        there = memory.join(mask, self.past + self.future)
+        total = nn.functional.conv1d(around, self.stretch)
+        count = nn.functional.conv1d(there, self.stretch)
+        return total / count.clamp(min=1) + SMALLEST_RMS**2
 
 
 def standardise(features: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -1,0 +1,135 @@
+"""The network chunk by chunk as ONNX files: ``encoder.onnx`` and ``head.onnx``, proved beside it.
+
+``encoder.onnx`` maps new samples, their mask and a state to frame embeddings and the next state;
+``head.onnx`` maps a pooled embedding to calibrated probabilities. Pooling over a span of frames
+lies between them, outside the graphs, so that many windows share one run of the encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from affekt.errors import ModelError
+from affekt.export.onnx import (
+    PARITY_DURATIONS,
+    PARITY_TOLERANCE,
+    Port,
+    export_module,
+    voice_like,
+)
+from affekt.files import atomic_path
+from affekt.models import Network
+from affekt.models.streaming import PooledHead, StreamingNetwork
+from affekt.runtime.bundle import ENCODER_FILE, HEAD_FILE
+from affekt.runtime.encoder import FrameEncoder, pool
+
+
+def streaming_facts(network: Network) -> dict[str, Any]:
+    """What ``config.json`` says of ``encoder.onnx``.
+
+    ``step`` is in samples, ``stride`` in frames of the frontend per step, ``delay`` in steps, and
+    ``state_size`` in numbers.
+    """
+    streaming = StreamingNetwork(network)
+    return {
+        "step": streaming.step,
+        "stride": streaming.stride,
+        "delay": streaming.delay,
+        "state_size": streaming.state_size,
+    }
+
+
+def export_streaming(network: Network, folder: Path, config: Mapping[str, Any]) -> float:
+    """Write ``encoder.onnx`` and ``head.onnx``.
+
+    Parameters
+    ----------
+    network : Network
+        A streamable one.
+    folder : Path
+        Its files are replaced when both new ones are proved.
+    config : Mapping
+        The model's ``config.json`` with ``streaming``.
+
+    Returns
+    -------
+    float
+        The largest difference of a probability, streamed in random chunks and by the network.
+
+    Raises
+    ------
+    ModelError
+        If the two differ by more than 1e-4.
+    """
+    frontend = network.config.frontend
+    streaming = StreamingNetwork(network)
+    batch, steps = torch.export.Dim("batch"), torch.export.Dim("steps")
+    inputs = [
+        Port("samples", torch.zeros(2, 5, streaming.step), {0: batch, 1: steps}),
+        Port("valid", torch.ones(2, 5, streaming.stride), {0: batch, 1: steps}),
+        Port("state", torch.zeros(2, streaming.state_size), {0: batch}),
+    ]
+    outputs = ("frames", "mask", "next_state")
+    pooled = [Port("embedding", torch.zeros(2, network.embedding_size), {0: batch})]
+    with atomic_path(folder / ENCODER_FILE) as encoder, atomic_path(folder / HEAD_FILE) as head:
+        export_module(streaming, inputs, outputs, encoder, config, frontend)
+        export_module(PooledHead(network), pooled, ("probabilities",), head, config, frontend)
+        return check_streaming(network, encoder, head, config)
+
+
+def check_streaming(
+    network: Network,
+    encoder: Path,
+    head: Path,
+    config: Mapping[str, Any],
+    *,
+    durations: Sequence[float] = PARITY_DURATIONS,
+    tolerance: float = PARITY_TOLERANCE,
+    seed: int = 0,
+) -> float:
+    """Stream recordings of all lengths in random chunks; compare with the network on the whole.
+
+    Returns
+    -------
+    float
+        The largest difference of a probability.
+
+    Raises
+    ------
+    ModelError
+        If it is more than ``tolerance``.
+    """
+    files = FrameEncoder(encoder, head, config["streaming"], threads=1)
+    rng = np.random.default_rng(seed)
+    sample_rate = network.config.frontend.sample_rate
+    worst = 0.0
+    for duration in durations:
+        waveform = voice_like((1, round(duration * sample_rate)), sample_rate, rng)
+        with torch.inference_mode():
+            expected = network.eval()(torch.from_numpy(waveform))[0].numpy()
+        frames = _streamed(files, waveform[0], rng)
+        found = files.classify(pool(frames[None]))
+        difference = float(np.abs(found - expected).max())
+        worst = max(worst, difference if np.isfinite(difference) else np.inf)
+    if not worst <= tolerance:
+        raise ModelError(
+            f"the streamed network differs from the whole one by {worst:.2g} "
+            f"where {tolerance:g} is allowed: it must not be used"
+        )
+    return worst
+
+
+def _streamed(files: FrameEncoder, waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Frame embeddings ``[frames, channels]`` from chunks of random size."""
+    run = files.start()
+    frames = []
+    while len(waveform) > 0:
+        size = int(rng.integers(1, 20)) * files.step
+        frames.append(run.push(waveform[:size]))
+        waveform = waveform[size:]
+    return np.concatenate([*frames, run.finish()])

@@ -1,0 +1,140 @@
+"""The encoder of a streamable model: samples in, frame embeddings out, its past as explicit state.
+
+``encoder.onnx`` holds no state. A :class:`Run` carries that of one stream; any number of them share
+one :class:`FrameEncoder`, also between threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affekt.errors import ModelError
+from affekt.runtime.backends import Floats, open_session, run_session
+
+VARIANCE_FLOOR = 1e-5
+"""Added to the variance before its root, as the network does."""
+
+
+class FrameEncoder:
+    """The two graphs of a streamable model.
+
+    Parameters
+    ----------
+    encoder, head : Path
+        ``encoder.onnx`` and ``head.onnx``.
+    facts : Mapping
+        ``streaming`` of the model's configuration: ``step`` (samples), ``stride`` (frames of the
+        frontend in a step), ``delay`` (steps) and ``state_size``.
+    threads : int
+        Threads within an operator.
+
+    Raises
+    ------
+    ModelError
+        If a graph is damaged, or not what the configuration says.
+    """
+
+    def __init__(self, encoder: Path, head: Path, facts: Mapping[str, Any], threads: int) -> None:
+        try:
+            self.step, self.stride = int(facts["step"]), int(facts["stride"])
+            self.delay, self.state_size = int(facts["delay"]), int(facts["state_size"])
+        except (KeyError, TypeError, ValueError):
+            raise ModelError(
+                f"{encoder.parent}: its config.json does not say how {encoder.name} streams: "
+                f"export the model again"
+            ) from None
+        self._encoder_path, self._head_path = encoder, head
+        self._encoder = open_session(encoder, threads)
+        self._head = open_session(head, threads)
+        shapes = {port.name: port.shape[-1] for port in self._encoder.get_inputs()}
+        expected = {"samples": self.step, "valid": self.stride, "state": self.state_size}
+        if shapes != expected:
+            raise ModelError(
+                f"{encoder} takes {shapes}, its config.json says {expected}: "
+                f"the two are of different models"
+            )
+
+    def start(self) -> Run:
+        """Begin a stream."""
+        return Run(self)
+
+    def encode(self, samples: Floats, valid: Floats, state: Floats) -> tuple[Floats, ...]:
+        """Run ``encoder.onnx``: see :class:`affekt.models.streaming.StreamingNetwork`."""
+        inputs = {"samples": samples, "valid": valid, "state": state}
+        outputs = ("frames", "mask", "next_state")
+        return tuple(run_session(self._encoder, outputs, inputs, self._encoder_path))
+
+    def classify(self, embeddings: Floats) -> Floats:
+        """Pooled embeddings [windows, dim] to calibrated probabilities [windows, classes]."""
+        inputs = {"embedding": embeddings.astype(np.float32, copy=False)}
+        (answer,) = run_session(self._head, ("probabilities",), inputs, self._head_path)
+        if not np.isfinite(answer).all():
+            raise ModelError(f"{self._head_path} answers with no probabilities: export it again")
+        return answer
+
+
+class Run:
+    """One stream through the encoder.
+
+    Parameters
+    ----------
+    encoder : FrameEncoder
+    """
+
+    def __init__(self, encoder: FrameEncoder) -> None:
+        self._encoder = encoder
+        self._state = np.zeros((1, encoder.state_size), dtype=np.float32)
+        self._samples = 0
+        self._rest = np.zeros(0, dtype=np.float32)
+
+    def push(self, samples: Floats) -> Floats:
+        """Hear more samples [samples]; return the frames that became known [frames, channels]."""
+        self._samples += len(samples)
+        rest = np.concatenate([self._rest, samples])
+        whole = len(rest) // self._encoder.step * self._encoder.step
+        self._rest = rest[whole:]
+        return self._step(rest[:whole], self._samples - len(rest))
+
+    def finish(self) -> Floats:
+        """Return the last frames when no more samples come."""
+        encoder = self._encoder
+        # What is left, then the end itself, then as many steps as the encoder looks ahead.
+        steps = len(self._rest) // encoder.step + 1 + encoder.delay
+        silence = np.zeros(steps * encoder.step, dtype=np.float32)
+        start = self._samples - len(self._rest)
+        silence[: len(self._rest)] = self._rest
+        self._rest = self._rest[:0]
+        return self._step(silence, start)
+
+    def copy(self) -> Run:
+        """Return a run that goes on from here by itself."""
+        twin = Run(self._encoder)
+        twin._state, twin._samples, twin._rest = self._state, self._samples, self._rest
+        return twin
+
+    def _step(self, samples: Floats, start: int) -> Floats:
+        """Encode whole steps that begin at a sample; keep the frames of the recording alone."""
+        encoder = self._encoder
+        steps = len(samples) // encoder.step
+        hop = encoder.step // encoder.stride
+        times = start + hop * np.arange(steps * encoder.stride)
+        valid = (times <= self._samples).astype(np.float32)
+        frames, mask, self._state = encoder.encode(
+            samples.reshape(1, steps, encoder.step),
+            valid.reshape(1, steps, encoder.stride),
+            self._state,
+        )
+        known: Floats = frames[0][mask[0] > 0]
+        return known
+
+
+def pool(frames: Floats) -> Floats:
+    """Mean and standard deviation over time: [windows, frames, channels] to [windows, dim]."""
+    mean = frames.mean(axis=1, dtype=np.float64)
+    variance = frames.var(axis=1, dtype=np.float64)
+    pooled = np.concatenate([mean, np.sqrt(variance + VARIANCE_FLOOR)], axis=1)
+    return np.asarray(pooled, dtype=np.float32)
