@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models import ARCHITECTURES, NetworkConfig, build_network, describe, register
+from affekt.models.memory import Memory
 from affekt.models.registry import Encoder, build_encoder
 
 
@@ -39,6 +40,9 @@ def blind() -> Iterator[str]:
             x: Tensor = self.project(log_mel)
             return x
 
+        def step(self, log_mel: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+            return self.forward(log_mel), mask
+
     yield "blind"
     del ARCHITECTURES["blind"]
 
@@ -58,7 +62,9 @@ def test_a_new_architecture_is_a_network(blind: str) -> None:
     assert probabilities.shape == (1, 2)
     assert embedding.shape == (1, 10)
     facts = describe(network)
-    assert (facts.architecture, facts.streamable) == ("blind", True)
+    assert (facts.architecture, facts.streamable) == ("blind", False)  # the level is of the whole
+    local = replace(config, frontend=replace(FRONTEND, normalisation="local"))
+    assert describe(build_network(local)).streamable
     assert facts.receptive_field == pytest.approx(0.025)  # one window
     assert facts.parameters == (64 * 5 + 5) + 2 * 10 + (10 * 2 + 2)
     assert ARCHITECTURES[blind].summary == "Looks at single frames."

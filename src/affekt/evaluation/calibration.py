@@ -83,6 +83,38 @@ def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
     return float(np.exp((lowest + highest) / 2))
 
 
+def fit_threshold(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> float:
+    """Return the confidence below which an answer is better withheld.
+
+    The one with the greatest gain, where a right answer is worth as much as a wrong one costs,
+    and a withheld one nothing: answers about as sure as this are right half of the time.
+
+    Parameters
+    ----------
+    probabilities : array [shape=(clips, classes)]
+        Calibrated, of clips that the model was not trained on and will not be tested on.
+    targets : array of int [shape=(clips,)]
+        Index of the true class of each clip.
+
+    Returns
+    -------
+    float
+        From 0 to 1; 0 where every answer is worth giving.
+
+    Raises
+    ------
+    DataError
+        If there are no clips, shapes differ, a target is out of range or a number not finite.
+    """
+    values, indices = _checked(probabilities, targets)
+    confidence = values.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    right = values.argmax(axis=1)[order] == indices[order]
+    gain = np.cumsum(np.where(right, 1, -1))
+    kept = len(gain) - int(np.argmax(gain[::-1]))  # the most answers among equal gains
+    return 0.0 if kept == len(gain) else float(confidence[order[kept - 1]])
+
+
 def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
     values = np.asarray(logits, dtype=np.float64)
     if values.ndim != 2 or values.size == 0:

@@ -46,6 +46,8 @@ class ModelFacts:
     metrics : sequence of mapping
         Figures with their ``protocol`` and the scores of :mod:`affekt.evaluation`.
     seed : int
+    threshold : float or None
+        Confidence below which an answer is better withheld; None where it was not measured.
     teachers : sequence of mapping
         ``name``, ``licence`` and ``speakers`` of the models that the weights have learned from.
     """
@@ -54,6 +56,7 @@ class ModelFacts:
     clips: Mapping[str, Sequence[Clip]]
     metrics: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     seed: int = 0
+    threshold: float | None = None
     teachers: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
 
@@ -94,6 +97,8 @@ def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> 
 def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     """Make the network of a model directory again, with its configuration.
 
+    What follows from the network itself is that of this version: whether and how it streams.
+
     Raises
     ------
     ModelError
@@ -112,7 +117,7 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         ),
         state,
     )
-    return network.eval(), config
+    return network.eval(), {**config, **_streaming(network)}
 
 
 def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
@@ -131,11 +136,11 @@ def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "calibration": {
             "method": "temperature",
             "temperature": round(float(network.temperature), 6),
+            **({} if facts.threshold is None else {"threshold": round(facts.threshold, 4)}),
         },
         "parameters": description.parameters,
         "receptive_field": None if seconds is None else round(seconds, 4),
-        "streamable": description.streamable,
-        **({"streaming": streaming_facts(network)} if network.streamable else {}),
+        **_streaming(network),
         "minimum_duration": MINIMUM_DURATION,
         "embedding_size": description.embedding_size,
         "seed": facts.seed,
@@ -146,6 +151,13 @@ def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "metrics": list(facts.metrics),
         "intended_use": INTENDED_USE,
     }
+
+
+def _streaming(network: Network) -> dict[str, Any]:
+    """Whether and how the network streams."""
+    if not network.streamable:
+        return {"streamable": False}
+    return {"streamable": True, "streaming": streaming_facts(network)}
 
 
 def _options(config: NetworkConfig) -> dict[str, Any]:

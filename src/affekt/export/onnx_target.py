@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from affekt.export.model_directory import WEIGHTS_FILE
 from affekt.export.onnx import export_onnx
 from affekt.export.quantize import to_float16, to_int8
 from affekt.export.streaming import export_streaming
 from affekt.export.targets import Artefact, Job, Run
 from affekt.runtime.bundle import GRAPH_FILE, Bundle
+from affekt.training import checkpoint
 
 
 def export(job: Job, folder: Path) -> Artefact:
@@ -16,8 +18,10 @@ def export(job: Job, folder: Path) -> Artefact:
     import onnxruntime
 
     write_graph(job, folder / GRAPH_FILE)
-    if job.network.streamable and job.precision == "fp32":
-        export_streaming(job.network, folder, job.config)
+    if job.precision == "fp32":
+        if job.network.streamable:
+            export_streaming(job.network, folder, job.config)
+        checkpoint.save(folder / WEIGHTS_FILE, dict(job.network.state_dict()), dict(job.config))
     return Artefact(GRAPH_FILE, load, f"onnxruntime {onnxruntime.__version__}")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from affekt.data import Clip, write_manifest
 from affekt.errors import ConfigError
 from affekt.evaluation import Metrics, evaluate
-from affekt.evaluation.calibration import apply_temperature
+from affekt.evaluation.calibration import apply_temperature, fit_threshold
 from affekt.evaluation.report import write_report
 from affekt.export import ModelFacts, write_model_directory
 from affekt.models import Network
@@ -116,11 +116,30 @@ def train(
         history.close()
     test = _measure(fitted.network, test_clips, store, folder)
     model = folder / MODEL_FOLDER
-    facts = _facts(recipe, fitted, before, sides, test, seed)
+    facts = replace(
+        _facts(recipe, fitted, before, sides, test, seed),
+        threshold=measure_threshold(fitted.network, sides.validation, store),
+    )
     if teachers:
         facts = replace(facts, teachers=teachers.facts)
     write_model_directory(fitted.network, model, facts)
     return RunResult(model, fitted, test, time.monotonic() - started)
+
+
+def measure_threshold(
+    network: Network, validation: Sequence[Clip], store: FeatureStore
+) -> float | None:
+    """Confidence below which an answer is better withheld, on validation speakers.
+
+    None without clips of the network's labels.
+    """
+    labels = network.config.labels
+    clips = [clip for clip in validation if clip.emotion in labels]
+    if not clips:
+        return None
+    logits = score_clips(network, clips, store)
+    targets = np.array([labels.index(clip.emotion) for clip in clips])
+    return fit_threshold(apply_temperature(logits, float(network.temperature)), targets)
 
 
 def _measure(
