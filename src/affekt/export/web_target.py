@@ -6,8 +6,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from affekt.export import onnx_target
 from affekt.export.card import model_card
-from affekt.export.onnx_target import write_graph
 from affekt.export.targets import Artefact, Job, Run
 from affekt.runtime.browser import PACKAGE, VERSION
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE, Bundle
@@ -24,7 +24,7 @@ def export(job: Job, folder: Path) -> Artefact:
 
     with tempfile.TemporaryDirectory() as name:
         model = Path(name)
-        write_graph(job, model / GRAPH_FILE)
+        onnx_target.export(job, model)
         config = json.dumps(dict(job.config), indent=2, ensure_ascii=False)
         (model / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
         card = model_card(job.config, (model / GRAPH_FILE).stat().st_size)

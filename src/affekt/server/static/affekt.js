@@ -9,6 +9,7 @@
 import { checked, decode, fromAudioBuffer, toMono } from "./audio.js";
 import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
+import { FrameJudge } from "./frames.js";
 import { doubts, measureQuality } from "./quality.js";
 import { RerunJudge, Stream } from "./stream.js";
 
@@ -35,15 +36,22 @@ export async function loadModel(url, options = {}) {
   const headers = options.headers ?? {};
   const config = readConfig(await (await fetched(new URL("config.json", base), headers)).text());
   const engine = await loadEngine(options.runtime ?? new URL("../runtime/", import.meta.url));
-  const response = await fetched(new URL("model.onnx", base), headers);
-  return new Model(config, await Graph.open(engine, await response.arrayBuffer()));
+  const open = async (file) => {
+    const response = await fetched(new URL(file, base), headers);
+    return Graph.open(engine, await response.arrayBuffer());
+  };
+  const graph = await open("model.onnx");
+  if (!config.streaming?.step) return new Model(config, graph);
+  const [encoder, head] = await Promise.all([open("encoder.onnx"), open("head.onnx")]);
+  return new Model(config, graph, { encoder, head, facts: config.streaming });
 }
 
 /** A speech emotion recogniser; made by {@link loadModel}. */
 export class Model {
   #graph;
+  #streaming; // the graphs for streams; null where windows run through the whole model again
 
-  constructor(config, graph) {
+  constructor(config, graph, streaming = null) {
     /** What the model says about itself: the contents of `config.json`. */
     this.config = config;
     /** The emotions it knows, in the order of its outputs. */
@@ -53,8 +61,9 @@ export class Model {
     /** The rate it listens at, in Hz. */
     this.sampleRate = config.sample_rate;
     /** Probability below which a time line names no emotion. */
-    this.threshold = config.threshold ?? 0;
+    this.threshold = config.calibration?.threshold ?? 0;
     this.#graph = graph;
+    this.#streaming = streaming && { ...streaming, sampleRate: this.sampleRate };
   }
 
   /**
@@ -118,7 +127,7 @@ export class Model {
 
   /** What answers for the windows of one stream. */
   judge(step) {
-    return new RerunJudge(this, step);
+    return this.#streaming ? new FrameJudge(this.#streaming) : new RerunJudge(this, step);
   }
 
   /** Give probabilities their names: `{label, confidence, scores}`. */

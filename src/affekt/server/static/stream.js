@@ -3,6 +3,7 @@
 
 import { AffektError } from "./errors.js";
 import { Resampler } from "./resample.js";
+import { joinSamples } from "./samples.js";
 import { Segmenter } from "./segmenter.js";
 
 const FALLBACK_STEP = 0.05; // seconds; the grid of models whose encoder cannot stream
@@ -119,7 +120,8 @@ export class Stream {
       } else if (last > known || last * step >= this.#heard) break;
       const own = start - this.#firstLoud; // what the cell stands for, in the middle of its window
       const loud = this.#loud.slice(own, own + hop).some(Boolean);
-      const scores = loud ? Array.from(await this.#judge.judge(first, last)) : null;
+      const ends = last * step >= this.#heard;
+      const scores = loud ? Array.from(await this.#judge.judge(first, last, ends)) : null;
       yield this.#cell(start, scores);
       const oldest = Math.max(0, start + hop - (before + hop + after));
       this.#forget(oldest);
@@ -189,14 +191,6 @@ export class RerunJudge {
       this.#first = first;
     }
   }
-}
-
-/** @returns {Float32Array} both, one after the other */
-export function joinSamples(a, b) {
-  const joined = new Float32Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
-  return joined;
 }
 
 /** Where windows lie, in steps: a cell's hop, and how much further its window reaches. */
