@@ -5,6 +5,7 @@ config      what it says about itself
 hub         fetch it
 backends    run its graph
 predictor   from a recording to a Prediction
+domain      how unlike its training data a recording is
 doubts      what makes an answer less sure
 options     what a time line and a stream may be asked for
 sliding     windows over a stream: what the model says of each

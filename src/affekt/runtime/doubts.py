@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from affekt.audio import AudioQuality
+from affekt.runtime.domain import UNLIKE_LIMIT
 
 SHORT_DURATION = 0.5  # seconds; below, listeners too can hardly tell
 LONG_DURATION = 30.0  # seconds; above, one answer averages over several feelings
@@ -17,7 +18,9 @@ NOISY_SNR_DB = 0.0  # below, the noise is louder than the voice
 NARROW_BANDWIDTH_HZ = 4200.0  # a telephone ends at 3.4 kHz, a rate of 8 kHz at 4 kHz
 
 
-def describe_doubts(quality: AudioQuality, *, whole: bool = True) -> Iterator[str]:
+def describe_doubts(
+    quality: AudioQuality, *, whole: bool = True, unlike: float | None = None
+) -> Iterator[str]:
     """Yield in words what makes an answer about a recording of this quality less sure.
 
     Parameters
@@ -25,7 +28,14 @@ def describe_doubts(quality: AudioQuality, *, whole: bool = True) -> Iterator[st
     quality : AudioQuality
     whole : bool
         Whether one answer stands for all of the recording, so that its length matters.
+    unlike : float, optional
+        The out-of-domain score: see `affekt.runtime.domain`.
     """
+    if unlike is not None and unlike > UNLIKE_LIMIT:
+        yield (
+            f"unlike the speech it was trained on: score {unlike:.1f}, limit {UNLIKE_LIMIT:g} "
+            f"(music, noise, or another way of recording)"
+        )
     if quality.clipped_fraction > CLIPPED_FRACTION:
         yield f"clipped: {quality.clipped_fraction:.1%} of the samples at full scale"
     if quality.rms_dbfs < QUIET_RMS_DBFS:

@@ -22,6 +22,7 @@ from affekt.errors import AffektError, AudioError
 from affekt.runtime.backends import Backend, Floats, OnnxBackend
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
+from affekt.runtime.domain import read_domain
 from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.segments import Measurement, Segment
@@ -51,6 +52,9 @@ class Prediction:
         unlike the training data.
     quality : AudioQuality or None
         Level, clipping, noise and bandwidth of the recording.
+    domain_score : float or None
+        How unlike speech of the training data it is; above 1, a warning. None where the model
+        cannot tell.
     """
 
     label: str
@@ -60,6 +64,7 @@ class Prediction:
     duration: float
     warnings: tuple[str, ...] = ()
     quality: AudioQuality | None = None
+    domain_score: float | None = None
 
     def ranked(self) -> list[tuple[str, float]]:
         """Return the emotions with their probabilities, the most probable first."""
@@ -79,6 +84,7 @@ class Model:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._domain = read_domain(backend.config)
 
     @classmethod
     def from_pretrained(
@@ -277,14 +283,16 @@ class Model:
 
     def _prediction(self, clip: Clip, probabilities: Floats, embedding: Floats) -> Prediction:
         best = int(probabilities.argmax())
+        unlike = self._domain and self._domain.score(embedding, clip.quality.duration)
         return Prediction(
             label=self.labels[best],
             confidence=float(probabilities[best]),
             scores=dict(zip(self.labels, map(float, probabilities), strict=True)),
             embedding=embedding,
             duration=clip.quality.duration,
-            warnings=tuple(describe_doubts(clip.quality)),
+            warnings=tuple(describe_doubts(clip.quality, unlike=unlike)),
             quality=clip.quality,
+            domain_score=unlike,
         )
 
 

@@ -1,0 +1,293 @@
+"""How well the out-of-domain score tells speech from noise and music, and where its limit lies.
+
+    python benchmarks/domain.py --data ../shared/data          # measures the shipped model
+    python benchmarks/domain.py --model runs/mine/model        # measures another
+    python benchmarks/domain.py --table-only                   # writes the table again
+
+The space of speech is fitted on the model's own training speakers, its limits on its validation
+speakers, and both are written under ``domain`` into the ``config.json`` of the model directory
+(``--keep`` leaves that alone). The alternatives are compared on validation speakers, every other
+recording of noise and one family of instruments; the final figures are of the test speakers, the
+other recordings and the other family. The music is synthetic: random scales, chords and drums.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from _common import Report, Result, write_whole
+
+REPORT = Report("domain", "docs/input-quality.md")
+RATE = 16000  # Hz
+LENGTHS = (1.0, 2.0, 4.0, 8.0)  # seconds
+FITTED_LENGTHS = (1.0, 2.0, 4.0)  # seconds
+RANKS = (8, 16, 32)
+WINDOWS = 300  # of one length and corpus, at most
+CLIP = 2.5  # seconds of noise or music in one clip
+MUSIC_CLIPS = 120
+HOLD_SPEECH = ("ISTS", "babble", "cafe", "conversation", "icra5", "restaurant")
+"""Recordings of noise that are made of voices."""
+
+
+def speech(
+    corpora: dict[str, list[object]], speakers: Sequence[str], seconds: float | None
+) -> dict[str, list[np.ndarray]]:
+    """Return stretches of these speakers' clips by corpus: whole clips, or cut to one length.
+
+    What is cut is each speaker's clips, one after the other.
+    """
+    from affekt import load_audio
+
+    found: dict[str, list[np.ndarray]] = {}
+    for speaker in speakers:
+        corpus = speaker.partition("/")[0]
+        clips = [clip for clip in corpora[corpus] if f"{clip.corpus}/{clip.speaker}" == speaker]
+        several = len([name for name in speakers if name.startswith(f"{corpus}/")])
+        needed = int(np.ceil(WINDOWS / several))
+        step = max(1, len(clips) // (needed * (int(seconds or 1) + 1)))
+        waves = [load_audio(clip.file) for clip in clips[::step]]
+        waves = [wave for wave in waves if np.abs(wave).max() > 1e-3]
+        if seconds is not None:
+            waves = list(cut(np.concatenate(waves), seconds)) if waves else []
+        found.setdefault(corpus, []).extend(waves[:needed])
+    return found
+
+
+def cut(samples: np.ndarray, seconds: float) -> Iterator[np.ndarray]:
+    """Yield the whole stretches of one length, one after the other, that are not silent."""
+    size = int(seconds * RATE)
+    for start in range(0, len(samples) - size + 1, size):
+        stretch = samples[start : start + size]
+        if np.abs(stretch).max() > 1e-3:
+            yield stretch
+
+
+def noises(folder: Path, first: int) -> list[np.ndarray]:
+    """Return clips of every other recording of noise, from the first or the second on."""
+    from affekt import load_audio
+
+    files = [
+        file for file in sorted(folder.iterdir()) if not any(s in file.name for s in HOLD_SPEECH)
+    ]
+    waves = [load_audio(file) for file in files[first::2]]
+    loud = [wave for wave in waves if len(wave) >= RATE and np.abs(wave).max() > 1e-3]
+    return [part for wave in loud for part in (list(cut(wave, CLIP)) or [wave])]
+
+
+def music(count: int, bowed: bool, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return synthetic music: notes and chords of a random scale, with drums."""
+    return [_piece(bowed, rng) for _ in range(count)]
+
+
+def _piece(bowed: bool, rng: np.random.Generator) -> np.ndarray:
+    size = int(CLIP * RATE)
+    piece = np.zeros(size)
+    steps = (0, 2, 4, 5, 7, 9, 11) if rng.random() < 0.5 else (0, 2, 3, 5, 7, 8, 10)
+    root, beat = rng.uniform(110, 220), 60 / rng.uniform(70, 150)  # Hz, seconds
+    decay, roll_off = rng.uniform(0.5, 5), rng.uniform(0.7, 2)
+    at = 0.0
+    while at < CLIP - 0.01:
+        length = beat * rng.choice([0.5, 1, 2])
+        start = int(at * RATE)
+        end = min(size, start + int(1.2 * length * RATE))
+        times = np.arange(end - start) / RATE
+        octave = 12 * rng.integers(0, 3)
+        for step in rng.choice(steps, size=rng.integers(1, 4), replace=False):
+            hz = root * 2 ** ((step + octave) / 12)
+            piece[start:end] += _note(hz, times, bowed, decay, roll_off)
+        if rng.random() < 0.7:
+            times = times[: int(0.15 * RATE)]
+            drum = np.exp(-40 * times) * rng.normal(size=len(times))
+            piece[start : start + len(times)] += drum
+        at += length
+    return (piece / np.abs(piece).max() * rng.uniform(0.05, 0.9)).astype(np.float32)
+
+
+def _note(hz: float, times: np.ndarray, bowed: bool, decay: float, roll_off: float) -> np.ndarray:
+    """Return one note: plucked ones die away, bowed ones swell and shake."""
+    harmonics = np.arange(1, int(min(20, 7000 // hz)) + 1)
+    phase = 2 * np.pi * hz * times
+    if bowed:
+        phase = phase + 0.005 * hz / 5.5 * np.sin(2 * np.pi * 5.5 * times)
+        envelope = np.minimum(times, times[-1] - times) / 0.08
+    else:
+        envelope = np.minimum(times / 0.01, np.exp(-decay * times))
+    tone = np.sin(np.outer(harmonics, phase)) / harmonics[:, None] ** roll_off
+    return np.asarray(tone.sum(axis=0) * np.clip(envelope, 0, 1))
+
+
+def measure(data: Path | None, model_id: str | None) -> tuple[Result, dict[str, object]]:
+    """Fit, compare and measure; return the result, and what belongs into ``config.json``."""
+    import affekt
+    from affekt.data import data_root
+    from affekt.data.corpora import load_corpus
+    from affekt.evaluation.domain import FALSE_ALARMS, RANK, fit_domain, separation
+    from affekt.evaluation.provenance import commit, software_versions
+
+    started = time.perf_counter()
+    model = affekt.load_model(model_id)
+    speakers = model.config.raw["speakers"]
+    names = [row["corpus"] for row in model.config.training_data]
+    corpora: dict[str, list[object]] = {name: load_corpus(name, data) for name in names}
+
+    def heard(waves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        answers = model.predict_batch((wave, RATE) for wave in waves)
+        scores = np.array([list(answer.scores.values()) for answer in answers])
+        return np.array([answer.embedding for answer in answers]), scores
+
+    def voices(side: str, seconds: float | None) -> dict[str, np.ndarray]:
+        found = speech(corpora, speakers[side], seconds)
+        return {name: heard(waves)[0] for name, waves in found.items()}
+
+    fitted = [voices("train", seconds) for seconds in FITTED_LENGTHS]
+    training = [np.concatenate([one[name] for one in fitted]) for name in names]
+    held_out = {seconds: list(voices("validation", seconds).values()) for seconds in LENGTHS}
+    domain = fit_domain(training, held_out)
+
+    folder = data_root(data) / "noise" / "noise"
+    rng = np.random.default_rng(0)
+    chosen_on = {
+        "noise": heard(noises(folder, 0)),
+        "music": heard(music(MUSIC_CLIPS, False, rng)),
+    }
+    whole = speech(corpora, speakers["validation"], None)
+    inside = heard([wave for waves in whole.values() for wave in waves])
+    measures = {
+        "highest probability": lambda pair: -pair[1].max(axis=1),
+        "entropy": lambda pair: -(pair[1] * np.log(pair[1] + 1e-12)).sum(axis=1),
+        "distance from the mean": lambda pair: fit_domain(training, {}, rank=0).remainders(pair[0]),
+    }
+    for rank in RANKS:
+        space = fit_domain(training, {}, rank=rank)
+        measures[f"outside of {rank} dimensions"] = lambda pair, s=space: s.remainders(pair[0])
+    compared = {
+        name: {kind: separation(score(inside), score(pair)) for kind, pair in chosen_on.items()}
+        for name, score in measures.items()
+    }
+
+    final = {
+        "noise": heard(noises(folder, 1))[0],
+        "music": heard(music(MUSIC_CLIPS, True, rng))[0],
+    }
+    limit = float(np.interp(np.log(CLIP), np.log(LENGTHS), [one for _, one in domain.limits]))
+    found = {kind: float((domain.remainders(e) > limit).mean()) for kind, e in final.items()}
+    rows = {}
+    for name in names:
+        clips = speech(corpora, [one for one in speakers["test"] if one.startswith(name)], None)
+        waves = clips[name]
+        embeddings = heard(waves)[0]
+        lengths = [len(wave) / RATE for wave in waves]
+        rows[name] = {
+            "clips": len(waves),
+            "false_alarms": _alarms(domain, embeddings, lengths),
+            "auroc": {
+                kind: separation(domain.remainders(embeddings), domain.remainders(e))
+                for kind, e in final.items()
+            },
+        }
+    by_length = {}
+    for seconds in LENGTHS:
+        parts = voices("test", seconds)
+        by_length[f"{seconds:g}"] = {
+            name: _alarms(domain, e, [seconds] * len(e)) for name, e in parts.items()
+        }
+    strange = {}
+    if "ravdess" not in names and (data_root(data) / "ravdess").is_dir():
+        waves = [affekt.load_audio(clip.file) for clip in load_corpus("ravdess", data)[::6]]
+        strange["ravdess"] = _alarms(domain, heard(waves)[0], [len(w) / RATE for w in waves])
+    result: Result = {
+        "model": model.config.name,
+        "rank": RANK,
+        "false_alarms_wanted": FALSE_ALARMS,
+        "compared": compared,
+        "speech": rows,
+        "false_alarms_by_length": by_length,
+        "other_corpora": strange,
+        "found": found,
+        "clips": {kind: len(e) for kind, e in final.items()},
+        "versions": software_versions(),
+        "commit": commit(),
+        "wall_seconds": round(time.perf_counter() - started, 1),
+    }
+    return result, domain.to_config()
+
+
+def _alarms(domain: object, embeddings: np.ndarray, lengths: Sequence[float]) -> float:
+    scores = [domain.score(one, at) for one, at in zip(embeddings, lengths, strict=True)]
+    told = [score for score in scores if score is not None]
+    return float(np.mean([score > 1 for score in told]))
+
+
+def table(result: Result) -> str:
+    """Return the result as Markdown."""
+    lines = ["| score | noise | music |", "|---|---:|---:|"]
+    for name, row in result["compared"].items():
+        lines.append(f"| {name} | {row['noise']:.3f} | {row['music']:.3f} |")
+    lines += [
+        "",
+        "AUROC of the candidates on validation speakers; chosen: outside of "
+        f"{result['rank']} dimensions. On data that took no part in the choice:",
+        "",
+        "| speech of unseen speakers | clips | false alarms | AUROC, noise | AUROC, music |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, row in result["speech"].items():
+        lines.append(
+            f"| {name} | {row['clips']} | {row['false_alarms']:.1%} "
+            f"| {row['auroc']['noise']:.3f} | {row['auroc']['music']:.3f} |"
+        )
+    for name, alarms in result["other_corpora"].items():
+        lines.append(f"| {name}, a corpus never trained on | | {alarms:.1%} | | |")
+    alarms_by_length = ", ".join(
+        f"{seconds} s {max(row.values()):.0%}"
+        for seconds, row in result["false_alarms_by_length"].items()
+    )
+    found, clips = result["found"], result["clips"]
+    lines += [
+        "",
+        f"Above the limit are {found['noise']:.1%} of {clips['noise']} clips of noise and "
+        f"{found['music']:.1%} of {clips['music']} of synthetic music. False alarms by length of "
+        f"the speech, worst corpus: {alarms_by_length}. Model `{result['model']}`; commit "
+        f"`{result['commit'][:12]}`.",
+    ]
+    return "\n".join(lines)
+
+
+def keep(model_id: str | None, numbers: dict[str, object]) -> None:
+    """Write the numbers into the ``config.json`` of a model directory."""
+    from affekt.runtime.bundle import CONFIG_FILE, open_bundle
+
+    path = open_bundle(model_id).directory / CONFIG_FILE
+    config = json.loads(path.read_text(encoding="utf-8"))
+    write_whole(path, json.dumps({**config, "domain": numbers}, indent=2) + "\n")
+
+
+def main() -> None:
+    """Measure, or write the table of a stored measurement again."""
+    from affekt.errors import AffektError
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
+    parser.add_argument("--model", help="model directory; default: the shipped model")
+    parser.add_argument("--keep", action="store_true", help="leave the model's config.json alone")
+    REPORT.add_options(parser)
+    options = parser.parse_args()
+    if options.table_only:
+        REPORT.show(table(REPORT.load()))
+        return
+    try:
+        result, numbers = measure(options.data, options.model)
+        if not options.keep:
+            keep(options.model, numbers)
+    except AffektError as error:
+        raise SystemExit(f"error: {error}") from None
+    REPORT.finish(result, options.out, table)
+
+
+if __name__ == "__main__":
+    main()

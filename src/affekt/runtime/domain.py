@@ -1,0 +1,145 @@
+"""How unlike its training data a model finds a recording: noise, music, another way of recording.
+
+Embeddings of speech lie near a space of a few dimensions; those of other sounds do not. The score
+is what of an embedding lies outside of that space, relative to what held-out speech of the same
+length leaves there: above 1, fewer than one in twenty recordings of speech would be. The numbers
+are measured by ``benchmarks/domain.py`` and kept under ``domain`` in ``config.json``; a model
+without them gives no score.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from affekt.errors import ModelError
+from affekt.runtime.backends import Floats
+from affekt.runtime.config import ModelConfig
+
+KEY = "domain"
+"""Where ``config.json`` keeps what is measured."""
+UNLIKE_LIMIT = 1.0
+"""The score from which on a recording is unlike the training data."""
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """Where the embeddings of speech lie.
+
+    Attributes
+    ----------
+    mean, scale : np.ndarray [shape=(dim,)]
+        Of the embeddings of training speech.
+    basis : np.ndarray [shape=(rank, dim)]
+        Orthonormal directions in which scaled embeddings of speech vary.
+    limits : tuple of (float, float)
+        Length of a recording in seconds, and what remains of held-out speech of that length, in
+        rising order of the lengths. Between them, the remainder is interpolated over the
+        logarithm of the length; for what is shorter than the first there is no score.
+    """
+
+    mean: Floats
+    scale: Floats
+    basis: Floats
+    limits: tuple[tuple[float, float], ...]
+
+    def remainders(self, embeddings: Floats) -> Floats:
+        """Return how much of each embedding lies outside of the space of speech.
+
+        Parameters
+        ----------
+        embeddings : np.ndarray [shape=(count, dim)]
+
+        Returns
+        -------
+        np.ndarray [shape=(count,)]
+            Mean square, in units of the scale.
+        """
+        scaled = (embeddings - self.mean) / self.scale  # [count, dim]
+        inside = scaled @ self.basis.T  # [count, rank]
+        outside = (scaled**2).sum(axis=1) - (inside**2).sum(axis=1)
+        return np.asarray(np.maximum(outside, 0) / len(self.mean), dtype=np.float32)
+
+    def score(self, embedding: Floats, duration: float) -> float | None:
+        """Return how unlike speech of the training data a recording is.
+
+        Parameters
+        ----------
+        embedding : np.ndarray [shape=(dim,)]
+        duration : float
+            Seconds.
+
+        Returns
+        -------
+        float or None
+            From 0 up, `UNLIKE_LIMIT` being the limit; None for a recording too short to tell.
+        """
+        lengths, limits = zip(*self.limits, strict=True)
+        if duration < lengths[0]:
+            return None
+        limit = float(np.interp(np.log(duration), np.log(lengths), limits))
+        return float(self.remainders(embedding[None])[0]) / limit
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the numbers as ``config.json`` holds them: float16 in base64, to be short."""
+        return {
+            "rank": len(self.basis),
+            "limits": [[seconds, round(limit, 6)] for seconds, limit in self.limits],
+            "mean": _packed(self.mean),
+            "scale": _packed(self.scale),
+            "basis": _packed(self.basis),
+        }
+
+
+def read_domain(config: ModelConfig) -> Domain | None:
+    """Read where a model's embeddings of speech lie; None where nobody measured.
+
+    Raises
+    ------
+    ModelError
+        If the numbers are damaged or do not fit the model.
+    """
+    raw = config.raw.get(KEY)
+    if raw is None:
+        return None
+    try:
+        domain = _parsed(raw)
+        fits = config.embedding_size in (None, len(domain.mean))
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        fits = False
+    if not fits:
+        raise ModelError(
+            f"the model {config.name!r} has damaged numbers under {KEY!r} in its config.json: "
+            f"fetch it again, or measure them anew"
+        )
+    return domain
+
+
+def _parsed(raw: Mapping[str, Any]) -> Domain:
+    mean, scale = _unpacked(raw["mean"]), _unpacked(raw["scale"])
+    basis = _unpacked(raw["basis"]).reshape(int(raw["rank"]), len(mean))
+    limits = tuple((float(seconds), float(limit)) for seconds, limit in raw["limits"])
+    lengths = [seconds for seconds, _ in limits]
+    sound = (
+        len(scale) == len(mean)
+        and limits
+        and lengths == sorted(lengths)
+        and min(*lengths, *(limit for _, limit in limits)) > 0
+        and bool((scale > 0).all())
+    )
+    if not sound:
+        raise ValueError("impossible numbers")
+    return Domain(mean, scale, basis, limits)
+
+
+def _packed(values: Floats) -> str:
+    return base64.b64encode(values.astype("<f2").tobytes()).decode("ascii")
+
+
+def _unpacked(text: str) -> Floats:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f2").astype(np.float32)
