@@ -52,6 +52,7 @@ tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/re
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
 	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only
 	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
+	@test ! -f benchmarks/results/domain.json || $(TEST_ENV)/bin/python benchmarks/domain.py --table-only
 	@test ! -f benchmarks/results/frontends.json || $(TEST_ENV)/bin/python benchmarks/frontends.py --table-only
 	@test ! -f benchmarks/results/augment.json || $(TEST_ENV)/bin/python benchmarks/augment.py --table-only
 	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/bin/python benchmarks/ablation.py --table-only

@@ -16,11 +16,19 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from _common import Report, Result, write_whole
+
+if TYPE_CHECKING:
+    from affekt.data.manifest import Clip
+    from affekt.runtime.domain import Domain
+
+Heard = tuple[np.ndarray, np.ndarray]
+"""What a model makes of recordings: embeddings [count, dim], probabilities [count, classes]."""
 
 REPORT = Report("domain", "docs/input-quality.md")
 RATE = 16000  # Hz
@@ -35,7 +43,7 @@ HOLD_SPEECH = ("ISTS", "babble", "cafe", "conversation", "icra5", "restaurant")
 
 
 def speech(
-    corpora: dict[str, list[object]], speakers: Sequence[str], seconds: float | None
+    corpora: dict[str, list[Clip]], speakers: Sequence[str], seconds: float | None
 ) -> dict[str, list[np.ndarray]]:
     """Return stretches of these speakers' clips by corpus: whole clips, or cut to one length.
 
@@ -105,7 +113,7 @@ def _piece(bowed: bool, rng: np.random.Generator) -> np.ndarray:
             drum = np.exp(-40 * times) * rng.normal(size=len(times))
             piece[start : start + len(times)] += drum
         at += length
-    return (piece / np.abs(piece).max() * rng.uniform(0.05, 0.9)).astype(np.float32)
+    return np.asarray(piece / np.abs(piece).max() * rng.uniform(0.05, 0.9), dtype=np.float32)
 
 
 def _note(hz: float, times: np.ndarray, bowed: bool, decay: float, roll_off: float) -> np.ndarray:
@@ -133,9 +141,9 @@ def measure(data: Path | None, model_id: str | None) -> tuple[Result, dict[str, 
     model = affekt.load_model(model_id)
     speakers = model.config.raw["speakers"]
     names = [row["corpus"] for row in model.config.training_data]
-    corpora: dict[str, list[object]] = {name: load_corpus(name, data) for name in names}
+    corpora: dict[str, list[Clip]] = {name: load_corpus(name, data) for name in names}
 
-    def heard(waves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def heard(waves: Sequence[np.ndarray]) -> Heard:
         answers = model.predict_batch((wave, RATE) for wave in waves)
         scores = np.array([list(answer.scores.values()) for answer in answers])
         return np.array([answer.embedding for answer in answers]), scores
@@ -157,14 +165,13 @@ def measure(data: Path | None, model_id: str | None) -> tuple[Result, dict[str, 
     }
     whole = speech(corpora, speakers["validation"], None)
     inside = heard([wave for waves in whole.values() for wave in waves])
-    measures = {
+    measures: dict[str, Callable[[Heard], np.ndarray]] = {
         "highest probability": lambda pair: -pair[1].max(axis=1),
         "entropy": lambda pair: -(pair[1] * np.log(pair[1] + 1e-12)).sum(axis=1),
-        "distance from the mean": lambda pair: fit_domain(training, {}, rank=0).remainders(pair[0]),
+        "distance from the mean": _remainders(fit_domain(training, {}, rank=0)),
     }
     for rank in RANKS:
-        space = fit_domain(training, {}, rank=rank)
-        measures[f"outside of {rank} dimensions"] = lambda pair, s=space: s.remainders(pair[0])
+        measures[f"outside of {rank} dimensions"] = _remainders(fit_domain(training, {}, rank=rank))
     compared = {
         name: {kind: separation(score(inside), score(pair)) for kind, pair in chosen_on.items()}
         for name, score in measures.items()
@@ -217,7 +224,11 @@ def measure(data: Path | None, model_id: str | None) -> tuple[Result, dict[str, 
     return result, domain.to_config()
 
 
-def _alarms(domain: object, embeddings: np.ndarray, lengths: Sequence[float]) -> float:
+def _remainders(space: Domain) -> Callable[[Heard], np.ndarray]:
+    return lambda pair: space.remainders(pair[0])
+
+
+def _alarms(domain: Domain, embeddings: np.ndarray, lengths: Sequence[float]) -> float:
     scores = [domain.score(one, at) for one, at in zip(embeddings, lengths, strict=True)]
     told = [score for score in scores if score is not None]
     return float(np.mean([score > 1 for score in told]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +45,13 @@ def fit_domain(
     scale = np.maximum(np.sqrt(variance), _LEAST_SCALE)
     weighed = [(one - mean) / scale / np.sqrt(len(one)) for one in embeddings]
     basis = np.linalg.svd(np.concatenate(weighed), full_matrices=False)[2][:rank]  # [rank, dim]
-    space = Domain(*(array.astype(np.float32) for array in (mean, scale, basis)), limits=())
+    numbers = [np.asarray(array, dtype=np.float32) for array in (mean, scale, basis)]
+    space = Domain(numbers[0], numbers[1], numbers[2], limits=())
     limits = [
         (seconds, max(_quantile(space.remainders(one), false_alarms) for one in corpora))
         for seconds, corpora in sorted(held_out.items())
     ]
-    return Domain(space.mean, space.scale, space.basis, tuple(limits))
+    return replace(space, limits=tuple(limits))
 
 
 def separation(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:

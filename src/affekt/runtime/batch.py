@@ -85,6 +85,7 @@ def remember(book: Journal, outcome: Outcome) -> None:
             "scores": answer.scores,
             "duration": answer.duration,
             "warnings": list(answer.warnings),
+            "domain_score": answer.domain_score,
             "quality": None if answer.quality is None else asdict(answer.quality),
         }
     book.add(Record(outcome.file, facts, error=outcome.error))

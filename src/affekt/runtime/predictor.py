@@ -283,7 +283,9 @@ class Model:
 
     def _prediction(self, clip: Clip, probabilities: Floats, embedding: Floats) -> Prediction:
         best = int(probabilities.argmax())
-        unlike = self._domain and self._domain.score(embedding, clip.quality.duration)
+        unlike = None
+        if self._domain is not None:
+            unlike = self._domain.score(embedding, clip.quality.duration)
         return Prediction(
             label=self.labels[best],
             confidence=float(probabilities[best]),

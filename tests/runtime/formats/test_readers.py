@@ -19,7 +19,7 @@ from affekt.runtime.formats import Outcome, Track, as_track
 from affekt.runtime.formats.frame import to_frame
 from affekt.runtime.formats.label_studio import labelling_config
 from affekt.runtime.formats.registry import FORMATS, holding_several, text_lines
-from affekt.runtime.formats.text import QUALITY_COLUMNS
+from affekt.runtime.formats.text import INPUT_COLUMNS
 from affekt.runtime.segments import Segment
 
 LABELS = ("angry", "happy", "sad")
@@ -241,7 +241,7 @@ def test_frame_is_a_table_of_audformat() -> None:
     starts = frame.index.get_level_values("start").total_seconds()
     assert list(starts) == [0.25, 1.5, 3661.2345, 0, 0, 0]
     assert frame["angry"].iloc[0] == 0.7
-    assert set(QUALITY_COLUMNS) <= set(frame.columns)
+    assert set(INPUT_COLUMNS) <= set(frame.columns)
     assert frame["error"].iloc[4] == BROKEN.error
     assert len(to_frame([])) == 0
 

@@ -11,7 +11,7 @@ from affekt.runtime import Prediction
 from affekt.runtime.formats import Outcome, table
 from affekt.runtime.formats import csv as csv_format
 from affekt.runtime.formats import json as json_format
-from affekt.runtime.formats.text import QUALITY_COLUMNS
+from affekt.runtime.formats.text import INPUT_COLUMNS
 
 LABELS = ("angry", "happy", "sad")
 
@@ -53,7 +53,7 @@ def test_csv_is_read_back() -> None:
     text = "\n".join(csv_format.lines(OUTCOMES, LABELS))
     first, second = csv.DictReader(io.StringIO(text))
     answer = ["file", "label", "confidence", "duration", "angry", "happy", "sad"]
-    assert list(first) == [*answer, *QUALITY_COLUMNS, "warnings", "error"]
+    assert list(first) == [*answer, *INPUT_COLUMNS, "warnings", "error"]
     assert first["file"] == "grün, a.wav"
     assert float(first["confidence"]) == 0.75
     assert float(first["sad"]) == 0.2

@@ -49,6 +49,8 @@ class Track:
         Level and faults of the whole recording; None where nobody measured.
     warnings : tuple of str
         What makes the answers about this recording less sure.
+    domain_score : float or None
+        How unlike speech of the training data the recording is; None where nobody can tell.
     """
 
     file: str
@@ -57,6 +59,7 @@ class Track:
     error: str = ""
     quality: AudioQuality | None = None
     warnings: tuple[str, ...] = ()
+    domain_score: float | None = None
 
 
 def as_track(result: Track | Outcome) -> Track:
@@ -73,4 +76,5 @@ def as_track(result: Track | Outcome) -> Track:
         duration=answer.duration,
         quality=answer.quality,
         warnings=answer.warnings,
+        domain_score=answer.domain_score,
     )

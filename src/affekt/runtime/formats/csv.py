@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from affekt.runtime.formats import Outcome, Track
-from affekt.runtime.formats.text import QUALITY_COLUMNS, joined, quality_fields
+from affekt.runtime.formats.text import INPUT_COLUMNS, input_fields, joined
 
 COMMA = ","
 
@@ -18,10 +18,10 @@ def lines(
     """Yield the header, then one row for each recording.
 
     The columns are ``file, label, confidence, duration``, the probability of each emotion, the
-    measures of `QUALITY_COLUMNS`, ``warnings`` (joined by ``"; "``) and
+    measures of `INPUT_COLUMNS`, ``warnings`` (joined by ``"; "``) and
     ``error``; what does not apply is empty.
     """
-    names = ["file", "label", "confidence", "duration", *labels, *QUALITY_COLUMNS]
+    names = ["file", "label", "confidence", "duration", *labels, *INPUT_COLUMNS]
     names += ["warnings", "error"]
     yield _row(names, delimiter)
     for outcome in outcomes:
@@ -31,7 +31,7 @@ def lines(
             cells |= {"label": answer.label, "warnings": joined(answer.warnings)}
             numbers = {"confidence": answer.confidence, "duration": answer.duration}
             numbers |= {name: answer.scores[name] for name in labels}
-            cells |= _numbers(numbers) | _numbers(quality_fields(answer.quality))
+            cells |= _numbers(numbers) | _numbers(input_fields(answer))
         yield _row([cells[name] for name in names], delimiter)
 
 
@@ -44,11 +44,11 @@ def track_lines(
     emotion, the measures of the recording, ``warnings`` and ``error``.
     """
     names = ["file", "start", "end", "label", "confidence", "intensity", *labels]
-    names += [*QUALITY_COLUMNS, "warnings", "error"]
+    names += [*INPUT_COLUMNS, "warnings", "error"]
     yield _row(names, delimiter)
     for track in tracks:
         empty = dict.fromkeys(names, "") | {"file": track.file}
-        empty |= _numbers(quality_fields(track.quality))
+        empty |= _numbers(input_fields(track))
         for segment in track.segments:
             doubts = dict.fromkeys((*segment.warnings, *track.warnings))
             cells = empty | {"label": segment.label, "warnings": joined(tuple(doubts))}

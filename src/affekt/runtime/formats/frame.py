@@ -8,7 +8,7 @@ from typing import Any
 
 from affekt.errors import MissingExtraError
 from affekt.runtime.formats import Outcome, Track, as_track
-from affekt.runtime.formats.text import QUALITY_COLUMNS, joined, quality_fields
+from affekt.runtime.formats.text import INPUT_COLUMNS, input_fields, joined
 
 
 def to_frame(results: Iterable[Track | Outcome]) -> Any:
@@ -39,7 +39,7 @@ def to_frame(results: Iterable[Track | Outcome]) -> Any:
     index: list[tuple[str, Any, Any]] = []
     rows: list[dict[str, object]] = []
     for track in map(as_track, results):
-        shared = quality_fields(track.quality)
+        shared = input_fields(track)
         for segment in track.segments:
             times = (pandas.Timedelta(seconds=at) for at in (segment.start, segment.end))
             index.append((track.file, *times))
@@ -66,7 +66,7 @@ def _table(pandas: Any, index: list[tuple[str, Any, Any]], rows: list[dict[str, 
     levels = [pandas.Index(files, dtype="string")]
     levels += [pandas.Index(times, dtype="timedelta64[ns]") for times in (starts, ends)]
     places = pandas.MultiIndex.from_arrays(levels, names=["file", "start", "end"])
-    fixed = ("label", "confidence", "intensity", *QUALITY_COLUMNS, "warnings", "error")
+    fixed = ("label", "confidence", "intensity", *INPUT_COLUMNS, "warnings", "error")
     scores = [name for row in rows for name in row if name not in fixed]
     columns = [*fixed[:3], *dict.fromkeys(scores), *fixed[3:]]
     frame = pandas.DataFrame(rows, columns=columns, index=places)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from affekt.runtime.formats import Outcome, Track
-from affekt.runtime.formats.text import quality_fields
+from affekt.runtime.formats.text import input_fields
 from affekt.runtime.segments import Segment
 
 
@@ -59,7 +59,7 @@ def track_line(track: Track) -> str:
     if track.duration:
         fields["duration"] = round(track.duration, 6)
     if track.quality is not None:
-        fields["quality"] = quality_fields(track.quality)
+        fields["quality"] = input_fields(track)
     return _line({**fields, "warnings": list(track.warnings)})
 
 
@@ -73,7 +73,7 @@ def _fields(outcome: Outcome) -> dict[str, object]:
         "confidence": round(answer.confidence, 6),
         "scores": _rounded(answer.scores),
         "duration": round(answer.duration, 6),
-        "quality": quality_fields(answer.quality),
+        "quality": input_fields(answer),
         "warnings": list(answer.warnings),
     }
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from xml.sax.saxutils import quoteattr
 
 from affekt.runtime.formats import Track
-from affekt.runtime.formats.text import placed, quality_fields
+from affekt.runtime.formats.text import input_fields, placed
 from affekt.runtime.segments import UNCERTAIN, Segment
 
 
@@ -41,7 +41,7 @@ def labelling_config(labels: Sequence[str]) -> str:
 def _task(track: Track) -> dict[str, object]:
     data: dict[str, object] = {"audio": track.file, "warnings": list(track.warnings)}
     if track.quality is not None:
-        data["quality"] = quality_fields(track.quality)
+        data["quality"] = input_fields(track)
     if track.error:
         data["error"] = track.error
     regions = [

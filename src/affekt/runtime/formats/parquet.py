@@ -10,7 +10,7 @@ from typing import Any
 
 from affekt.errors import MissingExtraError
 from affekt.runtime.formats import Outcome
-from affekt.runtime.formats.text import QUALITY_COLUMNS, joined, quality_fields
+from affekt.runtime.formats.text import INPUT_COLUMNS, input_fields, joined
 
 ROWS_PER_GROUP = 4096
 """Rows that are written at once."""
@@ -40,7 +40,7 @@ def write(outcomes: Iterable[Outcome], labels: Sequence[str], path: Path) -> Non
         If pyarrow is not installed.
     """
     arrow, parquet = require_pyarrow()
-    numbers = ["confidence", "duration", *labels, *QUALITY_COLUMNS]
+    numbers = ["confidence", "duration", *labels, *INPUT_COLUMNS]
     fields = [
         *((name, arrow.string()) for name in ("file", "label")),
         *((name, arrow.float64()) for name in numbers),
@@ -65,6 +65,6 @@ def _fields(outcome: Outcome) -> dict[str, object]:
         "confidence": answer.confidence,
         "duration": answer.duration,
         **answer.scores,
-        **quality_fields(answer.quality),
+        **input_fields(answer),
         "warnings": joined(answer.warnings),
     }

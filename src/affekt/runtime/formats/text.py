@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from affekt.audio import AudioQuality
 from affekt.errors import AffektError
+from affekt.runtime.domain import UNLIKE_LIMIT
 from affekt.runtime.formats import Track
+from affekt.runtime.predictor import Prediction
 from affekt.runtime.segments import Segment
 
 QUALITY_COLUMNS = ("rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz")
 """What tables tell of a recording's quality, by the names of `AudioQuality`."""
+INPUT_COLUMNS = (*QUALITY_COLUMNS, "domain_score")
+"""What tables tell of a recording as input: its quality, and how unlike training data it is."""
 
 
 def one_line(words: str) -> str:
@@ -54,15 +58,17 @@ def placed(track: Track) -> list[tuple[int, int, Segment]]:
     return found
 
 
-def quality_fields(quality: AudioQuality | None) -> dict[str, float | None]:
-    """Return the measures of a recording by name, rounded; empty where nobody measured."""
-    if quality is None:
-        return {}
-    digits = {"clipped_fraction": 6, "bandwidth_hz": 0}
-    values = ((name, getattr(quality, name)) for name in QUALITY_COLUMNS)
-    return {
-        name: None if value is None else round(value, digits.get(name, 2)) for name, value in values
-    }
+def input_fields(result: Track | Prediction) -> dict[str, float | None]:
+    """Return what was measured of a recording by name, rounded; without what nobody measured."""
+    fields: dict[str, float | None] = {}
+    if result.quality is not None:
+        digits = {"clipped_fraction": 6, "bandwidth_hz": 0}
+        for name in QUALITY_COLUMNS:
+            value = getattr(result.quality, name)
+            fields[name] = None if value is None else round(value, digits.get(name, 2))
+    if result.domain_score is not None:
+        fields["domain_score"] = round(result.domain_score, 4)
+    return fields
 
 
 def describe_quality(quality: AudioQuality) -> str:
@@ -83,6 +89,8 @@ def notes(track: Track) -> Iterator[str]:
     """Yield, as lines, what should be known of a recording: quality, warnings, its error."""
     if track.quality is not None:
         yield f"quality: {describe_quality(track.quality)}"
+    if track.domain_score is not None:
+        yield f"domain score: {track.domain_score:.2f} (limit {UNLIKE_LIMIT:g})"
     for warning in track.warnings:
         yield f"warning: {one_line(warning)}"
     if track.error:
