@@ -36,14 +36,15 @@ export async function loadModel(url, options = {}) {
   const headers = options.headers ?? {};
   const config = readConfig(await (await fetched(new URL("config.json", base), headers)).text());
   const engine = await loadEngine(options.runtime ?? new URL("../runtime/", import.meta.url));
-  const open = async (file) => {
-    const response = await fetched(new URL(file, base), headers);
-    return Graph.open(engine, await response.arrayBuffer());
+  const open = async (file, optional = false) => {
+    const response = await fetched(new URL(file, base), headers, optional);
+    return response && Graph.open(engine, await response.arrayBuffer());
   };
   const graph = await open("model.onnx");
-  if (!config.streaming?.step) return new Model(config, graph);
-  const [encoder, head] = await Promise.all([open("encoder.onnx"), open("head.onnx")]);
-  return new Model(config, graph, { encoder, head, facts: config.streaming });
+  const facts = config.streaming;
+  const encoder = facts?.step ? await open("encoder.onnx", true) : null;
+  const head = encoder && (await open("head.onnx", true));
+  return new Model(config, graph, head && { encoder, head, facts });
 }
 
 /** A speech emotion recogniser; made by {@link loadModel}. */
@@ -182,13 +183,15 @@ function readConfig(text) {
   return config;
 }
 
-async function fetched(url, headers) {
+/** Fetch a file; null for an optional one that is not there. */
+async function fetched(url, headers, optional = false) {
   let response;
   try {
     response = await fetch(url, { headers });
   } catch {
     throw new AffektError(`cannot reach ${url.href}: check the connection`);
   }
+  if (optional && response.status === 404) return null;
   if (!response.ok) {
     throw new AffektError(`cannot load ${url.href}: the server answered ${response.status}`);
   }
