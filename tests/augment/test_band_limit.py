@@ -7,7 +7,7 @@ import pytest
 
 from affekt.augment import BandLimit
 from affekt.errors import ConfigError
-from affekt.models.mel import hz_to_mel
+from affekt.mel import hz_to_mel
 
 N_MELS = 64
 

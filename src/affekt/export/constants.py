@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from affekt.mel import mel_edges
 from affekt.models.frontend import FrontendConfig
 from affekt.models.frontend.log_mel import hann
-from affekt.models.mel import mel_edges
 
 BASIS, FILTERS = "frontend.basis", "frontend.filters"
 

@@ -9,31 +9,13 @@ import numpy as np
 
 from affekt.features.frames import Floats, power_blocks
 from affekt.features.settings import DEFAULT, Settings
+from affekt.mel import mel_filterbank
 
 AMIN = 1e-10
 """Power below which nothing is told apart: -100 dB."""
 
 TOP_DB = 80.0
 """Range kept below the loudest value of a clip, in dB."""
-
-_HZ_PER_MEL = 200 / 3
-_BREAK_HZ = 1000.0
-_BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
-_LOG_STEP = np.log(6.4) / 27
-
-
-def mel_frequencies(count: int, fmin: float, fmax: float) -> np.ndarray:
-    """Return frequencies evenly spaced in mel, in Hz: [count].
-
-    The scale is Slaney's (1998): linear below 1 kHz, logarithmic above.
-    """
-    low, high = (
-        hz / _HZ_PER_MEL if hz < _BREAK_HZ else _BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP
-        for hz in (fmin, fmax)
-    )
-    mel = np.linspace(low, high, count)
-    above = _BREAK_HZ * np.exp(_LOG_STEP * (mel - _BREAK_MEL))
-    return np.where(mel >= _BREAK_MEL, above, mel * _HZ_PER_MEL)
 
 
 @lru_cache(maxsize=16)
@@ -45,13 +27,9 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     np.ndarray [shape=(n_fft // 2 + 1, n_mels)]
         Weights for a power spectrum; not to be written.
     """
-    bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)[:, None]
-    edges = mel_frequencies(n_mels + 2, fmin, fmax or sample_rate / 2)
-    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
-    rising = (bins - lower) / (centre - lower)
-    falling = (upper - bins) / (upper - centre)
-    triangles = np.maximum(0, np.minimum(rising, falling))  # [bins, mels]
-    filters = np.asarray(triangles * (2 / (upper - lower)), dtype=np.float32)
+    filters = np.ascontiguousarray(
+        mel_filterbank(sample_rate, n_fft, n_mels, fmin, fmax or sample_rate / 2).T
+    )
     filters.flags.writeable = False
     return filters
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from affekt.mel import mel_filterbank
 from affekt.models.frontend.config import FrontendConfig
 from affekt.models.frontend.normalisation import (
     TYPICAL_RMS,
@@ -22,7 +23,6 @@ from affekt.models.frontend.normalisation import (
     frame_mask,
     standardise,
 )
-from affekt.models.mel import mel_filterbank
 
 if TYPE_CHECKING:
     from affekt.models.memory import Memory

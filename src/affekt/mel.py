@@ -1,4 +1,7 @@
-"""The mel scale as a filter bank, in Slaney's form (librosa's default)."""
+"""The mel scale as a filter bank, in Slaney's form (librosa's default).
+
+Models and tables of features weigh their spectra with the same one.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from affekt.models.mel import hz_to_mel, mel_filterbank, mel_to_hz
+from affekt.mel import hz_to_mel, mel_filterbank, mel_to_hz
 
 librosa = pytest.importorskip("librosa")
 
