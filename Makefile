@@ -45,6 +45,7 @@ bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables
 	@$(TEST_ENV)/bin/python benchmarks/features.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/augment.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --data "$(DATA)"
+	@$(TEST_ENV)/bin/python benchmarks/serve.py
 	@$(MAKE) --no-print-directory tables
 
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
@@ -55,6 +56,7 @@ tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/re
 	@test ! -f benchmarks/results/domain.json || $(TEST_ENV)/bin/python benchmarks/domain.py --table-only
 	@test ! -f benchmarks/results/frontends.json || $(TEST_ENV)/bin/python benchmarks/frontends.py --table-only
 	@test ! -f benchmarks/results/augment.json || $(TEST_ENV)/bin/python benchmarks/augment.py --table-only
+	@test ! -f benchmarks/results/serve.json || $(TEST_ENV)/bin/python benchmarks/serve.py --table-only
 	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/bin/python benchmarks/ablation.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
@@ -78,7 +80,7 @@ $(TEST_ENV)/.ready: pyproject.toml constraints.txt | python
 
 $(TEST_ENV)/.bench: $(TEST_ENV)/.ready
 	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[opensmile]' \
-		audiomentations==0.43.1 fast-mp3-augment==0.2.0
+		audiomentations==0.43.1 fast-mp3-augment==0.2.0 transformers==5.24.0
 	@touch $@
 
 python:

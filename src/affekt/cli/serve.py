@@ -102,6 +102,9 @@ def command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Models that run at once; default: the cores.")
     ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Clips of equal length that may share a run of the model.")
+    ] = 8,
     drain: Annotated[
         float, typer.Option(min=0, help="Seconds that a shutdown waits for what runs.")
     ] = 30.0,
@@ -138,6 +141,7 @@ def command(
         origins=tuple(origin.rstrip("/") for origin in origins or []),
         hosts=tuple(hosts or []),
         threads=cpus,
+        batch=batch,
         decoders=cpus,
         drain_seconds=drain,
         limits=Limits(

@@ -23,9 +23,6 @@ from affekt.server.telemetry import Metrics
 
 T = TypeVar("T")
 
-MAX_BATCH = 8
-"""Clips in one run; see benchmarks/serve.py for what a batch gains."""
-
 
 @dataclass(frozen=True)
 class _Job:
@@ -47,15 +44,24 @@ class Engine:
         Runs at once.
     queue : int
         Requests that may wait beyond those that run.
+    batch : int
+        Clips in one run, at most.
     metrics : Metrics
         Told how many wait and run.
     """
 
     def __init__(
-        self, models: Mapping[str, Model], *, threads: int, queue: int, metrics: Metrics
+        self,
+        models: Mapping[str, Model],
+        *,
+        threads: int,
+        queue: int,
+        batch: int,
+        metrics: Metrics,
     ) -> None:
         self.models = models
         self._threads = threads
+        self._batch = batch
         self._room = threads + queue
         self._admitted = 0
         self._running = 0
@@ -134,7 +140,7 @@ class Engine:
             job = self._jobs.popleft()
             if job.answer.done():  # its request was given up
                 continue
-            if not batch or (len(batch) < MAX_BATCH and _alike(job, batch[0])):
+            if not batch or (len(batch) < self._batch and _alike(job, batch[0])):
                 batch.append(job)
             else:
                 left.append(job)

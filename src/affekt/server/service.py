@@ -147,7 +147,13 @@ def make_service(settings: Settings) -> Service:
     models = {name: Model(OnnxBackend(bundle, threads=1)) for name, bundle in bundles.items()}
     return Service(
         settings=settings,
-        engine=Engine(models, threads=settings.threads, queue=limits.queue, metrics=metrics),
+        engine=Engine(
+            models,
+            threads=settings.threads,
+            queue=limits.queue,
+            batch=settings.batch,
+            metrics=metrics,
+        ),
         decoders=DecoderPool(
             settings.decoders,
             memory=limits.decode_bytes,

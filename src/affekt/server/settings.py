@@ -89,6 +89,8 @@ class Settings:
         is right only where a proxy checks it. Used when listening on loopback.
     threads : int
         Models that run at once, each on one core.
+    batch : int
+        Clips of equal length that may share one run; benchmarks/serve.py tells what it gains.
     decoders : int
         Decoder processes.
     drain_seconds : float
@@ -102,6 +104,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     threads: int = field(default_factory=cores)
+    batch: int = 8
     decoders: int = field(default_factory=cores)
     drain_seconds: float = 30.0
     limits: Limits = field(default_factory=Limits)
