@@ -56,7 +56,7 @@ def test_the_curl_lines_are_answered(page: str, folder: Path) -> None:
 
 
 def test_the_python_runs(page: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parts = blocks(page, "python server")
+    parts = blocks(page, "python no-run server")
     assert len(parts) == 2
     server = Server()
     try:
