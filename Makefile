@@ -2,11 +2,12 @@
 # with `make demo PYTHON=/path/to/python3.12`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench tables clean python
+.PHONY: help demo test lint bench tables litert test-litert clean python
 .DELETE_ON_ERROR:
 
 DEMO_ENV := .venv-demo
 TEST_ENV := .venv-test
+LITERT_ENV := .venv-litert
 SOURCES := $(shell find src -type f -not -name '*.pyc')
 DATA ?= $(or $(AFFEKT_DATA),../shared/data)
 PYTEST_ARGS ?=
@@ -19,7 +20,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3.10 python3 p
 endif
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment with the base install
 	@mkdir -p demo
@@ -34,6 +35,11 @@ demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment w
 
 test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DATA or ../shared/data)
 	@$(TEST_ENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+litert: $(LITERT_ENV)/.ready ## prepare the converter to LiteRT (2 GB): .venv-litert/bin/affekt export --to litert
+
+test-litert: $(LITERT_ENV)/.ready ## convert to LiteRT and run what comes out
+	@$(LITERT_ENV)/bin/python -m pytest tests/export/test_litert.py $(PYTEST_ARGS)
 
 lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
 	@$(TEST_ENV)/bin/ruff check .
@@ -60,7 +66,7 @@ tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/re
 	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/bin/python benchmarks/ablation.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
-	@rm -rf $(DEMO_ENV) $(TEST_ENV) build dist demo
+	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(LITERT_ENV) build dist demo
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -76,6 +82,13 @@ $(TEST_ENV)/.ready: pyproject.toml constraints.txt | python
 	@echo "Preparing $(TEST_ENV) with $$("$(PYTHON)" --version) ..."
 	@test -x $(TEST_ENV)/bin/pip || "$(PYTHON)" -m venv $(TEST_ENV)
 	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,features,tables,stream,serve,dev]'
+	@touch $@
+
+# The converter's packages ask for older versions of some others: it has constraints of its own.
+$(LITERT_ENV)/.ready: pyproject.toml constraints-litert.txt | python
+	@echo "Preparing $(LITERT_ENV), which takes minutes and 2 GB ..."
+	@test -x $(LITERT_ENV)/bin/pip || "$(PYTHON)" -m venv $(LITERT_ENV)
+	@$(LITERT_ENV)/bin/pip install --quiet --constraint constraints-litert.txt --editable '.[train,litert]' pytest
 	@touch $@
 
 $(TEST_ENV)/.bench: $(TEST_ENV)/.ready

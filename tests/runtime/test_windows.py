@@ -20,6 +20,6 @@ def test_windows_lie_end_to_end_and_the_last_ends_with_the_recording(
             np.testing.assert_array_equal(window, waveforms[row, start : start + 10])
 
 
-def test_a_short_recording_is_repeated() -> None:
+def test_a_short_recording_is_filled_with_silence() -> None:
     windows = fill_windows(np.array([[1, 2, 3]], dtype=np.float32), 8)
-    np.testing.assert_array_equal(windows, [[[1, 2, 3, 1, 2, 3, 1, 2]]])
+    np.testing.assert_array_equal(windows, [[[1, 2, 3, 0, 0, 0, 0, 0]]])

@@ -24,6 +24,7 @@ EXTRAS = {
     "train": ("torch", "sklearn", "imblearn", "safetensors", "onnx", "onnxscript", "matplotlib"),
     "features": ("swift_f0", "scipy", "pyarrow"),
     "opensmile": ("opensmile",),
+    "litert-runtime": ("ai_edge_litert",),
     "litert": ("litert_torch", "ai_edge_litert", "ai_edge_quantizer", "torchao"),
     "serve": ("fastapi", "uvicorn", "websockets", "prometheus_client"),
     "scale": ("ray", "pyarrow", "pydantic"),

@@ -60,6 +60,12 @@ def command(
         bool, typer.Option("--resume", help="Go on where a run with this --out was interrupted.")
     ] = False,
     threads: ThreadsOption = None,
+    backend: Annotated[
+        str, typer.Option("--backend", help="onnx or litert; default: what the model's file needs.")
+    ] = "",
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, cuda or tensorrt; an error where it is missing.")
+    ] = "cpu",
 ) -> None:
     """Say which emotion each recording carries.
 
@@ -82,7 +88,12 @@ def command(
         import_module("affekt.runtime.formats.png").require_matplotlib()
     if target.parquet:
         import_module("affekt.runtime.formats.parquet").require_pyarrow()
-    recogniser = load_model(model, threads=threads)
+    if jobs != 1 and (backend or device != "cpu"):
+        raise ConfigError(
+            "--backend and --device go with one process: leave out --jobs, or name the .tflite "
+            "file itself with --model"
+        )
+    recogniser = load_model(model, threads=threads, backend=backend, device=device)
     seen = _Seen(keep=report is not None or plot is not None)
 
     def write(outcomes: Iterable[Outcome]) -> None:

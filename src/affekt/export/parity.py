@@ -83,7 +83,7 @@ def measure(
         "reference": f"torch {torch.__version__}",
         "machine": platform.machine(),
         "window": artefact.window and artefact.window / job.config["sample_rate"],
-        "limits": vars(LIMITS[job.precision]),
+        "limits": vars(LIMITS[job.precision.split("-")[0]]),
         **artefact.facts,
     }
     if artefact.load is None:

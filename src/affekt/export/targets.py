@@ -32,7 +32,7 @@ from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE
 
 Floats = npt.NDArray[np.float32]
 
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic", "int8-static")
 PARITY_FILE = "parity.json"
 
 
@@ -100,12 +100,19 @@ class Target:
 
     module: str
     summary: str
-    precisions: tuple[str, ...] = PRECISIONS
+    precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
+    calibrated: tuple[str, ...] = ("int8",)
 
 
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "onnx": Target("affekt.export.onnx_target", "a model directory for ONNX Runtime"),
+        "litert": Target(
+            "affekt.export.litert",
+            "model.tflite for phones and small boards",
+            precisions=PRECISIONS,
+            calibrated=("int8-static",),
+        ),
         "web": Target("affekt.export.web_target", "a folder for browsers: page, module, engine"),
     }
 )
@@ -152,7 +159,8 @@ def export_model(
     out : Path
         Folder, made if missing. Nothing in it is touched before the new files are measured.
     precision : str
-        ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        ``"fp32"``, ``"fp16"`` or ``"int8"``; LiteRT has ``"int8-dynamic"`` and ``"int8-static"``
+        as well.
     calibration : Path, optional
         Folder of recordings for int8; by default clips that the model has learned from.
     data : Path, optional
@@ -178,7 +186,8 @@ def export_model(
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file: --to {target} writes a folder")
     network, config = read_network(weights_folder(source))
-    recordings = calibration_recordings(config, calibration, data) if precision == "int8" else ()
+    calibrated = precision in TARGETS[target].calibrated
+    recordings = calibration_recordings(config, calibration, data) if calibrated else ()
     job = Job(network, config, precision, recordings, window)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:

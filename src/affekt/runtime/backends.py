@@ -1,6 +1,7 @@
 """Run a model graph: waveforms in, probabilities and embeddings out.
 
-One class per engine. ONNX Runtime is the one of the base install.
+One class per engine. ONNX Runtime is the one of the base install, see :mod:`affekt.runtime.litert`
+for the other.
 """
 
 from __future__ import annotations
@@ -14,9 +15,17 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from affekt.errors import ModelError
-from affekt.runtime.bundle import ENCODER_FILE, HEAD_FILE, METADATA_KEY, Bundle
+from affekt.errors import ConfigError, ModelError
+from affekt.runtime.bundle import (
+    ENCODER_FILE,
+    GRAPH_FILE,
+    HEAD_FILE,
+    LITERT_FILE,
+    METADATA_KEY,
+    Bundle,
+)
 from affekt.runtime.config import ModelConfig, parse_config
+from affekt.runtime.devices import CPU, check_in_use, providers_of
 
 if TYPE_CHECKING:
     from affekt.runtime.encoder import FrameEncoder
@@ -47,8 +56,55 @@ def default_threads() -> int:
     return max(1, min(MAX_DEFAULT_THREADS, cores or 1))
 
 
+BACKENDS = {"onnx": GRAPH_FILE, "litert": LITERT_FILE}
+"""By engine, the file of a model directory that it runs."""
+
+
+def open_backend(
+    bundle: Bundle, *, engine: str = "", threads: int | None = None, device: str = CPU
+) -> Backend:
+    """Load a model with the engine that is asked for, or that its file needs.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    engine : str
+        ``"onnx"``, ``"litert"``, or empty: that of the bundle's file.
+    threads : int, optional
+        :func:`default_threads` when None.
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"tensorrt"``, for ONNX Runtime.
+
+    Raises
+    ------
+    ConfigError
+        If engine or device are unknown, or do not go together.
+    ModelError
+        If the model has no file for the engine, or cannot be loaded.
+    """
+    engine = engine or ("litert" if bundle.graph.suffix == ".tflite" else "onnx")
+    if engine not in BACKENDS:
+        raise ConfigError(f"unknown backend {engine!r}: expected one of {', '.join(BACKENDS)}")
+    wanted = Path(BACKENDS[engine])
+    if bundle.graph.suffix != wanted.suffix:
+        beside = bundle.directory / wanted
+        if bundle.config is None or not beside.is_file():
+            raise ModelError(
+                f"{bundle.directory} has no {wanted} for the backend {engine}: "
+                f"affekt export MODEL --to {engine} makes it"
+            )
+        bundle = Bundle(beside, bundle.config)
+    if engine == "onnx":
+        return OnnxBackend(bundle, threads=threads, device=device)
+    if device != CPU:
+        raise ConfigError(f"the backend litert runs on the cpu here, not on {device}")
+    from affekt.runtime.litert import LiteRtBackend
+
+    return LiteRtBackend(bundle, threads=threads or default_threads())
+
+
 class OnnxBackend:
-    """ONNX Runtime on the CPU.
+    """ONNX Runtime.
 
     Parameters
     ----------
@@ -56,17 +112,19 @@ class OnnxBackend:
         Which model.
     threads : int, optional
         Threads within an operator; :func:`default_threads` when None.
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"tensorrt"``.
 
     Raises
     ------
     ModelError
-        If the graph cannot be loaded, or contradicts the configuration.
+        If the graph cannot be loaded, contradicts the configuration, or the device is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: str = CPU) -> None:
         self._path = bundle.graph
-        self._threads = threads or default_threads()
-        self._session = open_session(bundle.graph, self._threads)
+        self._threads, self._device = threads or default_threads(), device
+        self._session = open_session(bundle.graph, self._threads, device)
         self._has_folder = bundle.config is not None  # else the file stands by itself
         self._check_ports()
         self.config = self._agreed_config(bundle.config)
@@ -111,7 +169,7 @@ class OnnxBackend:
         encoder, head = folder / ENCODER_FILE, folder / HEAD_FILE
         if not (facts and self._has_folder and encoder.is_file() and head.is_file()):
             return None
-        return FrameEncoder(encoder, head, facts, self._threads)
+        return FrameEncoder(encoder, head, facts, self._threads, self._device)
 
     def _check_ports(self) -> None:
         inputs = {port.name for port in self._session.get_inputs()}
@@ -162,17 +220,18 @@ def run_session(
         raise ModelError(f"{path} failed on its input: {_first_line(error)}") from None
 
 
-def open_session(path: Path, threads: int) -> Any:
+def open_session(path: Path, threads: int, device: str = CPU) -> Any:
     """Load an ONNX file.
 
     Raises
     ------
     ModelError
-        If it is damaged.
+        If it is damaged, or the device cannot be used.
     """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
+    providers = providers_of(device)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -180,9 +239,7 @@ def open_session(path: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors only: its warnings are for who exports
     try:
-        return onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
     except (
         engine.Fail,
         engine.InvalidArgument,
@@ -197,6 +254,8 @@ def open_session(path: Path, threads: int) -> Any:
             f"{path} cannot be loaded, it is damaged or unreadable ({_first_line(error)}): "
             f"fetch or export the model again"
         ) from None
+    check_in_use(device, session.get_providers())
+    return session
 
 
 def _first_line(error: Exception) -> str:

@@ -21,6 +21,7 @@ DEFAULT_MODEL = Path(__file__).parent.parent / "assets" / "default"
 GRAPH_FILE = "model.onnx"
 ENCODER_FILE = "encoder.onnx"
 HEAD_FILE = "head.onnx"
+LITERT_FILE = "model.tflite"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 METADATA_KEY = "affekt"
@@ -34,7 +35,7 @@ class Bundle:
     Attributes
     ----------
     graph : Path
-        The ONNX file.
+        The ONNX or LiteRT file.
     config : ModelConfig or None
         Read from ``config.json``; None for a bare ONNX file, whose metadata tells it.
     """
@@ -54,8 +55,8 @@ def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
     Parameters
     ----------
     id_or_path : str or path-like, optional
-        A model directory, an ONNX file exported by affekt, or a hub id ``org/name`` or
-        ``org/name@revision``; the default model when None. A folder wins over a hub id.
+        A model directory, an ONNX or LiteRT file exported by affekt, or a hub id ``org/name``
+        or ``org/name@revision``; the default model when None. A folder wins over a hub id.
 
     Raises
     ------
@@ -73,8 +74,8 @@ def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
     if path.is_dir():
         return read_directory(path)
     if path.is_file():
-        if path.suffix != ".onnx":
-            raise ModelError(f"{path} is neither a model directory nor an .onnx file")
+        if path.suffix not in (".onnx", ".tflite"):
+            raise ModelError(f"{path} is neither a model directory nor an .onnx or .tflite file")
         return Bundle(graph=path, config=None)
     hub_id = parse_hub_id(str(id_or_path)) if isinstance(id_or_path, str) else None
     if hub_id is None:
@@ -91,6 +92,8 @@ def read_directory(directory: Path) -> Bundle:
         If a file is missing or unreadable, or the configuration is damaged.
     """
     config_file, graph = directory / CONFIG_FILE, directory / GRAPH_FILE
+    if not graph.is_file() and (directory / LITERT_FILE).is_file():
+        graph = directory / LITERT_FILE
     for path in (config_file, graph):
         if not path.is_file():
             raise ModelError(

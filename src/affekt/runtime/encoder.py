@@ -14,6 +14,7 @@ import numpy as np
 
 from affekt.errors import ModelError
 from affekt.runtime.backends import Floats, open_session, run_session
+from affekt.runtime.devices import CPU
 
 VARIANCE_FLOOR = 1e-5
 """Added to the variance before its root, as the network does."""
@@ -31,6 +32,8 @@ class FrameEncoder:
         frontend in a step), ``delay`` (steps) and ``state_size``.
     threads : int
         Threads within an operator.
+    device : str
+        See :mod:`affekt.runtime.devices`.
 
     Raises
     ------
@@ -38,7 +41,14 @@ class FrameEncoder:
         If a graph is damaged, or not what the configuration says.
     """
 
-    def __init__(self, encoder: Path, head: Path, facts: Mapping[str, Any], threads: int) -> None:
+    def __init__(
+        self,
+        encoder: Path,
+        head: Path,
+        facts: Mapping[str, Any],
+        threads: int,
+        device: str = CPU,
+    ) -> None:
         try:
             self.step, self.stride = int(facts["step"]), int(facts["stride"])
             self.delay, self.state_size = int(facts["delay"]), int(facts["state_size"])
@@ -48,8 +58,8 @@ class FrameEncoder:
                 f"export the model again"
             ) from None
         self._encoder_path, self._head_path = encoder, head
-        self._encoder = open_session(encoder, threads)
-        self._head = open_session(head, threads)
+        self._encoder = open_session(encoder, threads, device)
+        self._head = open_session(head, threads, device)
         shapes = {port.name: port.shape[-1] for port in self._encoder.get_inputs()}
         expected = {"samples": self.step, "valid": self.stride, "state": self.state_size}
         if shapes != expected:

@@ -19,7 +19,7 @@ from affekt.audio import (
     source_name,
 )
 from affekt.errors import AffektError, AudioError
-from affekt.runtime.backends import Backend, Floats, OnnxBackend
+from affekt.runtime.backends import Backend, Floats, open_backend
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain
@@ -88,10 +88,16 @@ class Model:
 
     @classmethod
     def from_pretrained(
-        cls, id_or_path: str | os.PathLike[str] | None = None, *, threads: int | None = None
+        cls,
+        id_or_path: str | os.PathLike[str] | None = None,
+        *,
+        threads: int | None = None,
+        backend: str = "",
+        device: str = "cpu",
     ) -> Model:
         """Load a model; see :func:`load_model`."""
-        return cls(OnnxBackend(open_bundle(id_or_path), threads=threads))
+        bundle = open_bundle(id_or_path)
+        return cls(open_backend(bundle, engine=backend, threads=threads, device=device))
 
     @property
     def config(self) -> ModelConfig:
@@ -299,25 +305,34 @@ class Model:
 
 
 def load_model(
-    id_or_path: str | os.PathLike[str] | None = None, *, threads: int | None = None
+    id_or_path: str | os.PathLike[str] | None = None,
+    *,
+    threads: int | None = None,
+    backend: str = "",
+    device: str = "cpu",
 ) -> Model:
     """Load a model.
 
     Parameters
     ----------
     id_or_path : str or path-like, optional
-        A model directory, an ONNX file exported by affekt, or a hub id (``org/name`` or
+        A model directory, an ONNX or LiteRT file exported by affekt, or a hub id (``org/name`` or
         ``org/name@revision``), fetched once into the user's cache. The model that ships with
         the package when None.
     threads : int, optional
         Threads for the graph; by default the cores of this process, four at most.
+    backend : str
+        ``"onnx"``, ``"litert"``, or empty: what the model's file needs.
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"tensorrt"``; never silently another one.
 
     Raises
     ------
     ModelError
-        If there is no such model, or it is damaged, incomplete, or of a newer format.
+        If there is no such model, it is damaged, incomplete, or of a newer format, or the device
+        is not there.
     """
-    return Model.from_pretrained(id_or_path, threads=threads)
+    return Model.from_pretrained(id_or_path, threads=threads, backend=backend, device=device)
 
 
 def _raised(answer: Prediction | AudioError) -> Prediction:

@@ -11,8 +11,7 @@ Floats = npt.NDArray[np.float32]
 def fill_windows(waveforms: Floats, window: int) -> Floats:
     """Cut recordings into windows that lie end to end; the last one ends where they end.
 
-    A recording shorter than the window is repeated until it fills it: silence at its end would
-    be heard as a pause, which says something about a voice.
+    A recording shorter than the window is filled with silence at its end, as MediaPipe does it.
 
     Parameters
     ----------
@@ -27,7 +26,6 @@ def fill_windows(waveforms: Floats, window: int) -> Floats:
     """
     samples = waveforms.shape[1]
     if samples < window:
-        repeated = np.tile(waveforms, (1, -(-window // samples)))
-        return np.asarray(repeated[:, None, :window])
+        return np.pad(waveforms, ((0, 0), (0, window - samples)))[:, None]
     starts = [*range(0, samples - window, window), samples - window]
     return np.stack([waveforms[:, start : start + window] for start in starts], axis=1)

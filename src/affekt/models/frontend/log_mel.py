@@ -70,16 +70,34 @@ class LogMel(nn.Module):
         """
         return nn.functional.conv1d(self.power(waveform), self.filters)
 
+    in_frames: bool = False
+    """Cut frames and multiply them with the basis instead of convolving: the same numbers, in the
+    form that LiteRT runs and quantises well."""
+
     def power(self, waveform: Tensor) -> Tensor:
         """Power spectrum ``[batch, n_fft // 2 + 1, frames]`` of ``[batch, samples]``."""
+        if self.in_frames:
+            return _power((self._frames(waveform) @ self.basis[:, 0].T).transpose(1, 2))
         return self._framed_power(waveform[:, None], padding=self.config.window // 2)
 
     def _framed_power(self, waveform: Tensor, padding: int) -> Tensor:
-        spectrum = nn.functional.conv1d(
-            waveform, self.basis, stride=self.config.hop_length, padding=padding
+        return _power(
+            nn.functional.conv1d(
+                waveform, self.basis, stride=self.config.hop_length, padding=padding
+            )
         )
-        real, imaginary = spectrum.chunk(2, dim=1)
-        return real * real + imaginary * imaginary
+
+    def _frames(self, waveform: Tensor) -> Tensor:
+        """Overlapping frames ``[batch, frames, window]``, put together from whole blocks."""
+        window, hop = self.config.window, self.config.hop_length
+        block = math.gcd(window, hop)
+        count = waveform.shape[1] // hop + 1
+        needed = (count - 1) * hop + window - waveform.shape[1]
+        padded = nn.functional.pad(waveform, (window // 2, needed - window // 2))
+        blocks = padded.reshape(len(padded), -1, block)  # [batch, blocks, block]
+        step = hop // block
+        parts = [blocks[:, first::step][:, :count] for first in range(window // block)]
+        return torch.cat(parts, dim=2)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """First stage: log-mel.
@@ -185,6 +203,12 @@ class LogMel(nn.Module):
     def _compressed(self, log_mel: Tensor) -> Tensor:
         """The log-mel, or the floored mel power compressed in another way."""
         return log_mel if self.pcen is None else self.pcen(torch.exp(log_mel))
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    """Squared magnitude ``[batch, bins, frames]`` of cosines, then sines."""
+    real, imaginary = spectrum.chunk(2, dim=1)
+    return real * real + imaginary * imaginary
 
 
 def hann(length: int) -> np.ndarray:

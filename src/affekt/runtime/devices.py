@@ -1,0 +1,54 @@
+"""Where ONNX Runtime computes: what was asked for, or an error; never silently something else."""
+
+from __future__ import annotations
+
+from affekt.errors import ConfigError, ModelError
+
+CPU = "cpu"
+PROVIDERS = {
+    CPU: ("CPUExecutionProvider",),
+    # Shapes are small integers, which the processor handles best: it stays in the list.
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+}
+"""By device, the execution providers in the order in which they are offered a node."""
+
+
+def providers_of(device: str) -> list[str]:
+    """Return the execution providers of a device.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device.
+    ModelError
+        If the installed ONNX Runtime cannot use it.
+    """
+    if device not in PROVIDERS:
+        raise ConfigError(f"unknown device {device!r}: expected one of {', '.join(PROVIDERS)}")
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    wanted = PROVIDERS[device][0]
+    if wanted not in available:
+        raise ModelError(
+            f"--device {device} needs {wanted}, and the installed onnxruntime has only "
+            f"{', '.join(available)}: pip install onnxruntime-gpu in its place, or take cpu"
+        )
+    return [name for name in PROVIDERS[device] if name in available]
+
+
+def check_in_use(device: str, in_use: list[str]) -> None:
+    """See that a session runs where it should: a missing library makes it fall back.
+
+    Raises
+    ------
+    ModelError
+        If it runs elsewhere.
+    """
+    wanted = PROVIDERS[device][0]
+    if wanted not in in_use:
+        raise ModelError(
+            f"--device {device}: {wanted} is installed but did not start (it runs on "
+            f"{', '.join(in_use)}): check the driver and the CUDA, cuDNN and TensorRT libraries"
+        )

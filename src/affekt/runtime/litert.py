@@ -1,0 +1,139 @@
+"""Run a LiteRT (TensorFlow Lite) model: ``model.tflite``, with a window of fixed length.
+
+Needs ``ai-edge-litert`` alone. What the file says about itself lies in a zip archive at its end, as
+in every model with TensorFlow Lite's metadata.
+"""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from affekt.errors import MissingExtraError, ModelError
+from affekt.runtime.bundle import CONFIG_FILE, Bundle
+from affekt.runtime.config import ModelConfig, parse_config
+from affekt.runtime.windows import fill_windows
+
+Floats = npt.NDArray[np.float32]
+
+_OUTPUTS = ("probabilities", "embedding")
+
+
+class LiteRtBackend:
+    """LiteRT on the CPU.
+
+    A recording is cut into windows that lie end to end, the last one ending where it ends; one
+    shorter than the window is filled with silence. The answer is the mean of its windows'.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Which model.
+    threads : int
+        Threads within an operator.
+
+    Raises
+    ------
+    MissingExtraError
+        If ``ai-edge-litert`` is not installed.
+    ModelError
+        If the file cannot be loaded, or is not a model of affekt.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        self._path = bundle.graph
+        self.config = _config(bundle)
+        self._interpreter = _open(bundle.graph, threads)
+        self._lock = threading.Lock()  # an interpreter has one set of tensors
+        inputs = self._interpreter.get_input_details()
+        outputs = {port["name"]: port for port in self._interpreter.get_output_details()}
+        if len(inputs) != 1 or len(inputs[0]["shape"]) != 2 or set(outputs) != set(_OUTPUTS):
+            raise ModelError(
+                f"{self._path} is not a model of affekt: expected one input of waveforms, and "
+                "probabilities and an embedding as outputs"
+            )
+        self.window = int(inputs[0]["shape"][1])  # samples
+        self._input = inputs[0]["index"]
+        self._outputs = [outputs[name]["index"] for name in _OUTPUTS]
+        classes = int(outputs["probabilities"]["shape"][-1])
+        if classes != len(self.config.labels):
+            raise ModelError(
+                f"{self._path} answers with {classes} classes, its configuration names "
+                f"{len(self.config.labels)}: the two are of different models"
+            )
+
+    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
+        """Map waveforms to probabilities and embeddings.
+
+        Parameters
+        ----------
+        waveforms : np.ndarray [shape=(batch, samples)]
+            float32, mono, at the model's sample rate.
+
+        Returns
+        -------
+        probabilities : np.ndarray [shape=(batch, classes)]
+        embeddings : np.ndarray [shape=(batch, dim)]
+            Means over the windows of each recording.
+
+        Raises
+        ------
+        ModelError
+            If the input has another shape, or the answer is not a number.
+        """
+        waveforms = np.asarray(waveforms, dtype=np.float32)
+        if waveforms.ndim != 2 or not waveforms.size:
+            raise ModelError(
+                f"{self._path} takes waveforms [batch, samples], got shape {waveforms.shape}"
+            )
+        answers = [
+            [self._run_window(window) for window in windows]
+            for windows in fill_windows(waveforms, self.window)
+        ]
+        means = [[np.mean(port, axis=0) for port in zip(*rows, strict=True)] for rows in answers]
+        probabilities, embeddings = (np.stack(port) for port in zip(*means, strict=True))
+        if not np.isfinite(probabilities).all():
+            raise ModelError(f"{self._path} answers with no probabilities: export the model again")
+        return probabilities, embeddings
+
+    def frame_encoder(self) -> None:
+        """None: a window of fixed length is heard as a whole."""
+
+    def _run_window(self, window: Floats) -> list[Floats]:
+        with self._lock:
+            self._interpreter.set_tensor(self._input, window[None])
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(index)[0].copy() for index in self._outputs]
+
+
+def _open(path: Path, threads: int) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        raise MissingExtraError("litert-runtime", "ai_edge_litert") from None
+    try:
+        interpreter = Interpreter(str(path), num_threads=threads)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0][:160]
+        raise ModelError(f"{path} cannot be loaded, it is damaged ({reason})") from None
+    return interpreter
+
+
+def _config(bundle: Bundle) -> ModelConfig:
+    if bundle.config is not None:
+        return bundle.config
+    try:
+        with zipfile.ZipFile(bundle.graph) as archive:
+            text = archive.read(CONFIG_FILE).decode("utf-8")
+    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError):
+        raise ModelError(
+            f"{bundle.graph} carries no configuration of affekt: give its model directory, "
+            "or export it with `affekt export --to litert`"
+        ) from None
+    return parse_config(text, f"the metadata of {bundle.graph}")
