@@ -21,7 +21,7 @@ Blocks = Iterator[tuple[NDArray[np.float32], int]]
 
 BLOCK_SECONDS = 10.0
 
-_LIVE_OPTIONS = {"probesize": "4096", "analyzeduration": "0", "fflags": "nobuffer"}
+_LIVE_OPTIONS = {"probesize": "4096", "analyzeduration": "0"}  # begin with the first packets
 
 
 def decode_blocks(source: AudioSource, *, seconds: float = BLOCK_SECONDS) -> Blocks:

@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "predict": "Say which emotion each recording carries.",
         "serve": "Answer over HTTP and WebSocket, with a page for people.",
+        "timeline": "Say which emotions recordings carry from when to when.",
+        "stream": "Listen to a microphone or a pipe, and say what is heard.",
         "train": "Train a model from a recipe, or resume a run.",
         "evaluate": "Score a model on a corpus.",
         "benchmark": "Measure a recipe under a published protocol.",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -167,3 +167,12 @@ def _same(one: Path, other: Path) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):  # one of them does not exist
         return False
+
+
+def shows_blocks(stream: TextIO) -> bool:
+    """Tell whether a stream can show the blocks that bars are drawn with."""
+    try:
+        "█▏".encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

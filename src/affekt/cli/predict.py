@@ -19,6 +19,7 @@ from affekt.cli._results import (
     ResultFormatOption,
     check_places,
     chosen_format,
+    shows_blocks,
     write_lines,
     write_results,
     writes_each,
@@ -221,17 +222,9 @@ def _write_table(
     look = module.Style(
         file_width=min(50, max(4, *(len(source) for source in sources))),
         color=out is None and watched(),
-        unicode=out is not None or _shows_blocks(),
+        unicode=out is not None or shows_blocks(sys.stdout),
     )
     write_lines(module.lines(outcomes, model.labels, look), out)
-
-
-def _shows_blocks() -> bool:
-    try:
-        "█▏".encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _draw(

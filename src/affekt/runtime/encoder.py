@@ -60,6 +60,7 @@ class FrameEncoder:
         self._encoder_path, self._head_path = encoder, head
         self._encoder = open_session(encoder, threads, device)
         self._head = open_session(head, threads, device)
+        self.channels = int(self._encoder.get_outputs()[0].shape[-1])
         shapes = {port.name: port.shape[-1] for port in self._encoder.get_inputs()}
         expected = {"samples": self.step, "valid": self.stride, "state": self.state_size}
         if shapes != expected:
@@ -130,6 +131,8 @@ class Run:
         """Encode whole steps that begin at a sample; keep the frames of the recording alone."""
         encoder = self._encoder
         steps = len(samples) // encoder.step
+        if steps == 0:
+            return np.zeros((0, encoder.channels), dtype=np.float32)
         hop = encoder.step // encoder.stride
         times = start + hop * np.arange(steps * encoder.stride)
         valid = (times <= self._samples).astype(np.float32)

@@ -25,10 +25,11 @@ from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain
 from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.segments import Measurement, Segment
+from affekt.runtime.segments import Measurement
 
 if TYPE_CHECKING:
     from affekt.runtime.stream import Stream
+    from affekt.runtime.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,7 @@ class Model:
         while chunk := list(islice(remaining, batch_size)):
             yield from self._predict_chunk([self._load(source) for source in chunk])
 
-    def timeline(
-        self, source: AudioSource, options: TimelineOptions | None = None
-    ) -> Iterator[Segment]:
+    def timeline(self, source: AudioSource, options: TimelineOptions | None = None) -> Timeline:
         """Say which emotions a recording carries from when to when.
 
         Segments come while the recording is read, which may last for hours.
@@ -179,10 +178,11 @@ class Model:
             A recording, as in :meth:`predict`.
         options : TimelineOptions, optional
 
-        Yields
-        ------
-        Segment
-            In the order of time; none overlap. Pauses lie between them.
+        Returns
+        -------
+        iterator of Segment
+            In the order of time; none overlap, and pauses lie between them. Its ``duration`` tells
+            how much was read, in seconds.
 
         Raises
         ------
@@ -192,9 +192,9 @@ class Model:
         MissingExtraError
             If the options want a detector that is not installed.
         """
-        from affekt.runtime.timeline import timeline
+        from affekt.runtime.timeline import Timeline
 
-        return timeline(self._backend, source, options)
+        return Timeline(self._backend, source, options)
 
     def measure(
         self, source: AudioSource, options: TimelineOptions | None = None

@@ -215,9 +215,9 @@ class SlidingWindows:
         if self._rest:
             self._hear(np.concatenate(self._rest))
         self._rest, self._waiting = [], 0
-        self._activity.finish()
-        self._judge.finish()
         if self._heard >= self._shortest * self._grid.step:
+            self._activity.finish()
+            self._judge.finish()
             yield from self._ready(at_end=True)
 
     def _hear(self, samples: Floats) -> None:

@@ -15,34 +15,52 @@ from affekt.runtime.stream import Stream
 TIMELINE_BLOCK = 10.0  # seconds that are heard at once: larger blocks are hardly faster
 
 
-def timeline(
-    backend: Backend, source: AudioSource, options: TimelineOptions | None = None
-) -> Iterator[Segment]:
-    """Yield the segments of a recording; see :meth:`affekt.Model.timeline`."""
-    return (segment for _, segments in _listen(backend, source, options) for segment in segments)
+class Timeline(Iterator[Segment]):
+    """The segments of a recording, while it is read; see :meth:`affekt.Model.timeline`.
+
+    Attributes
+    ----------
+    duration : float
+        Seconds that were read by now; all of the recording when it is done.
+    """
+
+    def __init__(
+        self, backend: Backend, source: AudioSource, options: TimelineOptions | None = None
+    ) -> None:
+        self.duration = 0.0
+        self._segments = self._listen(backend, source, options)
+
+    def __next__(self) -> Segment:
+        return next(self._segments)
+
+    def _listen(
+        self, backend: Backend, source: AudioSource, options: TimelineOptions | None
+    ) -> Iterator[Segment]:
+        for stream, segments in _listen(backend, source, options):
+            self.duration = stream.duration
+            yield from segments
 
 
 def measure(
     backend: Backend, source: AudioSource, options: TimelineOptions | None = None
 ) -> Iterator[Measurement]:
     """Yield what is heard hop by hop; see :meth:`affekt.Model.measure`."""
-    return (one for measured, _ in _listen(backend, source, options) for one in measured)
+    return (one for stream, _ in _listen(backend, source, options) for one in stream.measurements)
 
 
 def _listen(
     backend: Backend, source: AudioSource, options: TimelineOptions | None
-) -> Iterator[tuple[list[Measurement], list[Segment]]]:
-    """A stream that is fed with large blocks of the recording."""
+) -> Iterator[tuple[Stream, list[Segment]]]:
+    """A stream that is fed with large blocks of the recording, and what it gave each time."""
     stream = None
     for samples, rate in decode_blocks(source):
         stream = stream or Stream(backend, options, sample_rate=rate, block=TIMELINE_BLOCK)
         segments = stream.push(samples)
-        yield stream.measurements, segments
+        yield stream, segments
     assert stream is not None  # decode_blocks refuses a recording without a sample
     if stream.duration < backend.config.minimum_duration:
         raise AudioError(
             f"{source_name(source)}: it is too short: {stream.duration:.2g} s, "
             f"the model needs {backend.config.minimum_duration:g} s"
         )
-    segments = stream.flush()
-    yield stream.measurements, segments
+    yield stream, stream.flush()

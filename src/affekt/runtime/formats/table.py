@@ -41,7 +41,7 @@ def lines(
     style = style or Style()
     width = max([len("emotion"), *(len(label) for label in labels)])
     head = f"{'file':<{style.file_width}}  {'emotion':<{width}}  {'confidence':<{BAR_WIDTH + 6}}"
-    yield _paint(f"{head}  next", "1", style)
+    yield paint(f"{head}  next", "1", style)
     for outcome in outcomes:
         yield f"{outcome.file:<{style.file_width}}  {_answer(outcome, width, style)}".rstrip()
 
@@ -58,13 +58,13 @@ def bar(fraction: float, width: int = BAR_WIDTH, *, unicode: bool = True) -> str
 def _answer(outcome: Outcome, width: int, style: Style) -> str:
     answer = outcome.prediction
     if answer is None:
-        return f"{_paint('error'.ljust(width), '31', style)}  {_short_error(outcome)}"
-    painted = _paint(bar(answer.confidence, unicode=style.unicode), "36", style)
-    label = _paint(answer.label.ljust(width), "1", style)
+        return f"{paint('error'.ljust(width), '31', style)}  {_short_error(outcome)}"
+    painted = paint(bar(answer.confidence, unicode=style.unicode), "36", style)
+    label = paint(answer.label.ljust(width), "1", style)
     runners_up = ", ".join(f"{name} {score:.0%}" for name, score in answer.ranked()[1:3])
     line = f"{label}  {painted} {answer.confidence:>4.0%}   {runners_up}"
     if answer.warnings:
-        line += f"  {_paint('! ' + '; '.join(answer.warnings), '33', style)}"
+        line += f"  {paint('! ' + '; '.join(answer.warnings), '33', style)}"
     return line
 
 
@@ -73,5 +73,6 @@ def _short_error(outcome: Outcome) -> str:
     return outcome.error.removeprefix(f"{outcome.file}: ")
 
 
-def _paint(text: str, code: str, style: Style) -> str:
+def paint(text: str, code: str, style: Style) -> str:
+    """Return text in an ANSI colour, where the style allows one."""
     return f"\033[{code}m{text}\033[0m" if style.color else text

@@ -1,0 +1,119 @@
+"""What `timeline` and `stream` share: the options of a time line, and how people read one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from affekt.cli._common import log
+from affekt.runtime import Segment, TimelineOptions
+from affekt.runtime.formats.table import BAR_WIDTH, Style, bar, paint
+
+
+class Vad(str, Enum):
+    """Voice activity detection: see `TimelineOptions`."""
+
+    auto = "auto"
+    silero = "silero"
+    off = "off"
+
+
+WindowOption = Annotated[
+    float, typer.Option("--window", help="Seconds of sound that one answer is about.")
+]
+HopOption = Annotated[float, typer.Option("--hop", help="Seconds from one answer to the next.")]
+SmoothingOption = Annotated[
+    float, typer.Option("--smoothing", help="Seconds that answers are averaged over.")
+]
+MinDurationOption = Annotated[
+    float, typer.Option("--min-duration", help="A segment shorter than this joins its neighbour.")
+]
+MaxPauseOption = Annotated[
+    float, typer.Option("--max-pause", help="A pause up to this long does not end a segment.")
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        help="Below this probability a segment is 'uncertain'; default: the model's own, 0: never.",
+        show_default=False,
+    ),
+]
+VadOption = Annotated[
+    Vad,
+    typer.Option(
+        "--vad",
+        help="Leave out what is not speech: silero (pip install 'affekt[stream]'), off, or auto: "
+        "silero where it is installed.",
+    ),
+]
+
+
+def prepare(options: TimelineOptions) -> None:
+    """Say on stderr, once, what a person should know before the work begins."""
+    from affekt.runtime.vad import vad_is_installed
+
+    handler = _Stderr()
+    handler.setLevel(logging.WARNING)
+    logger = logging.getLogger("affekt")
+    logger.handlers = [handler]
+    logger.propagate = False
+    if options.vad == Vad.auto.value and not vad_is_installed():
+        log(
+            "note: speech is not told from other sound: pip install 'affekt[stream]' "
+            "(--vad off says that this is meant)"
+        )
+
+
+class _Stderr(logging.Handler):
+    """Shows warnings of the library as one line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log(f"warning: {record.getMessage()}")
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Draws segments for people, one line each.
+
+    Attributes
+    ----------
+    labels : sequence of str
+        The emotions of the model.
+    style : Style
+    """
+
+    labels: Sequence[str]
+    style: Style
+
+    def segment(self, segment: Segment) -> str:
+        """Return ``from  to  emotion  bar  confidence  runners-up``."""
+        width = max(len("uncertain"), *(len(label) for label in self.labels))
+        strength = bar(segment.confidence, BAR_WIDTH, unicode=self.style.unicode)
+        others = sorted(
+            ((score, name) for name, score in segment.scores.items() if name != segment.label),
+            reverse=True,
+        )
+        line = (
+            f"{clock(segment.start):>9} {clock(segment.end):>9}  "
+            f"{paint(segment.label.ljust(width), '1', self.style)}  "
+            f"{paint(strength, '36', self.style)} {segment.confidence:>4.0%}   "
+            f"{', '.join(f'{name} {score:.0%}' for score, name in others[:2])}"
+        )
+        if segment.warnings:
+            line += f"  {paint('! ' + '; '.join(segment.warnings), '33', self.style)}"
+        return line
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``m:ss.s`` or ``h:mm:ss.s``, as players show them."""
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    shown = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"

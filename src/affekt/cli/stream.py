@@ -1,0 +1,240 @@
+"""``affekt stream``: listen to a microphone, a pipe or a file at real speed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from affekt.audio.blocks import Blocks
+from affekt.cli import _sources
+from affekt.cli._common import Format as TableFormat
+from affekt.cli._common import ModelOption, ThreadsOption, emit, log, watched
+from affekt.cli._results import shows_blocks
+from affekt.cli._timeline import (
+    HopOption,
+    Lines,
+    MaxPauseOption,
+    MinDurationOption,
+    SmoothingOption,
+    ThresholdOption,
+    Vad,
+    VadOption,
+    WindowOption,
+    prepare,
+)
+from affekt.errors import AudioError, ConfigError
+from affekt.runtime import Measurement, Segment, TimelineOptions, load_model
+from affekt.runtime.formats import Track
+from affekt.runtime.formats.json import segment_line, track_line
+from affekt.runtime.formats.table import Style
+
+_DEFAULTS = TimelineOptions()
+
+
+class LineFormat(str, Enum):
+    """How segments are written."""
+
+    table = "table"
+    json = "json"
+
+
+class Encoding(str, Enum):
+    """Raw samples, by their name in FFmpeg."""
+
+    s16le = "s16le"
+    f32le = "f32le"
+
+
+def command(
+    mic: Annotated[
+        bool, typer.Option("--mic", help="Listen to a microphone (pip install 'affekt[mic]').")
+    ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Its number or a part of its name.", show_default=False),
+    ] = None,
+    list_devices: Annotated[
+        bool, typer.Option("--list-devices", help="List the microphones, and do nothing else.")
+    ] = False,
+    simulate: Annotated[
+        Path | None, typer.Option("--simulate", help="Play a file at real speed instead.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option("--speed", min=0.1, help="Play it so many times as fast.")
+    ] = 1.0,
+    rate: Annotated[
+        int | None,
+        typer.Option("--rate", help="stdin holds raw samples at this rate in Hz, without header."),
+    ] = None,
+    encoding: Annotated[
+        Encoding, typer.Option("--encoding", help="How raw samples are written.")
+    ] = Encoding.s16le,
+    channels: Annotated[
+        int, typer.Option("--channels", min=1, max=32, help="Channels of raw samples.")
+    ] = 1,
+    model: ModelOption = None,
+    window: WindowOption = _DEFAULTS.window,
+    hop: HopOption = _DEFAULTS.hop,
+    smoothing: SmoothingOption = _DEFAULTS.smoothing,
+    min_duration: MinDurationOption = _DEFAULTS.min_duration,
+    max_pause: MaxPauseOption = _DEFAULTS.max_pause,
+    threshold: ThresholdOption = None,
+    vad: VadOption = Vad.auto,
+    style: Annotated[
+        LineFormat, typer.Option("--format", "-f", help="For people, or one JSON object a line.")
+    ] = LineFormat.table,
+    hops: Annotated[
+        bool, typer.Option("--hops", help="In JSON, also write what is heard hop by hop.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write to this new file, line by line as they come."),
+    ] = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Listen to sound as it comes, and write each segment as soon as it is final.
+
+    Without --mic or --simulate, sound is read from stdin: wav, webm, ogg, or with --rate raw
+    samples. On a terminal, a live view shows what is heard right now. Ctrl-C ends, and writes the
+    segment in progress.
+
+    Examples: affekt stream --mic;
+    affekt stream --simulate interview.wav;
+    arecord -f S16_LE -r 16000 | affekt stream --rate 16000 --format json
+    """
+    if list_devices:
+        emit(_sources.device_rows(), TableFormat.table)
+        return
+    options = TimelineOptions(
+        window=window,
+        hop=hop,
+        smoothing=smoothing,
+        min_duration=min_duration,
+        max_pause=max_pause,
+        threshold=threshold,
+        vad=vad.value,
+    )
+    if out is not None and out.exists():
+        raise ConfigError(f"{out} is there already: a stream is written to a new file")
+    name, chunks = _source(mic, device, simulate, speed, rate, encoding, channels)
+    recogniser = load_model(model, threads=threads)
+    prepare(options)
+    stream_rate, heard = _sources.one_rate(chunks, name)
+    stream = recogniser.stream(options, sample_rate=stream_rate)
+    live = out is None and style is LineFormat.table and watched() and shows_blocks(sys.stdout)
+    with _opened(out) as target, _view(live, recogniser.labels) as view:
+        writer = _Writer(target, style, name, recogniser.labels, hops)
+        try:
+            for chunk in heard:
+                segments = stream.push(chunk)
+                writer.write(stream.measurements, segments)
+                if view is not None:
+                    view.hear(
+                        chunk, stream.duration, stream.measurements, segments, stream.open_segment
+                    )
+        except AudioError as error:
+            writer.error = str(error)
+            raise
+        finally:  # what was heard before a fault, or before Ctrl-C, is an answer too
+            segments = stream.flush()
+            writer.write(stream.measurements, segments)
+            writer.close(stream.duration)
+
+
+def _source(
+    mic: bool,
+    device: str | None,
+    simulate: Path | None,
+    speed: float,
+    rate: int | None,
+    encoding: Encoding,
+    channels: int,
+) -> tuple[str, Blocks]:
+    """The name of what is listened to, and its chunks."""
+    if mic and simulate is not None:
+        raise typer.BadParameter("--mic and --simulate are two sources: choose one")
+    if mic or device is not None:
+        return "microphone", _sources.microphone(device, rate)
+    if simulate is not None:
+        return str(simulate), _sources.played(simulate, speed)
+    if sys.stdin.isatty():
+        raise typer.BadParameter("nothing to listen to: --mic, --simulate FILE, or pipe sound in")
+    if rate is not None:
+        return "-", _sources.raw_samples(sys.stdin.buffer, encoding.value, rate, channels)
+    return "-", _sources.piped(sys.stdin.buffer)
+
+
+class _Writer:
+    """Writes segments line by line, each at once."""
+
+    def __init__(
+        self,
+        target: TextIO,
+        style: LineFormat,
+        name: str,
+        labels: Sequence[str],
+        hops: bool,
+    ) -> None:
+        self.error = ""
+        self._target = target
+        self._json = style is LineFormat.json
+        self._name = name
+        self._hops = hops
+        color = target is sys.stdout and watched()
+        unicode = target is not sys.stdout or shows_blocks(sys.stdout)
+        self._lines = Lines(labels, Style(color=color, unicode=unicode))
+
+    def write(self, measurements: Sequence[Measurement], segments: Sequence[Segment]) -> None:
+        if self._json and self._hops:
+            for one in measurements:
+                self._line(_hop_line(self._name, one))
+        for segment in segments:
+            line = segment_line(self._name, segment) if self._json else self._lines.segment(segment)
+            self._line(line)
+
+    def close(self, duration: float) -> None:
+        if self._json:
+            self._line(track_line(Track(self._name, duration=duration, error=self.error)))
+
+    def _line(self, line: str) -> None:
+        self._target.write(f"{line}\n")
+        self._target.flush()
+
+
+def _hop_line(name: str, one: Measurement) -> str:
+    fields = {
+        "file": name,
+        "hop": [one.start, one.end],
+        "label": one.label,
+        "confidence": round(one.confidence, 6),
+        "scores": {label: round(score, 6) for label, score in one.scores.items()},
+        "speech": one.speech,
+    }
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[TextIO]:
+    """Stdout, or a new file that keeps what was written whatever happens then."""
+    if out is None or str(out) == "-":
+        yield sys.stdout
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("x", encoding="utf-8") as target:
+        yield target
+    log(f"wrote {out}")
+
+
+def _view(live: bool, labels: Sequence[str]) -> Any:
+    if not live:
+        return nullcontext()
+    from affekt.cli._live import LiveView
+
+    return LiveView(labels)

@@ -1,0 +1,163 @@
+"""``affekt timeline``: say which emotions a recording carries from when to when."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
+from affekt.cli._inputs import expand
+from affekt.cli._results import (
+    STDIN,
+    ResultFormat,
+    ResultFormatOption,
+    check_places,
+    chosen_format,
+    shows_blocks,
+    write_lines,
+    write_results,
+)
+from affekt.cli._timeline import (
+    HopOption,
+    Lines,
+    MaxPauseOption,
+    MinDurationOption,
+    SmoothingOption,
+    ThresholdOption,
+    Vad,
+    VadOption,
+    WindowOption,
+    prepare,
+)
+from affekt.errors import AudioError
+from affekt.runtime import Model, Segment, TimelineOptions, load_model
+from affekt.runtime.formats import Track
+from affekt.runtime.formats.json import segment_line, track_line
+from affekt.runtime.formats.table import Style
+
+_DEFAULTS = TimelineOptions()
+
+
+def command(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Recordings in any common format; - reads one from stdin.", show_default=False
+        ),
+    ],
+    model: ModelOption = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Take the recordings in folders, too.")
+    ] = False,
+    window: WindowOption = _DEFAULTS.window,
+    hop: HopOption = _DEFAULTS.hop,
+    smoothing: SmoothingOption = _DEFAULTS.smoothing,
+    min_duration: MinDurationOption = _DEFAULTS.min_duration,
+    max_pause: MaxPauseOption = _DEFAULTS.max_pause,
+    threshold: ThresholdOption = None,
+    vad: VadOption = Vad.auto,
+    style: ResultFormatOption = None,
+    out: OutOption = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Say which emotions recordings carry from when to when.
+
+    Segments appear while a recording is read, which may last for hours. Pauses lie between them;
+    where no emotion is probable enough, a segment is 'uncertain'. A recording that cannot be read
+    to its end gets a line with its error after the segments before the fault; the others are
+    still done, and the exit status is 1.
+
+    Examples: affekt timeline interview.wav;
+    affekt timeline podcast.mp3 --format srt --out podcast.srt;
+    affekt timeline recordings --recursive --format csv --out emotions.csv
+    """
+    sources = expand(files, recursive=recursive)
+    chosen = chosen_format(style, out)
+    check_places(sources, chosen, out)
+    options = TimelineOptions(
+        window=window,
+        hop=hop,
+        smoothing=smoothing,
+        min_duration=min_duration,
+        max_pause=max_pause,
+        threshold=threshold,
+        vad=vad.value,
+    )
+    recogniser = load_model(model, threads=threads)
+    prepare(options)
+    recordings = [_Recording(recogniser, source, options) for source in sources]
+    if chosen is ResultFormat.table:
+        write_lines(_table_lines(recordings, recogniser, out), out)
+    elif chosen is ResultFormat.json:
+        write_lines(_json_lines(recordings), out)
+    else:
+        write_results((one.track() for one in recordings), recogniser.labels, chosen, out)
+    _close(recordings)
+
+
+class _Recording:
+    """One recording, whose segments come while it is read."""
+
+    def __init__(self, model: Model, source: str, options: TimelineOptions) -> None:
+        self.file = source
+        self.error = ""
+        self.duration = 0.0
+        self._model = model
+        self._options = options
+
+    def segments(self) -> Iterator[Segment]:
+        """Yield the segments; afterwards ``error`` and ``duration`` are known."""
+        opened: Any = sys.stdin.buffer if self.file == STDIN else Path(self.file)
+        run = self._model.timeline(opened, self._options)
+        try:
+            yield from run
+        except AudioError as error:
+            self.error = " ".join(str(error).split())
+            if Path(self.file).is_dir():
+                self.error = f"{self.file}: is a folder: add --recursive, or name its files"
+        finally:
+            self.duration = run.duration
+
+    def track(self, segments: Sequence[Segment] | None = None) -> Track:
+        """Return all of it; reads it where ``segments`` are not given."""
+        found = tuple(self.segments() if segments is None else segments)
+        return Track(self.file, found, self.duration, self.error)
+
+
+def _json_lines(recordings: Iterable[_Recording]) -> Iterator[str]:
+    for recording in recordings:
+        for segment in recording.segments():
+            yield segment_line(recording.file, segment)
+        yield track_line(recording.track(()))
+
+
+def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | None) -> Iterator[str]:
+    style = Style(
+        color=out is None and watched(), unicode=out is not None or shows_blocks(sys.stdout)
+    )
+    lines = Lines(model.labels, style)
+    for index, recording in enumerate(recordings):
+        if len(recordings) > 1:
+            yield f"{chr(10) if index else ''}{recording.file}"
+        heard = False
+        for segment in recording.segments():
+            heard = True
+            yield lines.segment(segment)
+        if recording.error and len(recordings) > 1:
+            yield f"error: {recording.error}"
+        elif not heard and not recording.error:
+            yield "nothing to hear"
+
+
+def _close(recordings: Sequence[_Recording]) -> None:
+    """Tell of the errors: a line, and the exit status."""
+    errors = [one.error for one in recordings if one.error]
+    if errors and len(recordings) == 1:
+        raise AudioError(errors[0])
+    if errors:
+        log(f"error: {len(errors)} of {len(recordings)} recordings could not be read to their end")
+        raise typer.Exit(1)

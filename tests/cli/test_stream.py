@@ -1,0 +1,219 @@
+"""``affekt stream``: pipes, files at real speed, and microphones that are not there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from affekt.cli import _sources
+from affekt.cli._live import LiveView
+from affekt.errors import AffektError, AudioError
+from affekt.runtime import Measurement
+
+RATE = 16000  # Hz
+SHORT = ["--window", "0.5", "--hop", "0.25", "--min-duration", "0.5", "--vad", "off"]
+
+
+@pytest.fixture
+def samples() -> np.ndarray:
+    """Six seconds of noise, loud and soft in turns, int16."""
+    rng = np.random.default_rng(0)
+    loudness = np.repeat([0.3, 0.01, 0.3], 2 * RATE)
+    return (32767 * loudness * rng.normal(0, 0.5, len(loudness)).clip(-1, 1)).astype("<i2")
+
+
+@pytest.fixture
+def command(tiny_model: Path) -> list[str]:
+    return [sys.executable, "-m", "affekt", "stream", "--model", str(tiny_model), *SHORT]
+
+
+def run(command: list[str], *words: str | Path, stdin: bytes = b"") -> tuple[int, list, str]:
+    done = subprocess.run(
+        [*command, *map(str, words), "--format", "json"],
+        input=stdin,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    rows = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    return done.returncode, rows, done.stderr.decode()
+
+
+def test_pipes_and_files_agree(command: list[str], samples: np.ndarray, tmp_path: Path) -> None:
+    wav = tmp_path / "talk.wav"
+    soundfile.write(wav, samples, RATE, subtype="PCM_16")
+    _, played, _ = run(command, "--simulate", wav, "--speed", "100")
+    assert played[-2]["end"] == 6.0
+    floats = (samples / 32768).astype("<f4").tobytes()
+    for words, stdin in [
+        (["--rate", "16000"], samples.tobytes()),
+        (["--rate", "16000", "--encoding", "f32le"], floats),
+        (["--rate", "16000", "--channels", "2"], np.repeat(samples, 2).tobytes()),
+        ([], wav.read_bytes()),
+    ]:
+        status, rows, log = run(command, *words, stdin=stdin)
+        assert status == 0, log
+        assert len(rows) > 2
+        for row, expected in zip(rows, played, strict=True):
+            assert {**row, "file": ""} == {**expected, "file": ""}
+
+
+def test_hops_come_while_the_pipe_is_open(command: list[str], samples: np.ndarray) -> None:
+    process = subprocess.Popen(
+        [*command, "--rate", "16000", "--format", "json", "--hops"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(samples[: 2 * RATE].tobytes())
+    process.stdin.flush()
+    assert "hop" in json.loads(process.stdout.readline())
+    process.stdin.close()
+    *_, last = map(json.loads, process.stdout.read().splitlines())
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert last["duration"] == 2.0
+
+
+def test_a_pipe_that_breaks_within_a_sample(command: list[str], samples: np.ndarray) -> None:
+    status, rows, log = run(command, "--rate", "16000", stdin=samples.tobytes()[:-1])
+    assert status == 0
+    assert "its last 1 bytes are left out" in log
+    assert rows[-1]["duration"] == pytest.approx(6.0, abs=1e-3)
+
+
+def test_nan_ends_it_and_what_was_heard_is_kept(command: list[str], samples: np.ndarray) -> None:
+    floats = (samples / 32768).astype("<f4")
+    floats[5 * RATE] = np.nan
+    status, rows, log = run(
+        command, "--rate", "16000", "--encoding", "f32le", stdin=floats.tobytes()
+    )
+    assert status == 1
+    assert len(rows) > 1
+    assert "NaN or infinite, the first at 5.000 s" in rows[-1]["error"]
+    assert log.splitlines()[-1].startswith("error: stream: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "message"),
+    [
+        (["--rate", "0"], b"", "a sample rate of 0 Hz is out of range"),
+        (["--rate", "16000"], b"", "it ended before a sample came"),
+        ([], b"no sound at all " * 100, "it is not audio that can be read"),
+        (["--simulate", "none.wav"], b"", "no such file"),
+    ],
+)
+def test_what_cannot_be_heard_is_one_line(
+    command: list[str], words: list[str], stdin: bytes, message: str
+) -> None:
+    status, rows, log = run(command, *words, stdin=stdin)
+    assert (status, rows) == (1, [])
+    assert message in log
+    assert log.count("\n") == 1
+
+
+def test_an_output_that_exists_is_kept(
+    command: list[str], samples: np.ndarray, tmp_path: Path
+) -> None:
+    out = tmp_path / "old.jsonl"
+    out.write_text("precious")
+    status, _, log = run(command, "--rate", "16000", "--out", out, stdin=samples.tobytes())
+    assert status == 1
+    assert "is there already" in log
+    assert out.read_text() == "precious"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(command: list[str], samples: np.ndarray) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*command, "--rate", "16000"],
+            input=samples.tobytes(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert os.strerror(errno.ENOSPC) in done.stderr.decode()
+
+
+def test_a_microphone_needs_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(AffektError, match=r"pip install 'affekt\[mic\]'"):
+        next(_sources.microphone(None, None))
+
+
+class PortAudioError(Exception):
+    """As sounddevice has it."""
+
+
+class Unplugged:
+    """An input stream of sounddevice whose device is taken away after three reads."""
+
+    reads = 0
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __enter__(self) -> Unplugged:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self, frames: int) -> tuple[np.ndarray, bool]:
+        self.reads += 1
+        if self.reads > 3:
+            raise PortAudioError("Device unavailable [PaErrorCode -9985]")
+        return np.zeros((frames, 1), dtype=np.float32), False
+
+
+def test_a_microphone_that_is_unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"name": "Headset", "default_samplerate": 44100.0}
+    device = SimpleNamespace(
+        PortAudioError=PortAudioError,
+        InputStream=Unplugged,
+        query_devices=lambda *_: facts,
+    )
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    heard: Iterator = _sources.microphone(None, None)
+    chunks = [next(heard) for _ in range(3)]
+    assert {(chunk.shape, rate) for chunk, rate in chunks} == {((4410, 1), 44100)}
+    with pytest.raises(AudioError, match="microphone: Device unavailable .*--list-devices"):
+        next(heard)
+
+
+def test_a_file_is_played_at_its_own_speed(samples: np.ndarray, tmp_path: Path) -> None:
+    wav = tmp_path / "talk.wav"
+    soundfile.write(wav, samples[:RATE], RATE)
+    began = time.monotonic()
+    assert sum(len(chunk) for chunk, _ in _sources.played(wav, 2.0)) == RATE
+    assert time.monotonic() - began >= 0.5
+
+
+def test_the_view_shows_emotions_level_and_segments() -> None:
+    view = LiveView(["happy", "sad"])
+    tone = np.full(1600, 3277, dtype=np.int16)  # 20 dB below full scale
+    view.hear(
+        tone, 2.0, [Measurement(0.0, 0.5, "sad", 0.75, {"happy": 0.25, "sad": 0.75})], [], None
+    )
+    text = view.draw()
+    assert "0:02.0" in text
+    assert "-20 dBFS" in text
+    assert "> sad    ████████████████████████          75%" in text
+    assert "  happy  ████████                          25%" in text

@@ -1,0 +1,109 @@
+"""``affekt timeline``: segments for people and programs, while a recording is read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 16000  # Hz
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tiny_model: Path, tmp_path: Path) -> Run:
+    def call(*words: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "affekt", "timeline", "--model", tiny_model, *words],
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            timeout=120,
+            check=False,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    return call
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Four seconds: loud, silent, soft."""
+    rng = np.random.default_rng(0)
+    loudness = np.repeat([0.3, 0.3, 0.0, 0.02], RATE)
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, loudness * rng.normal(0, 0.5, len(loudness)).clip(-1, 1), RATE)
+    return path
+
+
+SHORT = ("--window", "0.5", "--hop", "0.25", "--min-duration", "0.5", "--max-pause", "0.25")
+
+
+def test_people_get_a_line_for_each_segment(run: Run, recording: Path) -> None:
+    done = run(recording, *SHORT, "--vad", "off")
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()
+    assert first.split()[:2] == ["0:00.0", "0:02.0"]
+    assert last.split()[:2] == ["0:03.0", "0:04.0"]
+
+
+def test_programs_get_an_object_for_each_and_one_for_the_recording(
+    run: Run, recording: Path
+) -> None:
+    done = run(recording, *SHORT, "--vad", "off", "--threshold", "1", "--format", "json")
+    *segments, whole = map(json.loads, done.stdout.splitlines())
+    assert [(one["start"], one["end"]) for one in segments] == [(0.0, 2.0), (3.0, 4.0)]
+    assert {one["label"] for one in segments} == {"uncertain"}
+    assert whole == {"file": str(recording), "duration": 4.0, "warnings": []}
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".csv", ".TextGrid"])
+def test_a_name_chooses_the_format(run: Run, recording: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"talk{suffix}"
+    done = run(recording, *SHORT, "--vad", "off", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert out.read_text().startswith({".srt": "1\n00:00:00", ".csv": "file,"}.get(suffix, "File"))
+
+
+def test_stdin_is_read(run: Run, recording: Path) -> None:
+    named = run(recording, "--vad", "off")
+    piped = run("-", "--vad", "off", stdin=recording.read_bytes())
+    assert piped.stdout == named.stdout != ""
+
+
+def test_what_is_before_a_fault_is_kept(run: Run, recording: Path, tmp_path: Path) -> None:
+    """A packet stream cut in the middle of a damaged stretch."""
+    flac = tmp_path / "damaged.flac"
+    samples, _ = soundfile.read(recording)
+    soundfile.write(flac, np.tile(samples, 20), RATE)
+    content = flac.read_bytes()
+    flac.write_bytes(content[: len(content) // 2] + b"\xff" * (len(content) // 2))
+    done = run(flac, recording, *SHORT, "--vad", "off", "--format", "json")
+    rows = list(map(json.loads, done.stdout.splitlines()))
+    own = [row for row in rows if row["file"] == str(flac)]
+    assert len(own) > 5
+    assert "damaged" in own[-1]["error"] or "cut short" in own[-1]["error"]
+    assert [row for row in rows if row["file"] == str(recording)][-1]["duration"] == 4.0
+    assert done.returncode == 1
+    assert "1 of 2 recordings could not be read to their end" in done.stderr
+
+
+def test_a_mistake_is_one_line(run: Run, recording: Path, tmp_path: Path) -> None:
+    for words, message in [
+        ([recording, "--hop", "5"], "hop (5 s) is longer than window (3 s)"),
+        ([tmp_path / "none.wav"], "no such file"),
+        ([recording, "--out", recording], "is one of the recordings"),
+    ]:
+        done = run(*words)
+        assert done.returncode == 1
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith("error: ")
+        assert message in line
