@@ -11,8 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched, write_text
+from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
 from affekt.cli._inputs import expand
+from affekt.cli._pictures import (
+    PlotOption,
+    ReportOption,
+    SpeakersOption,
+    draw,
+    prepare_pictures,
+)
 from affekt.cli._results import (
     STDIN,
     ResultFormat,
@@ -45,12 +52,8 @@ def command(
     ] = False,
     style: ResultFormatOption = None,
     out: OutOption = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Also write a picture as one HTML file.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Also write a picture as PNG (needs matplotlib).")
-    ] = None,
+    report: ReportOption = None,
+    plot: PlotOption = None,
     jobs: Annotated[
         int,
         typer.Option(
@@ -60,6 +63,7 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a run with this --out was interrupted.")
     ] = False,
+    speakers: SpeakersOption = None,
     threads: ThreadsOption = None,
     backend: Annotated[
         str, typer.Option("--backend", help="onnx or litert; default: what the model's file needs.")
@@ -84,9 +88,8 @@ def command(
     check_places(sources, target.style, out, report, plot)
     if resume and not target.resumable:
         raise ConfigError("--resume goes on with a file: say which with --out")
-    if plot is not None:
-        # Before the work, not after it, when the answer would be lost.
-        import_module("affekt.runtime.formats.png").require_matplotlib()
+    # Before the work, not after it, when the answer would be lost.
+    known = prepare_pictures(plot, speakers)
     if target.parquet:
         import_module("affekt.runtime.formats.parquet").require_pyarrow()
     if jobs != 1 and (backend or device != "cpu"):
@@ -108,7 +111,7 @@ def command(
         run_batch(recogniser, model, sources, out, write, jobs=jobs, resume=resume)
     else:
         write(_judge(recogniser, model, sources, jobs))
-    _draw(seen.outcomes, recogniser, report, plot)
+    draw(recogniser, seen.outcomes, report, plot, speakers=known)
     seen.close()
 
 
@@ -225,19 +228,3 @@ def _write_table(
         unicode=out is not None or shows_blocks(sys.stdout),
     )
     write_lines(module.lines(outcomes, model.labels, look), out)
-
-
-def _draw(
-    outcomes: Sequence[Outcome], model: Model, report: Path | None, plot: Path | None
-) -> None:
-    if report is not None:
-        from affekt.runtime.formats import html
-
-        write_text(html.render(outcomes, model.config), report)
-        log(f"report: {report}")
-    if plot is not None:
-        from affekt.runtime.formats import png
-
-        with atomic_path(plot) as partial:
-            png.draw(outcomes, model.config, partial)
-        log(f"plot: {plot}")

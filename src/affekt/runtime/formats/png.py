@@ -1,4 +1,4 @@
-"""Predictions as a picture: one PNG, a row per recording. Needs matplotlib (extra ``train``)."""
+"""A figure for papers: one PNG, a row per recording. Needs matplotlib (extra ``train``)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from affekt.audio import load_audio
+import numpy as np
+
 from affekt.errors import MissingExtraError
 from affekt.runtime.config import ModelConfig
-from affekt.runtime.formats import Outcome
-from affekt.runtime.formats.svg import envelope
+from affekt.runtime.exhibit import Exhibit
+from affekt.runtime.formats.palette import INK, color
+from affekt.runtime.segments import Measurement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROW_HEIGHT = 1.9  # inches
-FIRST, OTHER = "#0072b2", "#9cc3dc"  # dark and light blue: told apart without colour vision
+ROW_HEIGHT = 3.2  # inches
+WAVE = "#0072b2"
+NARROW = 0.05  # of the width; a narrower segment has its name above it, upright
+DOTS_PER_INCH = 200
 
 
 def require_matplotlib() -> None:
@@ -26,13 +30,13 @@ def require_matplotlib() -> None:
         raise MissingExtraError("train", "matplotlib")
 
 
-def draw(outcomes: Sequence[Outcome], config: ModelConfig, path: Path) -> None:
-    """Draw each waveform with its probabilities to a PNG file.
+def draw(exhibits: Sequence[Exhibit], config: ModelConfig, path: Path) -> None:
+    """Draw waveforms, emotions and probabilities over time to a PNG file.
 
     Parameters
     ----------
-    outcomes : sequence of Outcome
-        The waveform is drawn from the file again; one that came from stdin has none.
+    exhibits : sequence of Exhibit
+        From :func:`affekt.runtime.exhibit.exhibits`.
     config : ModelConfig
         The model that gave the answers; named in the title.
     path : Path
@@ -46,36 +50,94 @@ def draw(outcomes: Sequence[Outcome], config: ModelConfig, path: Path) -> None:
     # Figure itself, not pyplot, which keeps global state and looks for a screen.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, ROW_HEIGHT * len(outcomes) + 0.5), layout="constrained")
+    figure = Figure(figsize=(9, ROW_HEIGHT * len(exhibits) + 0.4), layout="constrained")
     figure.suptitle(f"Emotion as heard by {config.name}")
-    rows: Any = figure.subplots(len(outcomes), 2, squeeze=False, width_ratios=(3, 2))
-    for (left, right), outcome in zip(rows, outcomes, strict=True):
-        _draw_wave(left, outcome)
-        _draw_scores(right, outcome)
-    figure.savefig(path, format="png", dpi=120)
+    rows: Any = figure.subplots(
+        3 * len(exhibits), 1, squeeze=False, height_ratios=(3, 1, 4) * len(exhibits)
+    )
+    for index, exhibit in enumerate(exhibits):
+        wave, ribbon, map_ = rows[3 * index : 3 * index + 3, 0]
+        _draw_wave(wave, exhibit)
+        _draw_ribbon(ribbon, exhibit)
+        _draw_probabilities(map_, exhibit, config.labels)
+    figure.savefig(path, format="png", dpi=DOTS_PER_INCH)
 
 
-def _draw_wave(axes: Axes, outcome: Outcome) -> None:
-    axes.set_title(outcome.file, fontsize="small", loc="left")
+def _draw_wave(axes: Axes, exhibit: Exhibit) -> None:
+    track = exhibit.track
+    answer = exhibit.prediction
+    said = f": {answer.label} {answer.confidence:.0%}" if answer is not None else ""
+    axes.set_title(f"{track.file}{said}", fontsize="small", loc="left")
+    if not len(exhibit.low):
+        axes.set_axis_off()
+        if track.error:
+            axes.text(0, 0.5, track.error, wrap=True, va="center", fontsize="small")
+        return
+    times = np.linspace(0, track.duration, len(exhibit.low))
+    axes.fill_between(times, exhibit.low, exhibit.high, color=WAVE, linewidth=0.5)
+    _share_time(axes, exhibit)
     axes.set_yticks([])
-    if outcome.prediction is None or outcome.file == "-":
+
+
+def _draw_ribbon(axes: Axes, exhibit: Exhibit) -> None:
+    track = exhibit.track
+    if not track.duration:
         axes.set_axis_off()
         return
-    low, high = envelope(load_audio(outcome.file))
-    times = [outcome.prediction.duration * i / len(low) for i in range(len(low))]
-    axes.fill_between(times, low, high, color=FIRST, linewidth=0.5)
+    _share_time(axes, exhibit)
+    axes.set_yticks([])
+    axes.set_ylim(0, 1)
+    for segment in track.segments:
+        axes.axvspan(segment.start, segment.end, color=color(segment.label), linewidth=0)
+        axes.axvline(segment.end, color="white", linewidth=1)
+        narrow = segment.duration / track.duration < NARROW
+        axes.text(
+            (segment.start + segment.end) / 2,
+            0.5,
+            segment.label[:3] if narrow else segment.label,
+            color=INK,
+            fontsize=6 if narrow else 8,
+            ha="center",
+            va="center",
+            clip_on=True,
+        )
+
+
+def _draw_probabilities(axes: Axes, exhibit: Exhibit, labels: Sequence[str]) -> None:
+    """Draw a map of emotions over time in cividis, which is the same to the colour-blind."""
+    measured = exhibit.measurements
+    if measured:
+        edges, heights = _cells(measured, labels)
+    elif exhibit.prediction is not None:
+        edges = np.array([0.0, exhibit.track.duration])
+        heights = np.array([[exhibit.prediction.scores[name]] for name in labels])
+    else:
+        axes.set_axis_off()
+        return
+    drawn = axes.pcolormesh(
+        edges, np.arange(len(labels) + 1), heights, cmap="cividis", vmin=0, vmax=1
+    )
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels, fontsize="small")
+    axes.set_ylim(len(labels), 0)
+    axes.set_xlim(0, exhibit.track.duration)
     axes.set_xlabel("seconds", fontsize="small")
+    assert axes.figure is not None
+    bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.01, aspect=12)
+    bar.set_label("probability", fontsize="small")
 
 
-def _draw_scores(axes: Axes, outcome: Outcome) -> None:
-    if outcome.prediction is None:
-        axes.set_axis_off()
-        axes.text(0, 0.5, outcome.error, wrap=True, va="center", fontsize="small")
-        return
-    ranked = outcome.prediction.ranked()[::-1]
-    colors = [OTHER] * (len(ranked) - 1) + [FIRST]
-    bars = axes.barh([name for name, _ in ranked], [score for _, score in ranked], color=colors)
-    axes.bar_label(bars, [f"{score:.0%}" for _, score in ranked], padding=3, fontsize="small")
-    axes.set_xlim(0, 1.15)
+def _cells(measured: Sequence[Measurement], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges [cells + 1] and heights [labels, cells]; pauses are cells of NaN."""
+    edges, columns = [measured[0].start], []
+    for one in measured:
+        if one.start > edges[-1]:
+            edges.append(one.start)
+            columns.append([np.nan] * len(labels))
+        edges.append(one.end)
+        columns.append([one.scores[name] for name in labels])
+    return np.array(edges), np.array(columns).T
+
+
+def _share_time(axes: Axes, exhibit: Exhibit) -> None:
+    axes.set_xlim(0, exhibit.track.duration)
     axes.set_xticks([])
-    axes.tick_params(labelsize="small")

@@ -1,0 +1,103 @@
+"""The pictures of `predict` and `timeline`: `--report`, `--plot`, and who speaks in them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from affekt.cli._common import log, write_text
+from affekt.errors import DataError
+from affekt.files import atomic_path
+
+if TYPE_CHECKING:
+    from affekt.runtime import Model, TimelineOptions
+    from affekt.runtime.formats import Outcome, Track
+
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", help="Also write a report as one HTML file, with sound and plots."),
+]
+PlotOption = Annotated[
+    Path | None,
+    typer.Option("--plot", help="Also write a figure as PNG (needs matplotlib)."),
+]
+SpeakersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--speakers", help="CSV with the columns file and speaker: the report sums up by speaker."
+    ),
+]
+
+
+def prepare_pictures(plot: Path | None, speakers: Path | None) -> dict[str, str]:
+    """Meet what is missing before the work; return who speaks in which file.
+
+    Raises
+    ------
+    MissingExtraError
+        If a plot is wanted and matplotlib is not installed.
+    DataError
+        If the list of speakers cannot be read.
+    """
+    if plot is not None:
+        from affekt.runtime.formats.png import require_matplotlib
+
+        require_matplotlib()
+    return {} if speakers is None else read_speakers(speakers)
+
+
+def read_speakers(path: Path) -> dict[str, str]:
+    """Return who speaks in each file, by its absolute path: a manifest will do.
+
+    Raises
+    ------
+    DataError
+        If the file is not there, or has other columns.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream)
+            if not {"file", "speaker"} <= set(rows.fieldnames or ()):
+                raise DataError(f"{path}: expected a CSV with the columns file and speaker")
+            return {_key(path.parent / row["file"]): row["speaker"] or "" for row in rows}
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: expected a CSV in UTF-8 with the columns file, speaker") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def draw(
+    model: Model,
+    results: Sequence[Outcome | Track],
+    report: Path | None,
+    plot: Path | None,
+    *,
+    options: TimelineOptions | None = None,
+    speakers: Mapping[str, str] | None = None,
+) -> None:
+    """Write the pictures that are wanted, and say where they are."""
+    if report is None and plot is None:
+        return
+    from affekt.runtime.exhibit import exhibits
+
+    known = {one.file: (speakers or {}).get(_key(Path(one.file)), "") for one in results}
+    shown = list(exhibits(model, results, options, known, sound=report is not None))
+    if report is not None:
+        from affekt.runtime.formats import html
+
+        write_text(html.render(shown, model.config), report)
+        log(f"report: {report}")
+    if plot is not None:
+        from affekt.runtime.formats import png
+
+        with atomic_path(plot) as partial:
+            png.draw(shown, model.config, partial)
+        log(f"plot: {plot}")
+
+
+def _key(path: Path) -> str:
+    return str(path.expanduser().resolve())
