@@ -100,11 +100,11 @@ def test_the_journal_of_another_job_is_refused(out: Path, other: Job, written: P
     assert written.read_bytes() == before
 
 
-def test_frames_are_kept_exactly_enough(out: Path, files: list[str]) -> None:
+def test_frames_are_kept_exactly(out: Path, files: list[str]) -> None:
     values = np.random.default_rng(0).normal(size=(7, 2))
     book = Journal(out, Job(("energy",), "frame"), NAMES)
     book.add(Measured(files[0], values))
-    np.testing.assert_allclose(book.read(files[0]).values, values, rtol=1e-7)
+    np.testing.assert_array_equal(book.read(files[0]).values, values)
     book.close(finished=False)
 
 

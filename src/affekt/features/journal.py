@@ -13,6 +13,8 @@ from affekt.batch.journal import Journal as Records
 from affekt.batch.journal import Record
 from affekt.features.job import Job, Measured
 
+_KIND = "<f8"  # as it is measured: a table that was resumed is the same as one made at once
+
 
 class Journal:
     """The finished files of one table.
@@ -34,7 +36,6 @@ class Journal:
 
     def __init__(self, out: Path, job: Job, names: Sequence[str]) -> None:
         self._records = Records(out, {"job": asdict(job), "names": list(names)})
-        self._kind = "<f4" if job.per == "frame" else "<f8"
         self.path = self._records.path
 
     def __contains__(self, file: str) -> bool:
@@ -43,14 +44,14 @@ class Journal:
 
     def add(self, measured: Measured) -> None:
         """Keep what came of a file."""
-        values = measured.values.astype(self._kind)
+        values = measured.values.astype(_KIND)
         facts = {"shape": values.shape}
         self._records.add(Record(measured.file, facts, values.tobytes(), measured.error))
 
     def read(self, file: str) -> Measured:
         """Return what came of a file that is done."""
         record = self._records.read(file)
-        values = np.frombuffer(record.content, self._kind).reshape(record.facts["shape"])
+        values = np.frombuffer(record.content, _KIND).reshape(record.facts["shape"])
         return Measured(file, values.astype(np.float64), record.error)
 
     def close(self, *, finished: bool) -> None:
