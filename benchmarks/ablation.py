@@ -4,9 +4,10 @@
     python benchmarks/ablation.py --only pitch_shift,focal   # some methods: writes nothing
     python benchmarks/ablation.py --table-only               # the table and the picture again
 
-Every method is compared with ``recipes/ablation.toml`` alone, under the same seed, on the
-validation speakers of a fold of ``ravdess-luna5``; nobody hears the test speakers. What is trained
-stays in ``--out``: after Ctrl-C the same command goes on from there.
+Every method is compared with ``recipes/ablation.toml`` alone, under the same seed and on the same
+speakers. They are the speakers of fold 1 of ``ravdess-luna5`` who are not its test speakers, in
+three groups: each run learns from two groups and asks the third. What is trained stays in
+``--out``: after Ctrl-C the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from affekt.data import Clip
+    from affekt.training import FeatureStore
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "ablation.toml"
@@ -29,6 +34,7 @@ PICTURE = ROOT / "docs" / "images" / "ablation.png"
 BEGIN, END = "<!-- begin: benchmarks/ablation.py -->", "<!-- end: benchmarks/ablation.py -->"
 
 PROTOCOL = "ravdess-luna5"
+GROUPS = 3  # of speakers, and as many seeds
 BASE = "base"
 VARIANTS = 3  # augmented versions of each clip
 CONFIDENCE = 0.95
@@ -45,6 +51,14 @@ class Method:
     name: str
     group: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: its seed, and the group of speakers that it does not hear."""
+
+    seed: int
+    group: int
 
 
 def methods(sounds: Path) -> list[Method]:
@@ -95,38 +109,79 @@ def recipe_of(method: Method, epochs: int) -> Any:
 # --- the measurement ---
 
 
-def score(method: Method, fold: Any, seed: int, epochs: int, out: Path) -> dict[str, float]:
-    """Train once and return the UAR on the validation speakers, or what is stored of it."""
-    import numpy as np
+def groups(clips: Sequence[Clip]) -> list[set[str]]:
+    """Return the speakers in three groups, with about as many women as men in each."""
+    genders: dict[str, set[str]] = {}
+    for clip in clips:
+        genders.setdefault(clip.gender, set()).add(clip.speaker)
+    found: list[set[str]] = [set() for _ in range(GROUPS)]
+    for speakers in genders.values():
+        for number, speaker in enumerate(sorted(speakers)):
+            found[number % GROUPS].add(speaker)
+    return found
 
-    from affekt.evaluation.metrics import uar
+
+def runs(passes: int) -> list[Run]:
+    """Return the runs of each method: a pass hears every group once, each under another seed."""
+    return [
+        Run(seed, (seed + number) % GROUPS) for number in range(passes) for seed in range(GROUPS)
+    ]
+
+
+def score(
+    method: Method,
+    run: Run,
+    clips: Sequence[Clip],
+    held_out: set[str],
+    store: FeatureStore,
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    """Train once; return the UAR of each speaker of the held-out group, or what is stored of it."""
     from affekt.files import atomic_path
-    from affekt.training import FeatureStore, fit, score_clips
+    from affekt.training import fit, score_clips
     from affekt.training.fit import run_fingerprint
 
-    recipe = recipe_of(method, epochs)
-    place = out / method.name / f"fold-{fold.name}" / f"seed-{seed}"
+    recipe = recipe_of(method, options.epochs)
+    train = [clip for clip in clips if clip.speaker not in held_out]
+    validation = [clip for clip in clips if clip.speaker in held_out]
+    place = options.out / method.name / f"seed-{run.seed}-group-{run.group + 1}"
     path = place / "score.json"
-    fingerprint = run_fingerprint(recipe, fold.train, fold.validation, seed)
+    fingerprint = run_fingerprint(recipe, train, validation, run.seed)
     if path.is_file():
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if stored["fingerprint"] == fingerprint:
-            return {"uar": stored["uar"], "seconds": stored["seconds"]}
+            return stored
     start = time.perf_counter()
-    store = FeatureStore(recipe.model.frontend)
-    network = fit(recipe, fold.train, fold.validation, place, seed=seed, store=store).network
-    labels = network.config.labels
-    targets = np.array([labels.index(clip.emotion) for clip in fold.validation])
-    predicted = score_clips(network, fold.validation, store).argmax(axis=1)
+    if recipe.augment.variants:  # what it hears is its own: no other run needs it in memory
+        store = type(store)(recipe.model.frontend)
+    network = fit(recipe, train, validation, place, seed=run.seed, store=store).network
+    predicted = score_clips(network, validation, store).argmax(axis=1)
     found = {
-        "uar": uar(targets, predicted, len(labels)),
+        "fingerprint": fingerprint,
+        "uar": by_speaker(validation, network.config.labels, predicted),
         "seconds": round(time.perf_counter() - start, 1),
     }
     with atomic_path(path) as partial:
-        partial.write_text(json.dumps({**found, "fingerprint": fingerprint}), encoding="utf-8")
+        partial.write_text(json.dumps(found), encoding="utf-8")
     for checkpoint in place.glob("*.safetensors"):
         checkpoint.unlink()
     return found
+
+
+def by_speaker(
+    clips: Sequence[Clip], labels: Sequence[str], predicted: Sequence[int]
+) -> dict[str, float]:
+    """Return the UAR of each speaker's clips."""
+    import numpy as np
+
+    from affekt.evaluation.metrics import uar
+
+    targets = np.array([labels.index(clip.emotion) for clip in clips])
+    speakers = np.array([clip.speaker for clip in clips])
+    return {
+        str(one): uar(targets[speakers == one], np.asarray(predicted)[speakers == one], len(labels))
+        for one in np.unique(speakers)
+    }
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -134,13 +189,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from affekt.data import data_root
     from affekt.evaluation import get_protocol
     from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
+    from affekt.training import FeatureStore
 
-    protocol = get_protocol(PROTOCOL)
-    clips = protocol.load(options.data)
-    wanted = options.folds.split(",")
-    folds = [fold for fold in protocol.folds(clips) if fold.name in wanted]
-    if len(folds) != len(wanted):
-        raise SystemExit(f"error: unknown fold in {options.folds!r}: {PROTOCOL} has 1 to 5")
     chosen = methods(options.sounds or data_root(options.data) / "noise")
     if options.only:
         names = [BASE, *options.only.split(",")]
@@ -148,50 +198,60 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         if unknown:
             raise SystemExit(f"error: unknown method {unknown[0]!r}")
         chosen = [method for method in chosen if method.name in names]
-    rows = []
-    # Seed by seed: whatever is interrupted has compared all methods under the seeds before.
-    scores: dict[str, list[float]] = {method.name: [] for method in chosen}
-    seconds = 0.0
-    total = len(chosen) * len(folds) * options.seeds
-    for seed in range(options.seeds):
-        for fold in folds:
-            for method in chosen:
-                found = score(method, fold, seed, options.epochs, options.out)
-                scores[method.name].append(found["uar"])
-                seconds += found["seconds"]
-                done = sum(map(len, scores.values()))
-                print(
-                    f"{done}/{total}  seed {seed}, fold {fold.name}, {method.name}: "
-                    f"UAR {100 * found['uar']:.1f} %, {found['seconds']:.0f} s",
-                    file=sys.stderr,
-                )
-    rows = [summary(method, scores) for method in chosen]
+    protocol = get_protocol(PROTOCOL)
+    corpus = protocol.load(options.data)
+    fold = protocol.folds(corpus)[0]
+    clips = [*fold.train, *fold.validation]
+    speakers = groups(clips)
+    base = recipe_of(chosen[0], options.epochs)
+    store = FeatureStore(base.model.frontend)
+    found: dict[str, list[dict[str, Any]]] = {method.name: [] for method in chosen}
+    # Run by run: whatever is interrupted has compared all methods in the runs before.
+    wanted = runs(options.passes)
+    for run in wanted:
+        for method in chosen:
+            row = score(method, run, clips, speakers[run.group], store, options)
+            found[method.name].append(row)
+            print(
+                f"{sum(map(len, found.values()))}/{len(chosen) * len(wanted)}  seed {run.seed}, "
+                f"group {run.group + 1}, {method.name}: "
+                f"UAR {100 * statistics.fmean(row['uar'].values()):.1f} %, {row['seconds']:.0f} s",
+                file=sys.stderr,
+            )
+    scores = {name: [row["uar"] for row in rows] for name, rows in found.items()}
     return {
         "protocol": PROTOCOL,
-        "side": "validation",
-        "folds": [fold.name for fold in folds],
-        "seeds": list(range(options.seeds)),
-        "epochs": recipe_of(chosen[0], options.epochs).training.epochs,
-        "clips": sum(len(fold.validation) for fold in folds),
-        "methods": rows,
+        "fold": fold.name,
+        "seeds": sorted({run.seed for run in wanted}),
+        "runs": len(wanted),
+        "groups": [sorted(group) for group in speakers],
+        "clips": len(clips),
+        "epochs": base.training.epochs,
+        "methods": [summary(method, scores) for method in chosen],
         "data_sha256": data_fingerprint(clips),
         "versions": software_versions(),
         "commit": commit(),
-        "wall_seconds": round(seconds, 1),
+        "wall_seconds": round(sum(row["seconds"] for rows in found.values() for row in rows), 1),
     }
 
 
-def summary(method: Method, scores: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """Return the row of a method: its UAR, and its differences from the base run by run."""
-    own = scores[method.name]
-    differences = [one - base for one, base in zip(own, scores[BASE], strict=True)]
-    mean, half = interval(differences)
+def summary(method: Method, scores: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, Any]:
+    """Return the row of a method from the UAR of each speaker in each run.
+
+    It is compared with the base run by run and speaker by speaker; the interval is over speakers.
+    """
+    own = [one for run in scores[method.name] for one in run.values()]
+    differences: dict[str, list[float]] = {}
+    for run, base in zip(scores[method.name], scores[BASE], strict=True):
+        for speaker, value in run.items():
+            differences.setdefault(speaker, []).append(value - base[speaker])
+    mean, half = interval([statistics.fmean(values) for values in differences.values()])
     verdict = "helped" if mean > half else "harmed" if mean < -half else "unclear"
     return {
         "name": method.name,
         "group": method.group,
         "uar": statistics.fmean(own),
-        "uar_per_run": list(own),
+        "uar_per_run": [statistics.fmean(run.values()) for run in scores[method.name]],
         "difference": mean,
         "half_interval": half,
         "verdict": "" if method.name == BASE else verdict,
@@ -199,7 +259,7 @@ def summary(method: Method, scores: Mapping[str, Sequence[float]]) -> dict[str, 
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and half the width of its interval by Student's t; infinite for one run."""
+    """Return the mean and half the width of its interval by Student's t; infinite for one value."""
     from scipy.stats import t
 
     mean, n = statistics.fmean(differences), len(differences)
@@ -234,13 +294,15 @@ def table(result: Mapping[str, Any]) -> str:
             f"| `{row['name']}` | {row['group']} | {100 * row['uar']:.1f} "
             f"| {100 * row['difference']:+.1f} | {low:+.1f} to {high:+.1f} | {row['verdict']} |"
         )
-    folds = ", ".join(result["folds"])
+    speakers = sum(map(len, result["groups"]))
     lines += [
         "",
-        f"`{result['protocol']}`, validation speakers of fold {folds} ({result['clips']} clips), "
-        f"seeds {', '.join(map(str, result['seeds']))}, {result['epochs']} epochs; differences are "
-        "taken run by run, intervals are Student's over the runs; *unclear* is an interval that "
-        f"holds zero. Commit `{result['commit'][:12]}`.",
+        f"The {speakers} speakers of `{result['protocol']}`, fold {result['fold']}, who are not "
+        f"tested there ({result['clips']} clips), in {len(result['groups'])} groups, each asked "
+        f"once it was held out; seeds {', '.join(map(str, result['seeds']))}; {result['runs']} "
+        f"trainings of {result['epochs']} epochs a row. Differences are taken run by run and "
+        "speaker by speaker, intervals are Student's over the speakers; *unclear* is an interval "
+        f"that holds zero. Commit `{result['commit'][:12]}`.",
     ]
     return "\n".join(lines)
 
@@ -296,8 +358,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with ravdess/; default: $AFFEKT_DATA")
     parser.add_argument("--sounds", type=Path, help="folder with noise/ and rir/ (DATA/noise)")
-    parser.add_argument("--folds", default="1", help="names of the folds (1)")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (3)")
+    parser.add_argument("--passes", type=int, default=1, help="times each speaker is asked (1)")
     parser.add_argument("--epochs", type=int, default=0, help="instead of the recipe's")
     parser.add_argument("--only", default="", help="names of some methods; writes no result")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="finished runs")

@@ -16,6 +16,7 @@ pytest.importorskip("scipy")
 
 from affekt.augment import TRANSFORMS
 from affekt.config import to_dict
+from affekt.data import Clip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +33,7 @@ def methods(ablation: dict[str, Any], tmp_path: Path) -> list[Any]:
     return list(ablation["methods"](tmp_path))
 
 
-def result(ablation: dict[str, Any], scores: dict[str, list[float]]) -> dict[str, Any]:
+def result(ablation: dict[str, Any], scores: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     rows = [
         ablation["summary"](
             ablation["Method"](name, "waveform" if name != "base" else "base"), scores
@@ -41,20 +42,27 @@ def result(ablation: dict[str, Any], scores: dict[str, list[float]]) -> dict[str
     ]
     return {
         "protocol": "ravdess-luna5",
-        "folds": ["1"],
+        "fold": "1",
+        "groups": [["1"], ["2"], ["3"]],
         "seeds": [0, 1, 2],
-        "epochs": 30,
-        "clips": 120,
+        "runs": 3,
+        "epochs": 20,
+        "clips": 180,
         "methods": rows,
         "commit": "0" * 40,
     }
 
 
+def of_speakers(*uars: float) -> list[dict[str, float]]:
+    """Three runs, each of which asks one more speaker."""
+    return [{str(number): value} for number, value in enumerate(uars)]
+
+
 SCORES = {
-    "base": [0.50, 0.52, 0.51],
-    "gain": [0.50, 0.53, 0.50],
-    "clipping": [0.40, 0.42, 0.42],
-    "mixup": [0.60, 0.62, 0.60],
+    "base": of_speakers(0.50, 0.52, 0.51),
+    "gain": of_speakers(0.50, 0.53, 0.50),
+    "clipping": of_speakers(0.40, 0.42, 0.42),
+    "mixup": of_speakers(0.60, 0.62, 0.60),
 }
 
 
@@ -76,7 +84,7 @@ def test_each_recipe_is_the_base_with_one_table_changed(
     ablation: dict[str, Any], methods: list[Any]
 ) -> None:
     base = ablation["recipe_of"](methods[0], 0)
-    assert base.training.epochs == 30
+    assert base.training.epochs == 20
     assert ablation["recipe_of"](methods[0], 2).training.epochs == 2
     for method in methods[1:]:
         recipe = ablation["recipe_of"](method, 0)
@@ -115,6 +123,49 @@ def test_verdicts_follow_the_interval_of_the_paired_differences(
     assert mean == pytest.approx(0)
     assert half == pytest.approx(4.3027 * 0.01 / math.sqrt(3), rel=1e-4)  # Student, 2 degrees
     assert ablation["interval"]([0.2])[1] == math.inf
+
+
+def test_a_speaker_who_is_asked_twice_counts_once(ablation: dict[str, Any]) -> None:
+    scores = {
+        "base": [{"1": 0.5, "2": 0.6}, {"1": 0.3, "2": 0.4}],
+        "gain": [{"1": 0.6, "2": 0.6}, {"1": 0.6, "2": 0.4}],
+    }
+    row = ablation["summary"](ablation["Method"]("gain", "waveform"), scores)
+    assert row["difference"] == pytest.approx(0.1)  # of the first speaker 0.2, of the other none
+    assert row["half_interval"] == pytest.approx(12.7062 * 0.1, rel=1e-4)  # one degree
+    assert row["uar_per_run"] == pytest.approx([0.6, 0.5])
+
+
+def test_each_pass_asks_every_speaker_once_and_no_run_is_made_twice(
+    ablation: dict[str, Any],
+) -> None:
+    runs = ablation["runs"](3)
+    assert len({(run.seed, run.group) for run in runs}) == len(runs) == 9
+    for number in range(3):
+        assert {run.group for run in runs[3 * number : 3 * number + 3]} == {0, 1, 2}
+        assert {run.seed for run in runs[3 * number : 3 * number + 3]} == {0, 1, 2}
+
+
+def test_the_groups_share_out_women_and_men(ablation: dict[str, Any]) -> None:
+    clips = [
+        Clip(Path(f"{n}.wav"), "happy", speaker=f"{n:02}", gender="female" if n % 2 else "male")
+        for n in range(19)
+    ]
+    groups = ablation["groups"](clips)
+    assert sorted(speaker for group in groups for speaker in group) == [
+        f"{n:02}" for n in range(19)
+    ]
+    women = {clip.speaker for clip in clips if clip.gender == "female"}
+    assert all(len(group & women) == 3 for group in groups)
+    assert {len(group - women) for group in groups} == {3, 4}
+
+
+def test_a_speaker_has_the_mean_recall_over_emotions(ablation: dict[str, Any]) -> None:
+    emotions = ["happy", "sad", "sad", "sad"]
+    clips = [Clip(Path(f"{n}.wav"), emotions[n], speaker="a") for n in range(4)]
+    clips.append(Clip(Path("b.wav"), "sad", speaker="b"))
+    found = ablation["by_speaker"](clips, ["happy", "sad"], [0, 1, 0, 0, 0])
+    assert found == pytest.approx({"a": (1 + 1 / 3) / 2, "b": 0.0})
 
 
 def test_the_table_and_the_picture_show_the_most_helpful_first(
