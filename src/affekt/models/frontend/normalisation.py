@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SMALLEST_RMS = 1e-5  # full scale; keeps silence finite
 TYPICAL_RMS = 0.05  # full scale, -26 dBFS: what recordings of speech are levelled to
+# The least level that is divided by. Not added: the ONNX exporter drops what is as small as this
+# from a sum, and digital silence would become 0 / 0.
+_SMALLEST_LEVEL = SMALLEST_RMS**2
 _SMALLEST_VARIANCE = 1e-3  # so that a channel that hardly moves is not blown up
 
 
@@ -56,7 +59,7 @@ class LocalLevel(nn.Module):
         there = nn.functional.pad(torch.ones_like(level), (self.past, self.future))
         total = nn.functional.conv1d(around, self.stretch)
         mean = total / nn.functional.conv1d(there, self.stretch)
-        return power / (mean + SMALLEST_RMS**2)
+        return power / mean.clamp(min=_SMALLEST_LEVEL)
 
     def step(self, power: Tensor, mask: Tensor, memory: Memory) -> Tensor:
         """Level ``[batch, 1, frames]`` around each of the frames ``future`` before these.
@@ -72,7 +75,7 @@ class LocalLevel(nn.Module):
         there = memory.join(mask, self.past + self.future)
         total = nn.functional.conv1d(around, self.stretch)
         count = nn.functional.conv1d(there, self.stretch)
-        return total / count.clamp(min=1) + SMALLEST_RMS**2
+        return (total / count.clamp(min=1)).clamp(min=_SMALLEST_LEVEL)
 
 
 def standardise(features: Tensor, lengths: Tensor | None = None) -> Tensor:
