@@ -9,6 +9,7 @@ import pytest
 import soxr
 
 from affekt.audio import check_audio, load_audio
+from affekt.audio.check import QualityMeter
 from affekt.audio.quality import FRAME, MOST_FRAMES, SNR_RANGE_DB, power_frames
 
 RATE = 16000
@@ -88,3 +89,19 @@ def test_an_hour_costs_no_more_than_a_minute() -> None:
 def test_channels_are_mixed(clean: list[np.ndarray]) -> None:
     stereo = np.stack([clean[0], clean[0]], axis=1)
     assert snr(stereo) == pytest.approx(snr(clean[0]), abs=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 7.0])
+def test_block_by_block_is_as_at_once(clean: list[np.ndarray], seconds: float) -> None:
+    samples = noisy(np.tile(np.concatenate(clean), 8), 15)
+    meter = QualityMeter()
+    size = int(seconds * RATE)
+    for start in range(0, len(samples), size):
+        meter.push(samples[start : start + size], RATE)
+    whole, parts = check_audio(samples, RATE), meter.quality()
+    assert parts.duration == whole.duration
+    assert parts.rms_dbfs == pytest.approx(whole.rms_dbfs, abs=1e-3)
+    assert parts.peak_dbfs == whole.peak_dbfs
+    assert parts.snr_db == pytest.approx(whole.snr_db, abs=0.5)
+    assert parts.bandwidth_hz == pytest.approx(whole.bandwidth_hz, abs=250)
+    assert sum(map(len, meter._power)) <= MOST_FRAMES

@@ -62,7 +62,34 @@ def test_programs_get_an_object_for_each_and_one_for_the_recording(
     *segments, whole = map(json.loads, done.stdout.splitlines())
     assert [(one["start"], one["end"]) for one in segments] == [(0.0, 2.0), (3.0, 4.0)]
     assert {one["label"] for one in segments} == {"uncertain"}
+    quality = whole.pop("quality")
     assert whole == {"file": str(recording), "duration": 4.0, "warnings": []}
+    assert quality["bandwidth_hz"] == 8000
+
+
+def test_poor_sound_is_told_in_every_way(run: Run, tmp_path: Path) -> None:
+    samples = 4 * np.sin(2 * np.pi * 200 * np.arange(4 * RATE) / RATE)
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, np.clip(samples * np.tile(np.repeat([1, 0.1], 1600), 20), -1, 1), RATE)
+    table = run(path, "--vad", "off").stdout
+    assert "note: clipped: " in table
+    assert "clipped: " in run(path, "--vad", "off", "--format", "vtt").stdout
+    assert "clipped: " in run(path, "--vad", "off", "--format", "csv").stdout
+
+
+def test_a_report_with_speakers(run: Run, recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "who.csv").write_text("file,speaker\ntalk.wav,Anna\n")
+    words = (recording, *SHORT, "--vad", "off", "--report", "r.html", "--speakers", "who.csv")
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "r.html").read_text()
+    assert "Speaker: Anna" in page
+    assert page.count('data-start="') == 2
+    (tmp_path / "who.csv").write_text("name\nx\n")
+    refused = run(*words)
+    assert refused.returncode == 1
+    assert "who.csv: expected a CSV with the columns file and speaker" in refused.stderr
+    assert refused.stdout == ""
 
 
 @pytest.mark.parametrize("suffix", [".srt", ".csv", ".TextGrid"])

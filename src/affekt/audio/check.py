@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.audio.quality import power_frames, reach, signal_to_noise
+from affekt.audio.quality import FRAME, MOST_FRAMES, power_frames, reach, signal_to_noise
 from affekt.audio.resample import checked_rate
 from affekt.errors import AudioError
 
@@ -72,18 +72,62 @@ def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
     samples = np.asarray(samples, dtype=np.float32)
     if samples.size == 0:
         raise AudioError("check_audio: there are no samples to measure")
-    peak = max(float(samples.max()), -float(samples.min()))
-    clipped = np.count_nonzero(np.abs(samples) >= CLIP_LEVEL) if peak >= CLIP_LEVEL else 0
-    power = power_frames(samples, rate)
-    return AudioQuality(
-        duration=len(samples) / rate,
-        peak_dbfs=_dbfs(peak),
-        rms_dbfs=_dbfs(math.sqrt(_energy(samples) / samples.size)),
-        clipped_fraction=clipped / samples.size,
-        silent=_dbfs(peak) < SILENCE_DBFS,
-        snr_db=signal_to_noise(power, rate),
-        bandwidth_hz=reach(power, rate),
-    )
+    meter = QualityMeter()
+    meter.push(samples, rate)
+    return meter.quality()
+
+
+class QualityMeter:
+    """Measures the quality of a recording that comes block by block, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._rate = 0
+        self._length = 0  # samples of a channel
+        self._size = 0  # samples of all channels
+        self._peak = 0.0
+        self._energy = 0.0
+        self._clipped = 0
+        self._power: list[NDArray[np.float32]] = []
+        self._thinned = 1  # one in so many frames is looked at
+
+    def push(self, samples: NDArray[np.float32], rate: int) -> None:
+        """Measure the next block.
+
+        Parameters
+        ----------
+        samples : np.ndarray [shape=(samples,) or (samples, channels)]
+            Not empty.
+        rate : int
+            Hz; the same for all blocks.
+        """
+        self._rate = rate
+        self._length += len(samples)
+        self._size += samples.size
+        peak = max(float(samples.max()), -float(samples.min()))
+        if peak >= CLIP_LEVEL:
+            self._clipped += int(np.count_nonzero(np.abs(samples) >= CLIP_LEVEL))
+        self._peak = max(self._peak, peak)
+        self._energy += _energy(samples)
+        most = MOST_FRAMES
+        if self._thinned > 1:
+            most = max(1, round(2 * len(samples) / (FRAME * rate) / self._thinned))
+        self._power.append(power_frames(samples, rate, most))
+        while sum(map(len, self._power)) > MOST_FRAMES:
+            self._power = [np.concatenate(self._power)[::2]]
+            self._thinned *= 2
+
+    def quality(self) -> AudioQuality:
+        """Return what was measured by now; at least one block must have come."""
+        power = np.concatenate(self._power)
+        return AudioQuality(
+            duration=self._length / self._rate,
+            peak_dbfs=_dbfs(self._peak),
+            rms_dbfs=_dbfs(math.sqrt(self._energy / self._size)),
+            clipped_fraction=self._clipped / self._size,
+            silent=_dbfs(self._peak) < SILENCE_DBFS,
+            snr_db=signal_to_noise(power, self._rate),
+            bandwidth_hz=reach(power, self._rate),
+        )
 
 
 def _energy(samples: NDArray[np.float32]) -> float:

@@ -37,7 +37,9 @@ _DIGITAL_SILENCE = 1e-11  # mean power per sample: below the noise of 16 bits
 _QUANTILE_Z = -1.2815515655446004  # of the normal distribution, at NOISE_PERCENTILE
 
 
-def power_frames(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
+def power_frames(
+    samples: NDArray[np.float32], rate: int, most: int = MOST_FRAMES
+) -> NDArray[np.float32]:
     """Return the power spectra of frames that hold any sound.
 
     Parameters
@@ -46,27 +48,29 @@ def power_frames(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]
         Channels are mixed.
     rate : int
         Hz.
+    most : int
+        Frames that are looked at, spread evenly.
 
     Returns
     -------
     np.ndarray [shape=(frames, bins)]
-        Half-overlapping frames of `FRAME` seconds under a Hann window, at most `MOST_FRAMES`;
+        Half-overlapping frames of `FRAME` seconds under a Hann window;
         frames of digital silence (gated codecs, padding) are left out.
     """
     size = max(16, int(FRAME * rate))
     count = 1 + (len(samples) - size) // (size // 2)
     if count < 1:
-        return np.zeros((0, size // 2 + 1))
-    chosen = np.linspace(0, count - 1, min(count, MOST_FRAMES)).astype(int) * (size // 2)
+        return np.zeros((0, size // 2 + 1), np.float32)
+    chosen = np.linspace(0, count - 1, min(count, most)).astype(int) * (size // 2)
     frames = samples[chosen[:, None] + np.arange(size)]  # [frames, size] or with channels
     if frames.ndim == 3:
         frames = frames.mean(axis=2)
     loud = np.einsum("ij,ij->i", frames, frames) > _DIGITAL_SILENCE * size
     spectra = np.fft.rfft(frames[loud] * np.hanning(size).astype(np.float32))
-    return np.asarray(spectra.real**2 + spectra.imag**2, dtype=np.float64)
+    return np.asarray(spectra.real**2 + spectra.imag**2, dtype=np.float32)
 
 
-def signal_to_noise(power: NDArray[np.float64], rate: int) -> float | None:
+def signal_to_noise(power: NDArray[np.float32], rate: int) -> float | None:
     """Estimate the ratio of the sound to the steady noise under it.
 
     In each band of `SNR_BAND` Hz, the quietest tenth of the frames is taken for noise (speech
@@ -99,7 +103,7 @@ def signal_to_noise(power: NDArray[np.float64], rate: int) -> float | None:
     return min(max(ratio, SNR_RANGE_DB[0]), SNR_RANGE_DB[1])
 
 
-def reach(power: NDArray[np.float64], rate: int) -> float | None:
+def reach(power: NDArray[np.float32], rate: int) -> float | None:
     """Return the highest frequency that the sound reaches.
 
     That is the upper edge of the highest band of `REACH_BAND` Hz whose loud moments (95th
@@ -128,7 +132,7 @@ def reach(power: NDArray[np.float64], rate: int) -> float | None:
     return float(min((heard[-1] + 1) * width * hz_per_bin, rate / 2))
 
 
-def _banded(power: NDArray[np.float64], span: float, hz: float) -> tuple[NDArray[np.float64], int]:
+def _banded(power: NDArray[np.float32], span: float, hz: float) -> tuple[NDArray[np.float32], int]:
     """Return the mean power of bands, [frames, bands], and how many bins make one."""
     bins = power.shape[1] - 1  # the one at 0 Hz holds an offset, not sound
     width = min(max(1, round(hz / span * bins)), bins)

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from affekt.audio import AudioQuality
 from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
 from affekt.cli._inputs import expand
+from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
 from affekt.cli._results import (
     STDIN,
     ResultFormat,
@@ -35,6 +37,7 @@ from affekt.cli._timeline import (
 )
 from affekt.errors import AudioError
 from affekt.runtime import Model, Segment, TimelineOptions, load_model
+from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.formats import Track
 from affekt.runtime.formats.json import segment_line, track_line
 from affekt.runtime.formats.table import Style
@@ -62,6 +65,9 @@ def command(
     vad: VadOption = Vad.auto,
     style: ResultFormatOption = None,
     out: OutOption = None,
+    report: ReportOption = None,
+    plot: PlotOption = None,
+    speakers: SpeakersOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Say which emotions recordings carry from when to when.
@@ -77,7 +83,8 @@ def command(
     """
     sources = expand(files, recursive=recursive)
     chosen = chosen_format(style, out)
-    check_places(sources, chosen, out)
+    check_places(sources, chosen, out, report, plot)
+    known = prepare_pictures(plot, speakers)
     options = TimelineOptions(
         window=window,
         hop=hop,
@@ -96,6 +103,14 @@ def command(
         write_lines(_json_lines(recordings), out)
     else:
         write_results((one.track() for one in recordings), recogniser.labels, chosen, out)
+    draw(
+        recogniser,
+        [one.track(one.kept) for one in recordings],
+        report,
+        plot,
+        options=options,
+        speakers=known,
+    )
     _close(recordings)
 
 
@@ -106,26 +121,33 @@ class _Recording:
         self.file = source
         self.error = ""
         self.duration = 0.0
+        self.quality: AudioQuality | None = None
+        self.kept: list[Segment] = []
         self._model = model
         self._options = options
 
     def segments(self) -> Iterator[Segment]:
-        """Yield the segments; afterwards ``error`` and ``duration`` are known."""
+        """Yield the segments, and keep them; afterwards the other attributes are known."""
         opened: Any = sys.stdin.buffer if self.file == STDIN else Path(self.file)
         run = self._model.timeline(opened, self._options)
         try:
-            yield from run
+            for segment in run:
+                self.kept.append(segment)
+                yield segment
         except AudioError as error:
             self.error = " ".join(str(error).split())
             if Path(self.file).is_dir():
                 self.error = f"{self.file}: is a folder: add --recursive, or name its files"
         finally:
-            self.duration = run.duration
+            self.duration, self.quality = run.duration, run.quality
 
     def track(self, segments: Sequence[Segment] | None = None) -> Track:
         """Return all of it; reads it where ``segments`` are not given."""
         found = tuple(self.segments() if segments is None else segments)
-        return Track(self.file, found, self.duration, self.error)
+        doubts = () if self.quality is None else describe_doubts(self.quality, whole=False)
+        return Track(
+            self.file, found, self.duration, self.error, self.quality, warnings=tuple(doubts)
+        )
 
 
 def _json_lines(recordings: Iterable[_Recording]) -> Iterator[str]:
@@ -151,6 +173,7 @@ def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | Non
             yield f"error: {recording.error}"
         elif not heard and not recording.error:
             yield "nothing to hear"
+        yield from (f"note: {warning}" for warning in recording.track(()).warnings)
 
 
 def _close(recordings: Sequence[_Recording]) -> None:
