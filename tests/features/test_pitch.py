@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_without_swift_f0(monkeypatch: pytest.MonkeyPatch) -> None:
     from affekt.features import pitch
 
     pitch._swift_detector.cache_clear()
-    monkeypatch.setitem(__import__("sys").modules, "swift_f0", None)
+    monkeypatch.setitem(sys.modules, "swift_f0", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'affekt\[features\]'"):
         extract(buzz(200), RATE, ["pitch"])
     assert extract(buzz(200), RATE, ["mfcc"]).names[1] == "mfcc_0_mean"
@@ -121,6 +122,17 @@ def test_without_swift_f0(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_another_tracker(
     tracker: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, package, None)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigError, match=f"needs the package '{package}'.*pip install {package}"):
         extract(buzz(200), RATE, ["pitch"], settings=Settings(pitch=tracker))
+
+
+def test_another_tracker_that_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torchcrepe beside a torchaudio that was built for another torch."""
+    (tmp_path / "torchcrepe.py").write_text("raise OSError('Could not load a library\\nat all')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchcrepe", raising=False)
+    with pytest.raises(ConfigError, match=r"'torchcrepe', which does not start \(Could not load a"):
+        extract(buzz(200), RATE, ["pitch"], settings=Settings(pitch="crepe"))

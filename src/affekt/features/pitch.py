@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
@@ -172,11 +173,17 @@ def _other(package: str) -> Any:
     """Import what no extra of affekt installs."""
     try:
         return import_module(package)
-    except ImportError:
+    except (ImportError, OSError, RuntimeError) as error:  # torchaudio beside another torch's build
+        found = find_spec(package) is not None
+        reason = f"does not start ({_first_line(error)})" if found else "is not installed"
         raise ConfigError(
-            f"this pitch tracker needs the package {package!r}, which is not installed or does "
-            f"not start: pip install {package}, or use the default tracker, swift-f0"
+            f"this pitch tracker needs the package {package!r}, which {reason}: "
+            f"{'mend' if found else 'pip install'} {package}, or use the default tracker, swift-f0"
         ) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 _TRACKERS: Mapping[str, Callable[[Floats, Settings], Pitch]] = MappingProxyType(
