@@ -40,7 +40,7 @@ class Answers:
     milliseconds : list of float
         Of each request that was answered with 200, from its first byte to the answer's last.
     others : dict of int to int
-        How many were answered with another status.
+        How many were answered with another status; 0 where the connection broke.
     seconds : float
         From the first request to the last answer.
     """
@@ -81,8 +81,14 @@ async def drive(
             left[0] -= 1
             begun = time.perf_counter()
             writer.write(requests[turn % len(requests)])
-            status = await _answer(reader)
+            try:
+                status = await _answer(reader)
+            except (asyncio.IncompleteReadError, OSError):
+                status = 0
             turn += 1
+            if status == 0:
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
             if status == 200:
                 answers.milliseconds.append(1000 * (time.perf_counter() - begun))
             else:
@@ -145,10 +151,20 @@ async def hold_streams(url: str, samples: np.ndarray, *, streams: int, seconds: 
 
 
 async def _speak(url: str, samples: np.ndarray, wait: float, seconds: float, heard: Heard) -> None:
-    from websockets.asyncio.client import connect
+    from websockets.exceptions import WebSocketException
 
     await asyncio.sleep(wait)
-    async with connect(url, compression=None, proxy=None, ping_interval=None) as socket:
+    try:
+        await _session(url, samples, seconds, heard)
+    except (WebSocketException, OSError):
+        heard.faults += 1
+
+
+async def _session(url: str, samples: np.ndarray, seconds: float, heard: Heard) -> None:
+    from websockets.asyncio.client import connect
+
+    options = {"compression": None, "proxy": None, "ping_interval": None, "open_timeout": 60}
+    async with connect(url, **options) as socket:  # type: ignore[arg-type]
         session = json.loads(await socket.recv())["session"]
         start = time.perf_counter()
         listening = asyncio.create_task(_listen(socket, start, session, heard))

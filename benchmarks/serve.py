@@ -38,6 +38,7 @@ PEER_REQUESTS = {1: 5, 8: 16, 64: 64}
 DIRECT_CLIPS = 100
 STREAMS = 64
 PEER = "wav2vec2-base"
+PEER_START_SECONDS = 300.0  # it imports torch and transformers
 
 
 # --- what is sent ---
@@ -102,15 +103,20 @@ def peer_server() -> Iterator[int]:
     script = str(Path(__file__).with_name("_serve_peer.py"))
     process = subprocess.Popen([sys.executable, script, str(port)])
     try:
-        for _ in range(600):
-            with socket.socket() as trial:
-                if trial.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        until = time.monotonic() + PEER_START_SECONDS
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > until:
+                raise SystemExit(f"error: the server of {PEER} does not start")
             time.sleep(0.1)
         yield port
     finally:
         process.terminate()
         process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
 
 
 def work_directly(model: str | None) -> None:

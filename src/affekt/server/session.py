@@ -38,6 +38,8 @@ BUFFER_SECONDS = 10.0
 """Sound that may wait to be heard."""
 PIECE_SECONDS = 1.0
 """Sound that is heard at once, so that sessions take turns."""
+LEAST = round(0.2 * SAMPLE_RATE)
+"""Samples that are heard at once, at the least."""
 FLUSH_SECONDS = 10.0
 """Time for the last answers when a session ends."""
 
@@ -83,7 +85,7 @@ class Session:
         self._pcm = PcmReader()
         self._buffer = SoundBuffer(round(BUFFER_SECONDS * SAMPLE_RATE))
         self._decoding: DecodingStream | None = None
-        self._begun = asyncio.Event()  # the first sound has come
+        self._begun = False  # the first sound has come
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def run(self) -> str:
@@ -158,10 +160,10 @@ class Session:
                 return "closed"
 
     async def _take_sound(self, data: bytes, resources: AsyncExitStack) -> None:
-        if not self._begun.is_set():
+        if not self._begun:
             if self._format == "webm_opus":
                 await self._start_decoder(resources)
-            self._begun.set()
+            self._begun = True
         if self._decoding is not None:
             await self._decoding.write(data)
         else:
@@ -205,7 +207,7 @@ class Session:
         return True
 
     def _update(self, wanted: dict[str, Any]) -> None:
-        if self._begun.is_set():
+        if self._begun:
             raise _refused("the session cannot be changed once sound has come", None)
         known = {"format", *OPTIONS}
         if unknown := set(wanted) - known:
@@ -226,9 +228,8 @@ class Session:
     # --- to the client ---
 
     async def _hear(self) -> None:
-        least = round(min(self._options.hop, 0.25) * SAMPLE_RATE)
         piece = round(PIECE_SECONDS * SAMPLE_RATE)
-        while (samples := await self._buffer.take(least)) is not None:
+        while (samples := await self._buffer.take(LEAST)) is not None:
             for start in range(0, len(samples), piece):
                 part = samples[start : start + piece]
                 segments = await self._service.engine.run(self._stream.push, part)

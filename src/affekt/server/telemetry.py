@@ -82,14 +82,13 @@ class Words(logging.Formatter):
 
 
 def set_up_logs(*, as_json: bool, level: int = logging.INFO) -> None:
-    """Send the logs of the server and of uvicorn to stderr."""
+    """Send all logs to stderr: the server's, and the warnings of all libraries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else Words())
-    for name, least in ((LOGGER, level), ("uvicorn", max(level, logging.WARNING))):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
-        logger.setLevel(least)
-        logger.propagate = False
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING))
+    logging.getLogger(LOGGER).setLevel(level)
 
 
 def log(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
