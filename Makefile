@@ -52,6 +52,8 @@ bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables
 	@$(TEST_ENV)/bin/python benchmarks/augment.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/serve.py
+	@$(TEST_ENV)/bin/python benchmarks/realtime.py --data "$(DATA)"
+	@$(TEST_ENV)/bin/python benchmarks/known_course.py --data "$(DATA)"
 	@$(MAKE) --no-print-directory tables
 
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
@@ -59,6 +61,8 @@ tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/re
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
 	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only
 	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
+	@test ! -f benchmarks/results/realtime.json || $(TEST_ENV)/bin/python benchmarks/realtime.py --table-only
+	@test ! -f benchmarks/results/known_course.json || $(TEST_ENV)/bin/python benchmarks/known_course.py --table-only
 	@test ! -f benchmarks/results/domain.json || $(TEST_ENV)/bin/python benchmarks/domain.py --table-only
 	@test ! -f benchmarks/results/frontends.json || $(TEST_ENV)/bin/python benchmarks/frontends.py --table-only
 	@test ! -f benchmarks/results/augment.json || $(TEST_ENV)/bin/python benchmarks/augment.py --table-only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from itertools import pairwise
 from pathlib import Path
 
@@ -117,3 +118,14 @@ def test_impossible_options_are_refused(changes: dict, message: str) -> None:
 def test_an_impossible_rate_is_refused(model: affekt.Model) -> None:
     with pytest.raises(AudioError, match="a sample rate of 0 Hz"):
         model.stream(sample_rate=0)
+
+
+def test_the_example_runs(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = repository / "examples" / "stream.py"
+    monkeypatch.setattr("sys.argv", [str(example)])
+    runpy.run_path(str(example))
+    said = capsys.readouterr().out.splitlines()
+    assert "s pushed, " in said[0]
+    assert said[-1].endswith("%")
