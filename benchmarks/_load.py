@@ -184,7 +184,8 @@ async def _session(url: str, samples: np.ndarray, seconds: float, heard: Heard) 
 
 async def _listen(socket, start: float, session: dict, heard: Heard) -> str:  # type: ignore[no-untyped-def,type-arg]
     """Take events until the last; return why the session was closed."""
-    reach = (session["window"] - session["hop"]) / 2  # sound after an answer's end that it needs
+    # Sound after an answer's end that it needs: half of its window, and what the model needs.
+    reach = (session["window"] - session["hop"]) / 2 + session["look_ahead"]
     async for text in socket:
         event = json.loads(text)
         if event["type"] == "measurement.result":

@@ -196,7 +196,8 @@ def measure_requests(options: argparse.Namespace) -> Result:
     peer_rows = {str(clients): summary(found) for clients, found in peer.items()}
     return {
         "affekt": affekt_rows,
-        "direct": percentiles(times) | {"requests_per_second": round(1000 / np.mean(times), 2)},
+        "direct": percentiles(times)
+        | {"requests_per_second": round(1000 / statistics.mean(times), 2)},
         "peer": peer_rows,
         "times_as_many_as_peer": {
             clients: round(
@@ -313,6 +314,8 @@ def summary(rounds: Sequence[Answers]) -> Result:
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
     """Return the median and the tails."""
+    if not values:
+        raise SystemExit("error: nothing was answered: the machine is too busy to measure on")
     return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in (50, 95, 99)}
 
 

@@ -149,4 +149,5 @@ def test_a_model_is_chosen_by_name(server, tiny_model):
     with connect(f"{server.ws_url}?model=tiny") as socket:
         created = json.loads(socket.recv())
         assert created["session"]["model"] == "tiny"
+        assert created["session"]["look_ahead"] == 0
         assert created["limits"]["message_bytes"] == 256 * 1024

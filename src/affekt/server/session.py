@@ -274,6 +274,7 @@ class Session:
             "format": self._format,
             "sample_rate": SAMPLE_RATE,
             "streamable": self._model.config.streamable,
+            "look_ahead": _look_ahead(self._model),
             **{name: getattr(self._options, name) for name in OPTIONS},
         }
 
@@ -283,6 +284,13 @@ class Session:
             "idle_seconds": self._limits.idle_seconds,
             "total_seconds": self._limits.session_seconds,
         }
+
+
+def _look_ahead(model: Model) -> float:
+    """Return how many seconds of sound a stream's model needs after what it judges."""
+    told = model.config.streaming
+    seconds = told.get("delay", 0) * told.get("step", 0) / model.config.sample_rate
+    return round(float(seconds), 3)
 
 
 def _parse(text: str) -> tuple[str, dict[str, Any]]:
