@@ -150,6 +150,25 @@ def test_a_full_disk_behind_stdout(run: Run, recording: Path, tiny_model: Path) 
     assert done.stderr == "error: No space left on device\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sets a limit of Unix")
+def test_a_disk_that_fills_up_keeps_what_is_done(
+    run: Run, folder: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    words = ["predict", folder, "-r", "-m", tiny_model, "--out", "answers.jsonl"]
+    full = run(*words, preexec_fn=limit)
+    assert full.returncode == 1
+    assert len(full.stderr.splitlines()) == 1
+    assert "what was finished before is kept; make room" in full.stderr
+    done = run(*words, "--resume")
+    assert "recordings are done already" in done.stderr
+    assert len({row["file"] for row in rows(tmp_path / "answers.jsonl")}) == COUNT
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -128,8 +128,14 @@ class Journal:
         place = self._file.seek(0, os.SEEK_END)
         record = json.dumps(meta).encode() + b"\n" + content
         record = _HEAD.pack(_MARK, len(record), zlib.crc32(record)) + record
-        while record:
-            record = record[self._file.write(record) :]
+        try:
+            while record:
+                record = record[self._file.write(record) :]
+        except OSError as error:
+            raise DataError(
+                f"{self.path}: {error.strerror}: what was finished before is kept; make room, "
+                f"then go on with the same command (affekt predict: add --resume)"
+            ) from None
         return place
 
     def read(self, file: str) -> Record:
