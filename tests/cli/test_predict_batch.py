@@ -204,6 +204,14 @@ def test_a_folder_of_subtitles(run: Run, folder: Path, tiny_model: Path, tmp_pat
     assert " --> " in (tmp_path / "subtitles" / "015.srt").read_text()
 
 
+def test_a_dash_is_stdout_for_subtitles_too(
+    run: Run, recording: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    done = run("predict", recording.name, "-m", tiny_model, "--format", "srt", "--out", "-")
+    assert done.stdout.startswith("1\n00:00:00,000 --> ")
+    assert not (tmp_path / "-").exists()
+
+
 def test_the_name_of_the_output_says_the_format(
     run: Run, recording: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

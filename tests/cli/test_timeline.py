@@ -77,6 +77,13 @@ def test_poor_sound_is_told_in_every_way(run: Run, tmp_path: Path) -> None:
     assert "clipped: " in run(path, "--vad", "off", "--format", "csv").stdout
 
 
+def test_a_format_without_times_is_refused_before_the_work(run: Run, recording: Path) -> None:
+    done = run(recording, "--format", "hf")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: hf holds one answer for a recording")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_report_with_speakers(run: Run, recording: Path, tmp_path: Path) -> None:
     (tmp_path / "who.csv").write_text("file,speaker\ntalk.wav,Anna\n")
     words = (recording, *SHORT, "--vad", "off", "--report", "r.html", "--speakers", "who.csv")

@@ -99,7 +99,9 @@ def check_places(
 
 def writes_each(style: ResultFormat, out: Path | None) -> bool:
     """Tell whether an output means a folder with a file for each recording."""
-    return out is not None and _one_each(style) and (out.is_dir() or out.suffix == "")
+    if out is None or str(out) == STDIN or not _one_each(style):
+        return False
+    return out.is_dir() or out.suffix == ""
 
 
 def write_results(

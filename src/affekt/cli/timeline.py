@@ -35,7 +35,7 @@ from affekt.cli._timeline import (
     WindowOption,
     prepare,
 )
-from affekt.errors import AudioError
+from affekt.errors import AudioError, ConfigError
 from affekt.runtime import Model, Segment, TimelineOptions, load_model
 from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.formats import Track
@@ -83,6 +83,10 @@ def command(
     """
     sources = expand(files, recursive=recursive)
     chosen = chosen_format(style, out)
+    if chosen is ResultFormat.hf:
+        raise ConfigError(
+            "hf holds one answer for a recording: use `affekt predict`, or another format"
+        )
     check_places(sources, chosen, out, report, plot)
     known = prepare_pictures(plot, speakers)
     options = TimelineOptions(
