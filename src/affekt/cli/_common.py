@@ -45,7 +45,9 @@ OutOption = Annotated[
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", help="Model directory or hub id (org/name); default: the shipped model."
+        "--model",
+        "-m",
+        help="Folder, hub id (org/name), small or nano; default: the shipped one.",
     ),
 ]
 DataOption = Annotated[

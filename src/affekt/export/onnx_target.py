@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from affekt.export.model_directory import WEIGHTS_FILE
@@ -40,6 +41,15 @@ def write_graph(job: Job, path: Path) -> None:
 
 def load(folder: Path, threads: int) -> Run:
     """Load the graph as ``affekt predict`` does."""
-    from affekt.runtime.backends import OnnxBackend
+    return load_on("cpu")(folder, threads)
 
-    return OnnxBackend(Bundle(folder / GRAPH_FILE, None), threads=threads)
+
+def load_on(device: str, graph: str = GRAPH_FILE) -> Callable[[Path, int], Run]:
+    """What loads a graph of a folder on a device."""
+
+    def load(folder: Path, threads: int) -> Run:
+        from affekt.runtime.backends import OnnxBackend
+
+        return OnnxBackend(Bundle(folder / graph, None), threads=threads, device=device)
+
+    return load

@@ -107,6 +107,12 @@ class Target:
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "onnx": Target("affekt.export.onnx_target", "a model directory for ONNX Runtime"),
+        "tensorrt": Target(
+            "affekt.export.tensorrt",
+            "the graph, and scripts that build an engine",
+            ("fp32", "int8"),
+        ),
+        "triton": Target("affekt.export.triton", "a model repository for Triton, and a client"),
         "litert": Target(
             "affekt.export.litert",
             "model.tflite for phones and small boards",

@@ -18,6 +18,9 @@ from affekt.runtime.hub import fetch_model, parse_hub_id
 DEFAULT_MODEL = Path(__file__).parent.parent / "assets" / "default"
 """The model that ships inside the package."""
 
+SIZES = ("small", "nano")
+"""Smaller models that ship beside it, in int8; each is asked for by its name."""
+
 GRAPH_FILE = "model.onnx"
 ENCODER_FILE = "encoder.onnx"
 HEAD_FILE = "head.onnx"
@@ -55,8 +58,8 @@ def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
     Parameters
     ----------
     id_or_path : str or path-like, optional
-        A model directory, an ONNX or LiteRT file exported by affekt, or a hub id ``org/name``
-        or ``org/name@revision``; the default model when None. A folder wins over a hub id.
+        A model directory, an ONNX or LiteRT file exported by affekt, one of ``SIZES``, or a hub
+        id ``org/name`` or ``org/name@revision``; the default model when None. A folder wins.
 
     Raises
     ------
@@ -73,6 +76,8 @@ def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
     path = Path(id_or_path).expanduser()
     if path.is_dir():
         return read_directory(path)
+    if str(id_or_path) in SIZES:
+        return read_directory(DEFAULT_MODEL.parent / str(id_or_path))
     if path.is_file():
         if path.suffix not in (".onnx", ".tflite"):
             raise ModelError(f"{path} is neither a model directory nor an .onnx or .tflite file")
