@@ -2,7 +2,7 @@
 # with `make demo PYTHON=/path/to/python3.12`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench tables litert test-litert clean python
+.PHONY: help demo test lint bench bench-edge tables litert test-litert clean python
 .DELETE_ON_ERROR:
 
 DEMO_ENV := .venv-demo
@@ -57,9 +57,14 @@ bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables
 	@$(TEST_ENV)/bin/python benchmarks/known_course.py --data "$(DATA)"
 	@$(MAKE) --no-print-directory tables
 
+bench-edge: $(LITERT_ENV)/.ready ## measure every export, beside what else a small device could run
+	@$(LITERT_ENV)/bin/pip install --quiet librosa==0.11.0
+	@$(LITERT_ENV)/bin/python benchmarks/edge.py --data "$(DATA)"
+
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
+	@test ! -f benchmarks/results/edge.json || $(TEST_ENV)/bin/python benchmarks/edge.py --table-only
 	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only
 	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
 	@test ! -f benchmarks/results/realtime.json || $(TEST_ENV)/bin/python benchmarks/realtime.py --table-only

@@ -1,8 +1,8 @@
 """Measure every export beside its network, and beside what else a small device could run.
 
 One process, one thread, in the environment of the converter (`make litert`): formats, precisions
-and sizes with bytes, UAR and agreement on the same unheard speakers; then the time for 3 s of sound,
-all contestants in turn, round by round.
+and sizes with bytes, UAR and agreement on the same unheard speakers; then the time for 3 s of
+sound, all contestants in turn, round by round.
 
     .venv-litert/bin/python benchmarks/edge.py --data ../shared/data
 """
@@ -258,6 +258,8 @@ def table(result: Result) -> str:
         lines.append(f"| {peer['name']} | {parameters} | {peer['latency_ms']:.1f} | {times} |")
     shown = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
     lines += [
+        "",
+        f"![UAR against bytes and against milliseconds]({CURVE.name})",
         "",
         f"UAR, labels and differences on {result['rows'][0]['clips']} clips of the test speakers "
         "of `cremad-tfds`, the same for all; LiteRT hears windows of 3 s, and is compared with the "

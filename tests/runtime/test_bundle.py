@@ -28,6 +28,14 @@ def test_without_the_default_model(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         affekt.load_model()
 
 
+@pytest.mark.parametrize(("size", "most"), [("small", 1_000_000), ("nano", 120_000)])
+def test_smaller_models_ship_under_their_names(size: str, most: int) -> None:
+    graph = bundle.open_bundle(size).graph  # which holds the configuration, too
+    assert graph.stat().st_size < most
+    assert affekt.load_model(graph, threads=1).config.name == size
+    assert affekt.load_model(size, threads=1).labels == affekt.load_model(threads=1).labels
+
+
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no model at .*nowhere: expected a model directory"):
         affekt.load_model(tmp_path / "nowhere")
@@ -36,7 +44,9 @@ def test_a_path_that_is_not_there(tmp_path: Path) -> None:
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
     file = tmp_path / "model.h5"
     file.write_bytes(b"x")
-    with pytest.raises(ModelError, match=r"neither a model directory nor an \.onnx file"):
+    with pytest.raises(
+        ModelError, match=r"neither a model directory nor an \.onnx or \.tflite file"
+    ):
         affekt.load_model(file)
 
 
