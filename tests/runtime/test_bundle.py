@@ -44,9 +44,7 @@ def test_a_path_that_is_not_there(tmp_path: Path) -> None:
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
     file = tmp_path / "model.h5"
     file.write_bytes(b"x")
-    with pytest.raises(
-        ModelError, match=r"neither a model directory nor an \.onnx or \.tflite file"
-    ):
+    with pytest.raises(ModelError, match=r"neither a model directory nor an \.onnx or \.tfl"):
         affekt.load_model(file)
 
 
