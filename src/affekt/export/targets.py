@@ -28,7 +28,7 @@ from affekt.export.card import model_card
 from affekt.export.model_directory import WEIGHTS_FILE, read_network
 from affekt.export.recordings import calibration_recordings, unheard_speech
 from affekt.models import Network
-from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE
+from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, DEFAULT_MODEL
 
 Floats = npt.NDArray[np.float32]
 
@@ -137,9 +137,11 @@ def weights_folder(path: Path) -> Path:
             return folder
     if not path.exists():
         raise ModelError(f"no model at {path}: expected a model directory or a finished run")
+    shipped = path.resolve() == DEFAULT_MODEL.resolve()
     raise ModelError(
         f"{path} has no {WEIGHTS_FILE}: only a model directory with its weights, or a finished "
         "run, can be exported"
+        + ("; those of the shipped model are in a clone of the project" if shipped else "")
     )
 
 
