@@ -254,6 +254,7 @@ function hear({ measurements, segments, error, ended }) {
 }
 
 async function stopListening(reason) {
+  if (!live) return;
   const was = live;
   live = null;
   const button = $("listen");
