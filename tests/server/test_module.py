@@ -15,10 +15,12 @@ import pytest
 import soundfile
 import soxr
 from browser import served
+from tiny_model import write_tiny_model
 
 import affekt
 from affekt.errors import AudioError
 from affekt.runtime.bundle import DEFAULT_MODEL
+from affekt.runtime.domain import Domain
 from affekt.runtime.formats import Track
 from affekt.runtime.formats.registry import text_lines
 from affekt.runtime.options import TimelineOptions
@@ -28,16 +30,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 RATE = 16_000  # Hz
-EXACT = 1e-4  # of a probability, where nothing is resampled but by affekt itself
-NEAR = 5e-3  # where the codec itself resamples, or the rate is far below the model's
+EXACT = 1e-4  # of a probability, where nothing is resampled
+RESAMPLED = 5e-4  # by the module here, by soxr in Python
+NEAR = 5e-3  # where the browser decodes, or the rate is far below the model's
 
-RUN = """async ([encoded, code]) => {
+RUN = """async ([encoded, code, name]) => {
   const bytes = Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0));
   const affekt = await import("./static/affekt.js");
-  globalThis.loading ??= affekt.loadModel("models/default/");
+  globalThis.loading ??= {};
+  loading[name] ??= affekt.loadModel(`models/${name}/`);
   try {
     return await new Function("affekt", "model", "bytes", `return (async () => ${code})()`)(
-      affekt, await globalThis.loading, bytes);
+      affekt, await loading[name], bytes);
   } catch (error) {
     return {error: error.message, name: error.name};
   }
@@ -47,16 +51,33 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def run(chromium: Browser, engine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def choosy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that says how unlike its training data a recording is."""
+    numbers = [np.array(row, dtype=np.float32) for row in ([0.1, 0.02, 0.6], [0.1, 0.05, 0.3])]
+    basis = np.array([[0.6, 0.8, 0.0], [0.0, 0.0, 1.0]], dtype=np.float32)
+    domain = Domain(*numbers, basis, ((0.5, 0.2), (1.0, 0.1), (4.0, 0.01)))
+    folder = tmp_path_factory.mktemp("models") / "choosy"
+    return write_tiny_model(folder, name="choosy", domain=domain.to_config())
+
+
+@pytest.fixture(scope="module")
+def run(
+    chromium: Browser,
+    engine: Path,
+    tiny_model: Path,
+    choosy: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Run]:
     """Run an expression over ``affekt``, ``model`` and ``bytes`` in a page of the site."""
     folder = tmp_path_factory.mktemp("module") / "site"
-    write_site(DEFAULT_MODEL, folder)
+    for directory in (DEFAULT_MODEL, tiny_model, choosy):
+        write_site(directory, folder)
     with served(folder) as address:
         page: Page = chromium.new_page()
         page.goto(f"{address}/README.md")  # plain text: a page without a policy of its own
 
-        def call(code: str, content: bytes = b"") -> Any:
-            return page.evaluate(RUN, [base64.b64encode(content).decode(), code])
+        def call(code: str, content: bytes = b"", model: str = "default") -> Any:
+            return page.evaluate(RUN, [base64.b64encode(content).decode(), code, model])
 
         yield call
 
@@ -94,7 +115,8 @@ def test_any_length(run: Run, model: affekt.Model, voice: np.ndarray, seconds: f
 
 
 @pytest.mark.parametrize(
-    ("rate", "tolerance"), [(8000, NEAR), (22050, EXACT), (44100, EXACT), (48000, EXACT)]
+    ("rate", "tolerance"),
+    [(8000, NEAR), (22050, RESAMPLED), (44100, RESAMPLED), (48000, RESAMPLED)],
 )
 def test_any_rate_in_stereo(
     run: Run, model: affekt.Model, voice: np.ndarray, rate: int, tolerance: float
@@ -108,7 +130,7 @@ def test_any_rate_in_stereo(
     [
         ("WAV", "PCM_U8", 16000, EXACT),
         ("WAV", "PCM_24", 16000, EXACT),
-        ("WAV", "FLOAT", 44100, EXACT),
+        ("WAV", "FLOAT", 44100, RESAMPLED),
         ("WAVEX", "PCM_16", 16000, EXACT),
         ("FLAC", "PCM_16", 44100, NEAR),
         ("OGG", "VORBIS", 16000, NEAR),
@@ -138,10 +160,13 @@ def test_any_file(
     ],
     ids=["default", "short windows", "threshold"],
 )
+@pytest.mark.parametrize("name", ["default", "tiny"])
 def test_the_time_line(
-    run: Run, model: affekt.Model, voice: np.ndarray, options: TimelineOptions
+    run: Run, tiny_model: Path, voice: np.ndarray, options: TimelineOptions, name: str
 ) -> None:
-    pause = np.zeros(2 * RATE, dtype=np.float32)
+    model = affekt.load_model(tiny_model if name == "tiny" else None)
+    assert model.config.streamable == (name == "default")  # one streams, one runs windows again
+    pause = np.zeros(5 * RATE, dtype=np.float32)  # longer than the model looks around
     content = encoded(np.concatenate([voice[: 5 * RATE + 777], pause, voice[9 * RATE :]]), RATE)
     script = {
         "window": options.window,
@@ -149,9 +174,10 @@ def test_the_time_line(
         "smoothing": options.smoothing,
         "minDuration": options.min_duration,
         "maxPause": options.max_pause,
-        "threshold": options.threshold or 0,
     }
-    found = run(f"await model.timeline(bytes.buffer, {script})", content)
+    if options.threshold is not None:  # else that of the model
+        script["threshold"] = options.threshold
+    found = run(f"await model.timeline(bytes.buffer, {script})", content, name)
     assert found.get("error") is None
     expected = {
         "measurements": list(model.measure(content, options)),
@@ -217,7 +243,8 @@ def test_doubts_are_those_of_python(
     assert [found["quality"][name] for name in names] == pytest.approx(measures, abs=0.01)
 
 
-def test_a_stream_in_odd_pieces_is_the_time_line(run: Run, voice: np.ndarray) -> None:
+@pytest.mark.parametrize("name", ["default", "tiny"])
+def test_a_stream_in_odd_pieces_is_the_time_line(run: Run, voice: np.ndarray, name: str) -> None:
     code = """(async () => {
       const recording = await affekt.decode(bytes);
       const samples = affekt.toMono(recording, 16000);
@@ -233,9 +260,12 @@ def test_a_stream_in_odd_pieces_is_the_time_line(run: Run, voice: np.ndarray) ->
       add(await stream.flush());
       return [whole, pieces];
     })()"""
-    whole, pieces = run(code, encoded(voice[: 6 * RATE + 321], RATE))
+    whole, pieces = run(code, encoded(voice[: 6 * RATE + 321], RATE), name)
     assert len(whole["measurements"]) == 13
-    assert pieces == whole
+    for kind, rows in whole.items():
+        for row, piece in zip(rows, pieces[kind], strict=True):
+            assert (piece["start"], piece["label"]) == (row["start"], row["label"])
+            assert piece["scores"] == pytest.approx(row["scores"], abs=1e-6)
 
 
 def test_a_resampled_stream_is_the_resampled_recording(run: Run, voice: np.ndarray) -> None:
@@ -279,6 +309,20 @@ def test_what_is_wrong_is_said(run: Run, code: str, message: str) -> None:
     found = run(code)
     assert found["name"] == "AffektError"
     assert message in found["error"]
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.5, 0.8, 2.0, 6.0])
+def test_what_is_unlike_the_training_data_is_so_in_both(
+    run: Run, choosy: Path, voice: np.ndarray, seconds: float
+) -> None:
+    content = encoded(voice[: int(seconds * RATE)], RATE)
+    found = run("await model.predict(bytes.buffer)", content, "choosy")
+    expected = affekt.load_model(choosy).predict(content)
+    if seconds < 0.5:
+        assert found["domainScore"] is expected.domain_score is None
+    else:
+        assert found["domainScore"] == pytest.approx(expected.domain_score, rel=1e-3)
+    assert found["warnings"] == list(expected.warnings)
 
 
 def test_python_refuses_what_the_module_refuses(model: affekt.Model) -> None:

@@ -16,12 +16,14 @@ from browser import open_browser, served, watch
 import affekt
 from affekt.runtime.bundle import DEFAULT_MODEL
 from affekt.runtime.options import TimelineOptions
+from affekt.server.keys import new_key
 from affekt.server.site import write_site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 RATE = 16_000  # Hz
+PATIENCE = 120_000  # ms: busy machines load a model slowly
 
 KEEP_WHAT_IS_HEARD = """async () => {
   const { Microphone } = await import("./static/microphone.js");
@@ -66,6 +68,7 @@ def opened(browser: Browser, address: str, where: str = "", **options: Any) -> I
     """Open the page, ready to hear; nothing may fail on it, or be asked of another host."""
     context = browser.new_context(**options)
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     faults = watch(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -270,6 +273,7 @@ def test_it_fits_a_phone(chromium: Browser, site: str, voices: Path) -> None:
 
 def test_the_smallest_page(chromium: Browser, site: str, recordings: list[Path]) -> None:
     page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
     faults = watch(page)
     page.goto(f"{site}/example.html")
     page.wait_for_load_state("networkidle")
@@ -304,3 +308,36 @@ def test_a_file_on_the_device_of_who_visits_a_server(
 def test_the_microphone_on_the_server(chromium: Browser, server: Any, engine: Path) -> None:
     with opened(chromium, server.url, "server") as page:
         listen_and_compare(page, "auto")
+
+
+def test_a_server_with_a_key_and_without_the_engine(
+    chromium: Browser, start: Any, tmp_path: Path, recordings: list[Path]
+) -> None:
+    key, line = new_key("somebody")
+    (tmp_path / "keys.txt").write_text(f"{line}\n")
+    nowhere = {"AFFEKT_BROWSER_RUNTIME": str(tmp_path)}
+    with start("--keys", str(tmp_path / "keys.txt"), variables=nowhere) as guarded:
+        page = chromium.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(guarded.url)
+        page.wait_for_selector("#key-form", state="visible")
+        assert page.is_disabled("#listen")
+        page.fill("#key", "wrong")
+        page.click("#key-form button")
+        page.locator("#error", has_text="a valid API key is needed").wait_for()
+        page.fill("#key", key)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#listen:enabled")
+        assert page.is_hidden("#key-form")
+        assert page.is_hidden("#error")
+        assert page.is_disabled('input[value="device"]')
+        assert "affekt serve --on-device" in page.inner_text("#lacking")
+        assert page.is_checked('input[value="server"]')
+        assert key not in page.evaluate("JSON.stringify(localStorage) + document.cookie")
+        assert_shows_what_predict_says(page, recordings[0])
+        page.evaluate(KEEP_WHAT_IS_HEARD)
+        page.click("#listen")
+        page.wait_for_selector('#listen[aria-pressed="true"]')  # the key opens the stream, too
+        page.click("#listen")
+        page.wait_for_selector("#results", state="visible")
+        page.close()

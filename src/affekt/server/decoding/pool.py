@@ -255,9 +255,7 @@ class _Child:
         self, kind: bytes, head: dict[str, Any] | None = None, body: bytes = b""
     ) -> None:
         loop = asyncio.get_running_loop()
-        await loop.sock_sendall(self._channel, wire.pack(kind, head, len(body)))
-        if body:
-            await loop.sock_sendall(self._channel, body)
+        await loop.sock_sendall(self._channel, wire.pack(kind, head, len(body)) + body)
 
     async def receive(self) -> wire.Frame:
         kind, head_size, body_size = wire.HEADER.unpack(await self._exactly(wire.HEADER.size))

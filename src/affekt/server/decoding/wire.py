@@ -38,9 +38,7 @@ def pack(kind: bytes, head: dict[str, Any] | None = None, body_size: int = 0) ->
 
 def send(channel: socket.socket, kind: bytes, head: dict[str, Any], body: bytes = b"") -> None:
     """Send a frame, waiting until it is gone."""
-    channel.sendall(pack(kind, head, len(body)))
-    if body:
-        channel.sendall(body)
+    channel.sendall(pack(kind, head, len(body)) + body)  # at once: each part would wake the reader
 
 
 def receive(channel: socket.socket) -> Frame | None:

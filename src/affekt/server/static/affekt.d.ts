@@ -13,6 +13,8 @@ export interface Prediction {
   /** What makes the answer less sure: clipped, very quiet, noisy, short ... */
   warnings: string[];
   quality: Quality;
+  /** How unlike the training data it is; above 1, a warning; null where the model cannot say. */
+  domainScore: number | null;
 }
 
 /** What is heard in one window. Times are in seconds from the beginning. */

@@ -7,6 +7,7 @@
 // Nothing is sent anywhere: the model and the engine are fetched once, the sound stays here.
 
 import { checked, decode, fromAudioBuffer, toMono } from "./audio.js";
+import { domainScore, readDomain } from "./domain.js";
 import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
 import { FrameJudge } from "./frames.js";
@@ -50,6 +51,7 @@ export async function loadModel(url, options = {}) {
 /** A speech emotion recogniser; made by {@link loadModel}. */
 export class Model {
   #graph;
+  #domain; // where embeddings of speech lie; null where nobody measured
   #streaming; // the graphs for streams; null where windows run through the whole model again
 
   constructor(config, graph, streaming = null) {
@@ -64,6 +66,7 @@ export class Model {
     /** Probability below which a time line names no emotion. */
     this.threshold = config.calibration?.threshold ?? 0;
     this.#graph = graph;
+    this.#domain = readDomain(config);
     this.#streaming = streaming && { ...streaming, sampleRate: this.sampleRate };
   }
 
@@ -78,8 +81,11 @@ export class Model {
     const recording = await toRecording(source, sampleRate);
     const quality = measureQuality(recording);
     this.#refuse(quality);
-    const scores = await this.probabilities(toMono(recording, this.sampleRate));
-    return { ...this.named(scores), duration: quality.duration, warnings: doubts(quality), quality };
+    const { duration } = quality;
+    const { probabilities, embedding } = await this.#run(toMono(recording, this.sampleRate));
+    const unlike = this.#domain && domainScore(this.#domain, embedding, duration);
+    const warnings = doubts(quality, unlike);
+    return { ...this.named(probabilities), duration, warnings, quality, domainScore: unlike };
   }
 
   /**
@@ -88,8 +94,11 @@ export class Model {
    * @returns {Promise<Float32Array>} in the order of `labels`
    */
   async probabilities(samples) {
-    const { probabilities } = await this.#graph.run({ waveform: [samples, [1, samples.length]] });
-    return probabilities;
+    return (await this.#run(samples)).probabilities;
+  }
+
+  #run(samples) {
+    return this.#graph.run({ waveform: [samples, [1, samples.length]] });
   }
 
   /**

@@ -13,6 +13,7 @@ const REFUSALS = {
 export class Microphone {
   #stream = null;
   #context = null;
+  #tap = null;
 
   /**
    * Ask for the microphone and begin to listen.
@@ -35,19 +36,20 @@ export class Microphone {
     this.#stream.getAudioTracks()[0].addEventListener("ended", onEnd);
     this.#context = new AudioContext();
     await this.#context.audioWorklet.addModule(new URL("microphone-worklet.js", import.meta.url));
-    const tap = new AudioWorkletNode(this.#context, "affekt-microphone", { numberOfOutputs: 0 });
+    this.#tap = new AudioWorkletNode(this.#context, "affekt-microphone", { numberOfOutputs: 0 });
     const rate = this.#context.sampleRate;
     const resampler = rate === sampleRate ? null : new Resampler(rate, sampleRate);
-    tap.port.onmessage = ({ data }) => onSamples(resampler ? resampler.push(data) : data);
-    this.#context.createMediaStreamSource(this.#stream).connect(tap);
+    this.#tap.port.onmessage = ({ data }) => onSamples(resampler ? resampler.push(data) : data);
+    this.#context.createMediaStreamSource(this.#stream).connect(this.#tap);
     await this.#context.resume();
   }
 
-  /** Stop listening and give the microphone back. */
+  /** Stop listening and give the microphone back; no samples come after. */
   async stop() {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    const context = this.#context;
-    this.#stream = this.#context = null;
+    const [context, tap] = [this.#context, this.#tap];
+    this.#stream = this.#context = this.#tap = null;
     if (context && context.state !== "closed") await context.close();
+    if (tap) tap.port.onmessage = null;
   }
 }

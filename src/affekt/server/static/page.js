@@ -254,11 +254,13 @@ function hear({ measurements, segments, error, ended }) {
 }
 
 async function stopListening(reason) {
+  if (!live || live.stopping) return;
   const was = live;
-  live = null;
+  was.stopping = true;
   const button = $("listen");
   button.disabled = true;
-  await was.microphone.stop();
+  await was.microphone.stop(); // what is still on its way is heard, too
+  live = null;
   await was.session.close().catch(show);
   button.disabled = false;
   button.setAttribute("aria-pressed", "false");

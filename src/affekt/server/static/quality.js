@@ -2,6 +2,7 @@
 // measures them. What they mean and miss: docs/input-quality.md.
 
 import { toMono } from "./audio.js";
+import { UNLIKE_LIMIT } from "./domain.js";
 
 const CLIP_LEVEL = 0.999; // of full scale: from here on a sample counts as clipped
 const SILENCE = -60; // dBFS, peak; below it nothing can be heard
@@ -70,10 +71,17 @@ export function measureQuality(recording) {
 /**
  * What makes an answer about a recording less sure, in words.
  * @param {Quality} quality
+ * @param {number | null} unlike how unlike the training data it is
  * @returns {string[]}
  */
-export function doubts({ clipped, rms, snr, bandwidth, duration }) {
+export function doubts({ clipped, rms, snr, bandwidth, duration }, unlike = null) {
   const found = [];
+  if (unlike !== null && unlike > UNLIKE_LIMIT) {
+    found.push(
+      `unlike the speech it was trained on: score ${unlike.toFixed(1)}, limit ${UNLIKE_LIMIT} ` +
+        "(music, noise, or another way of recording)",
+    );
+  }
   if (clipped > CLIPPED_FRACTION) {
     found.push(`clipped: ${(100 * clipped).toFixed(1)}% of the samples at full scale`);
   }

@@ -11,11 +11,12 @@ import { clock, percent } from "./emotions.js";
  * @property {Segment[]} segments
  * @property {string[]} warnings
  * @property {Quality} [quality] of the recording, where it was measured
+ * @property {number | null} [domainScore] how unlike the training data it is
  * @property {{name: string, value: string}[]} facts of the model
  * @property {string} [picture] a data address
  */
 
-const MEASURES = ["rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz"];
+const MEASURES = ["rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz", "domain_score"];
 
 export const FORMATS = {
   csv: { write: toCsv, type: "text/csv", suffix: "csv" },
@@ -25,9 +26,10 @@ export const FORMATS = {
 };
 
 /** @param {Saved} saved */
-export function toCsv({ name, labels, segments, quality, warnings }) {
-  const measures = [quality?.rms, quality?.peak, quality?.clipped, quality?.snr, quality?.bandwidth];
-  const digits = [2, 2, 6, 2, 0]; // what these measures are worth
+export function toCsv({ name, labels, segments, quality, warnings, domainScore }) {
+  const { rms, peak, clipped, snr, bandwidth } = quality ?? {};
+  const measures = [rms, peak, clipped, snr, bandwidth, domainScore];
+  const digits = [2, 2, 6, 2, 0, 4]; // what these measures are worth
   const number = (value) => (value === undefined || value === null ? "" : value.toFixed(6));
   const rounded = measures.map((value, i) => number(value && Number(value.toFixed(digits[i]))));
   const rows = [["file", "start", "end", "label", "confidence", "intensity", ...labels, ...MEASURES]];
