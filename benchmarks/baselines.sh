@@ -23,15 +23,14 @@ classical() { # PROTOCOL [OPTIONS]
     measure "$protocol" logistic 1 "$@"
     measure "$protocol" boosting 3 "$@"
     measure "$protocol" mlp 3 "$@"
+    measure "$protocol" tutorial 3 "$@"
 }
 
 (
     classical cremad-tfds "$@"
-    measure ravdess-random10 tutorial 3 "$@"
 ) &
 other=$!
 trap 'kill "$other" 2>/dev/null || true' INT TERM
-measure ravdess-luna5 tutorial 3 "$@"
 classical ravdess-luna5 "$@"
 classical ravdess-random10 "$@"
 classical emodb-loso "$@"
