@@ -150,10 +150,12 @@ def _with_channels(values: NDArray[Any]) -> NDArray[Any]:
 
 def _as_float(values: NDArray[Any]) -> NDArray[np.float32]:
     """Return the values as float32, integers scaled to [-1, 1)."""
-    kind = values.dtype.name
+    if values.dtype == np.float32:
+        return np.array(values, order="C")
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf: refused later
             return np.array(values, dtype=np.float32, order="C")
+    kind = values.dtype.name
     if kind == "int64":
         if values.size and (values.min() < -(2**15) or values.max() >= 2**15):
             raise AudioError(

@@ -105,7 +105,7 @@ class RunningSums:
         last, end = self._used - 1, self._used + len(frames)
         new = self._rows[self._used : end]
         new[:, 0] = counts
-        new[:, 1 : 1 + self._channels] = np.where(counts[:, None], frames, 0)
+        new[:, 1 : 1 + self._channels] = frames * counts[:, None]
         new[:, 1 + self._channels :] = new[:, 1 : 1 + self._channels] ** 2
         np.cumsum(new, axis=0, out=new)
         new += self._rows[last]
