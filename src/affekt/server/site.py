@@ -136,11 +136,12 @@ _EXAMPLE = """<!doctype html>
 
 _EXAMPLE_SCRIPT = """import { loadModel, Microphone } from "./static/affekt.js";
 
-const model = await loadModel("models/NAME/");
+const loading = loadModel("models/NAME/");
 const answer = document.getElementById("answer");
 
 document.getElementById("file").addEventListener("change", async ({ target }) => {
   try {
+    const model = await loading;
     const { label, confidence } = await model.predict(target.files[0]);
     answer.textContent = `${label}, ${(100 * confidence).toFixed(0)} %`;
   } catch (error) {
@@ -149,7 +150,7 @@ document.getElementById("file").addEventListener("change", async ({ target }) =>
 });
 
 document.getElementById("listen").addEventListener("click", async () => {
-  const stream = model.stream();
+  const stream = (await loading).stream();
   const microphone = new Microphone();
   await microphone.start(async (samples) => {
     const { measurements } = await stream.push(samples);
