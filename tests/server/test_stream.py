@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack
 
 import numpy as np
@@ -151,3 +152,12 @@ def test_a_model_is_chosen_by_name(server, tiny_model):
         assert created["session"]["model"] == "tiny"
         assert created["session"]["look_ahead"] == 0
         assert created["limits"]["message_bytes"] == 256 * 1024
+
+
+def test_a_stream_outlives_the_time_for_headers(start, samples):
+    with start("--upload-timeout", "1") as server, connect(server.ws_url) as socket:
+        for _ in range(15):  # 1.5 s, and headers may take 1 s
+            socket.send(pcm_bytes(samples[:1600]))
+            time.sleep(0.1)
+        socket.send(CLOSE)
+        assert [json.loads(text) for text in socket][-1]["reason"] == "client"

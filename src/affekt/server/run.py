@@ -87,6 +87,7 @@ def _patient_protocol(limits: Limits) -> type[H11Protocol]:
 
     class Patient(H11Protocol):
         _late: asyncio.TimerHandle | None = None
+        _upgraded = False  # to a WebSocket, which has limits of its own
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -94,7 +95,7 @@ def _patient_protocol(limits: Limits) -> type[H11Protocol]:
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            if self._is_answering():
+            if self._upgraded or self._is_answering():
                 self._stop_waiting()
             elif self._late is None:
                 self._wait_for_headers()
@@ -104,6 +105,7 @@ def _patient_protocol(limits: Limits) -> type[H11Protocol]:
             super().connection_lost(exc)
 
         def handle_websocket_upgrade(self, event: Any) -> None:
+            self._upgraded = True
             self._stop_waiting()
             super().handle_websocket_upgrade(event)
 
