@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from affekt.runtime.options import TimelineOptions
 from affekt.runtime.segments import Segment
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 LABELS = ("angry", "disgust", "fearful", "happy", "neutral", "sad")
 SECONDS = 8.0
@@ -58,11 +59,19 @@ def test_it_fits_and_breaks_no_rule(
     page.close()
 
 
+def until(page: Page, condition: str, seconds: float = 30.0) -> None:
+    """Wait for a condition; `wait_for_function` would break the page's own security policy."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
+
+
 def test_player_and_plot_are_in_step(chromium: Browser, report: str) -> None:
     page = chromium.new_page(viewport={"width": 900, "height": 900})
     faults = watch(page)
     page.goto(report)
-    page.wait_for_function("document.querySelector('audio').readyState >= 1")
+    until(page, "document.querySelector('audio').readyState >= 1")
     assert page.evaluate("document.querySelector('audio').duration") == pytest.approx(8, abs=0.2)
     over, now = page.locator(".over"), page.locator(".now")
     box = over.bounding_box()
@@ -81,12 +90,13 @@ def test_player_and_plot_are_in_step(chromium: Browser, report: str) -> None:
     assert now.inner_text() == "0:08.0 no answer here"
     over.press("Home")
     over.press(" ")
-    page.wait_for_function("document.querySelector('audio').currentTime > 0.2")
+    until(page, "document.querySelector('audio').currentTime > 0.2")
     over.press(" ")
-    page.wait_for_function("document.querySelector('audio').paused")
-    page.wait_for_function(
+    until(page, "document.querySelector('audio').paused")
+    until(
+        page,
         "Math.abs(parseFloat(document.querySelector('.cursor').style.left)"
-        " - 100 * document.querySelector('audio').currentTime / 8) < 1"
+        " - 100 * document.querySelector('audio').currentTime / 8) < 1",
     )
     assert faults == []
     page.close()
