@@ -242,7 +242,7 @@ def table(result: Result) -> str:
     lines += [
         "",
         "AUROC of the candidates on validation speakers; chosen: outside of "
-        f"{result['rank']} dimensions. On data that took no part in the choice:",
+        f"{result['rank']} dimensions. On data that no number was fitted to:",
         "",
         "| speech of unseen speakers | clips | false alarms | AUROC, noise | AUROC, music |",
         "|---|---:|---:|---:|---:|",
