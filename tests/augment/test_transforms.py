@@ -7,10 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from affekt.augment import BandLimit, ChannelTilt, NoiseFloor, SpecAugment
+from affekt.augment import Babble, BandLimit, ChannelTilt, MovingNoise, NoiseFloor, SpecAugment
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-TRANSFORMS = [BandLimit(1.0), ChannelTilt(), NoiseFloor(1.0), SpecAugment()]
+TRANSFORMS = [
+    Babble(1.0),
+    BandLimit(1.0),
+    ChannelTilt(),
+    MovingNoise(1.0),
+    NoiseFloor(1.0),
+    SpecAugment(),
+]
 SHAPES = [(1, 1, 1), (3, 64, 1), (5, 64, 120), (2, 40, 301)]
 
 

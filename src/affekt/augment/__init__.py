@@ -11,6 +11,7 @@ One transform per file, each a frozen dataclass of its options, called with an e
 
 from __future__ import annotations
 
+from affekt.augment.babble import Babble
 from affekt.augment.background_noise import BackgroundNoise
 from affekt.augment.band_limit import BandLimit
 from affekt.augment.channel_tilt import ChannelTilt
@@ -21,6 +22,7 @@ from affekt.augment.cutmix import CutMix
 from affekt.augment.dropouts import Dropouts
 from affekt.augment.gain import Gain
 from affekt.augment.mixup import Mixup
+from affekt.augment.moving_noise import MovingNoise
 from affekt.augment.noise_floor import NoiseFloor
 from affekt.augment.pitch_shift import PitchShift
 from affekt.augment.random_crop import RandomCrop
@@ -35,6 +37,7 @@ from affekt.augment.waveform import WaveformTransform
 
 __all__ = [
     "TRANSFORMS",
+    "Babble",
     "BackgroundNoise",
     "BandLimit",
     "ChannelTilt",
@@ -45,6 +48,7 @@ __all__ = [
     "Dropouts",
     "Gain",
     "Mixup",
+    "MovingNoise",
     "NoiseFloor",
     "PitchShift",
     "RandomCrop",

@@ -131,7 +131,13 @@ class Batches:
             # Pitch and the like lie below the log-mel, and are left as they were measured.
             log_mel, below = log_mel[:, : frontend.n_mels], log_mel[:, frontend.n_mels :]
             power = np.maximum(np.exp(log_mel) - floor, 0)
-            for transform in (augment.band_limit, augment.noise_floor, augment.channel_tilt):
+            for transform in (
+                augment.babble,
+                augment.moving_noise,
+                augment.band_limit,
+                augment.noise_floor,
+                augment.channel_tilt,
+            ):
                 power = transform(power, rng)
             log_mel = np.log(power + floor)
             log_mel = augment.spec_augment(log_mel, rng, fill=self.fill)

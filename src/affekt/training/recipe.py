@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from affekt.augment import (
+    Babble,
     BandLimit,
     ChannelTilt,
     Compose,
     CutMix,
     Mixup,
+    MovingNoise,
     NoiseFloor,
     SpecAugment,
     chain,
@@ -169,7 +171,7 @@ class AugmentConfig:
         step draws one of them. 0, with an empty ``waveform``, takes the recordings themselves.
     waveform : tuple of dict
         Transforms of the waveform, in order: ``name``, ``probability`` and options of each.
-    band_limit, noise_floor, channel_tilt, spec_augment, mixup, cutmix
+    band_limit, babble, moving_noise, noise_floor, channel_tilt, spec_augment, mixup, cutmix
         What every batch of features goes through anew.
     """
 
@@ -177,6 +179,8 @@ class AugmentConfig:
     variants: int = 0
     waveform: tuple[dict[str, Any], ...] = ()
     band_limit: BandLimit = field(default_factory=BandLimit)
+    babble: Babble = field(default_factory=Babble)
+    moving_noise: MovingNoise = field(default_factory=MovingNoise)
     noise_floor: NoiseFloor = field(default_factory=NoiseFloor)
     channel_tilt: ChannelTilt = field(default_factory=ChannelTilt)
     spec_augment: SpecAugment = field(default_factory=SpecAugment)
