@@ -101,3 +101,21 @@ def test_an_empty_journal_does_not_stay(out: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert list(out.parent.iterdir()) == []
+
+
+def test_what_an_interruption_left_unnoted_is_kept(out: Path, files: list[str]) -> None:
+    class Interrupted(dict[str, int]):
+        def __setitem__(self, key: str, value: int) -> None:
+            raise KeyboardInterrupt  # as Ctrl-C does just after the record was written
+
+    def run() -> None:
+        with journal(out, OWN) as book:
+            book._places = Interrupted()
+            book.add(Record(files[0], {"index": 0}))
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    book = Journal(out, OWN)
+    assert (len(book), book.kept()) == (1, 1)
+    assert book.read(files[0]).facts == {"index": 0}
+    book.close(finished=True)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +32,31 @@ def test_a_process_that_dies_is_told() -> None:
 
 def _die(file: str) -> None:
     os._exit(3)
+
+
+STARTING = """
+import os, sys, time
+from affekt.batch.processes import each_done
+if __name__ == "__main__":
+    list(each_done(os.path.basename, ["a", "b"], 2))
+else:  # a new process reads this file before anything else
+    open(sys.argv[1], "w").close()
+    time.sleep(0.5)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_a_process_that_starts_does_not_hear_ctrl_c(tmp_path: Path) -> None:
+    script, started = tmp_path / "work.py", tmp_path / "started"
+    script.write_text(STARTING)
+    with subprocess.Popen(
+        [sys.executable, str(script), str(started)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while not started.exists() and process.poll() is None:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        _, errors = process.communicate(timeout=30)
+    assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == 1  # of the parent

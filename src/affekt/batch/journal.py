@@ -117,6 +117,11 @@ class Journal:
         """How many files are done, counting those that have changed since."""
         return len(self._places)
 
+    def kept(self) -> int:
+        """How many files the disk holds: also one whose record an interruption kept unnoted."""
+        self._file.seek(0)
+        return len({meta["file"] for meta, _, _ in records(self._file) if "file" in meta})
+
     def add(self, record: Record) -> None:
         """Keep what came of a file."""
         stamp = _stamp(record.file)
@@ -161,7 +166,7 @@ def journal(out: Path, own: Mapping[str, Any], *, resume: bool = True) -> Iterat
         finished = True
     finally:
         # What holds nothing is no help to the next run.
-        book.close(finished=finished or not len(book))
+        book.close(finished=finished or not book.kept())
 
 
 def records(file: io.FileIO) -> Iterator[tuple[dict[str, Any], bytes, int]]:

@@ -48,7 +48,8 @@ def each_done(work: Callable[[str], Done], files: Sequence[str], jobs: int) -> I
         try:
             while True:
                 for file in rest:
-                    waiting.add(pool.submit(work, file))
+                    with _ctrl_c_later():  # a submission may start a process
+                        waiting.add(pool.submit(work, file))
                     if len(waiting) >= jobs * _WAITING:
                         break
                 if not waiting:
@@ -87,6 +88,23 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
             else:
                 os.environ[name] = value
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Hold Ctrl-C back; a process that is started meanwhile never hears it.
+
+    A terminal sends it to all processes, and one that has come no further than its imports would
+    end with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:

@@ -46,17 +46,17 @@ def run_batch(
         Whether an interrupted run may be there.
     """
     with journal(out, identity(model_id), resume=resume) as book:
-        missing = [source for source in dict.fromkeys(sources) if source not in book]
-        if len(missing) < len(set(sources)):
-            log(f"{len(sources) - len(missing)} of {len(sources)} recordings are done already")
         try:
+            missing = [source for source in dict.fromkeys(sources) if source not in book]
+            if len(missing) < len(set(sources)):
+                log(f"{len(sources) - len(missing)} of {len(sources)} recordings are done already")
             found = predict_files(missing, model_id, jobs=jobs, model=model)
             for outcome in paced(found, len(missing)):
                 remember(book, outcome)
             write(_recalled(book, sources, model))
         except KeyboardInterrupt:
-            if len(book):
-                log(f"{len(book)} of {len(sources)} recordings are kept: add --resume to go on")
+            if kept := book.kept():
+                log(f"{kept} of {len(sources)} recordings are kept: add --resume to go on")
             raise
 
 
