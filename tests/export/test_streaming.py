@@ -75,6 +75,26 @@ def test_one_window_is_the_prediction(folder: Path, network: Network) -> None:
         np.testing.assert_allclose(predicted, expected, atol=1e-4)
 
 
+def test_windows_are_weighted_where_the_network_pools_by_attention(tmp_path: Path) -> None:
+    network = tiny_network(frontend=LOCAL, pooling="attention")
+    with torch.no_grad():
+        network.pooling.score.weight.mul_(10)  # far from the plain mean
+    config = model_config(network, ModelFacts("tiny", {}))
+    assert config["pooling"] == "attention"
+    export_onnx(network, tmp_path / "model.onnx", config)
+    export_streaming(network, tmp_path, config)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model, samples = affekt.load_model(tmp_path, threads=1), voice(3.0)
+    (whole,) = model.measure((samples, RATE), TimelineOptions(window=60, hop=60, vad="off"))
+    predicted = model.predict((samples, RATE)).scores
+    np.testing.assert_allclose(list(whole.scores.values()), list(predicted.values()), atol=1e-4)
+    windows = list(model.measure((samples, RATE), TimelineOptions(window=1, hop=0.5, vad="off")))
+    assert len({round(window.confidence, 4) for window in windows}) > 1
+    network.pooling.score.weight.data.zero_()
+    plain = network(torch.from_numpy(samples)[None])[0][0].detach()
+    assert np.abs(plain.numpy() - list(predicted.values())).max() > 1e-3
+
+
 @pytest.mark.parametrize("part", ["temperature", "feature_mean", "encoder.blocks.1.local.weight"])
 def test_a_part_that_is_different_is_seen(folder: Path, network: Network, part: str) -> None:
     config = json.loads((folder / "config.json").read_text())

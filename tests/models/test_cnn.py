@@ -16,12 +16,17 @@ OPTIONS = [
     CnnOptions(stem=(4,), channels=6, dilations=(4,)),
     CnnOptions(stem=(2, 3, 4), channels=4, dilations=()),
 ]
+SQUEEZED = CnnOptions(stem=(4, 8), channels=8, dilations=(1, 2), squeeze=3)
 
 
 @pytest.fixture(params=OPTIONS, ids=lambda options: f"{len(options.stem)}-{options.dilations}")
 def encoder(request: pytest.FixtureRequest) -> Cnn:
+    return make(request.param)
+
+
+def make(options: CnnOptions) -> Cnn:
     torch.manual_seed(0)
-    made = Cnn(N_MELS, request.param).double().eval()
+    made = Cnn(N_MELS, options).double().eval()
     for name, value in made.named_buffers():
         if name.endswith("running_mean"):
             value.normal_(0, 0.1)
@@ -54,7 +59,9 @@ def test_the_number_of_output_frames(encoder: Cnn, frames: int) -> None:
 
 
 @torch.inference_mode()
-def test_padding_changes_no_frame(encoder: Cnn) -> None:
+@pytest.mark.parametrize("options", [*OPTIONS, SQUEEZED])
+def test_padding_changes_no_frame(options: CnnOptions) -> None:
+    encoder = make(options)
     lengths = [41, 40, 39, 38, 12, 3, 1]
     clips = [torch.randn(N_MELS, length, dtype=torch.float64) for length in lengths]
     padded = torch.full((len(clips), N_MELS, 50), 1e3, dtype=torch.float64)
@@ -67,6 +74,17 @@ def test_padding_changes_no_frame(encoder: Cnn) -> None:
         alone = encoder(clip[None])[0]
         torch.testing.assert_close(together[row, :, : alone.shape[1]], alone, rtol=0, atol=1e-10)
         assert (together[row, :, alone.shape[1] :] == 0).all()
+
+
+@torch.inference_mode()
+def test_with_squeeze_and_excitation_a_frame_sees_the_whole_recording() -> None:
+    encoder = make(SQUEEZED)
+    assert encoder.receptive_field is None
+    assert not encoder.streamable
+    log_mel = torch.randn(1, N_MELS, 400, dtype=torch.float64)
+    changed = log_mel.clone()
+    changed[..., -1] += 3
+    assert (encoder(changed) - encoder(log_mel)).abs()[..., 0].max() > 1e-6
 
 
 def test_dropout_works_while_training_only() -> None:
@@ -93,6 +111,7 @@ def test_the_size_follows_from_the_options() -> None:
         ({"stem": (0,)}, "cnn: channels must be positive"),
         ({"channels": 0}, "cnn: channels must be positive"),
         ({"dilations": (1, 0)}, r"cnn: dilations must be positive, got \(1, 0\)"),
+        ({"squeeze": -1}, "cnn: squeeze must be 0 or more channels, got -1"),
         ({"dropout": 1.0}, r"cnn: dropout must be in \[0, 1\), got 1\.0"),
     ],
 )

@@ -154,6 +154,11 @@ def test_an_impossible_network_is_refused(changes: dict[str, Any], message: str)
         NetworkConfig(**{"labels": LABELS, **changes})
 
 
+def test_an_unknown_pooling_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"model\.pooling must be one of .*attention, got 'max'"):
+        tiny_network(pooling="max")
+
+
 def test_the_same_seed_makes_the_same_network() -> None:
     first, again, other = (tiny_network(seed).state_dict() for seed in (1, 1, 2))
     assert all((first[name] == again[name]).all() for name in first)

@@ -98,6 +98,7 @@ def test_the_recipes_that_ship_can_be_built(path: Path) -> None:
             architecture=recipe.model.architecture,
             options=dict(recipe.model.options),
             frontend=recipe.model.frontend,
+            pooling=recipe.model.pooling,
             head_dropout=recipe.model.head_dropout,
         )
     )

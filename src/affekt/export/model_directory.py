@@ -114,6 +114,7 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
             architecture=options.pop("name"),
             options=options,
             frontend=build(FrontendConfig, config["frontend"], "frontend"),
+            pooling=config.get("pooling", "statistics"),  # older models do not say
         ),
         state,
     )
@@ -133,6 +134,7 @@ def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "id2label": {str(index): label for index, label in enumerate(network.config.labels)},
         "sample_rate": network.config.frontend.sample_rate,
         "frontend": to_dict(network.config.frontend),
+        "pooling": network.config.pooling,
         "calibration": {
             "method": "temperature",
             "temperature": round(float(network.temperature), 6),

@@ -112,8 +112,7 @@ def check_streaming(
         waveform = voice_like((1, round(duration * sample_rate)), sample_rate, rng)
         with torch.inference_mode():
             expected = network.eval()(torch.from_numpy(waveform))[0].numpy()
-        frames = _streamed(files, waveform[0], rng)
-        found = files.classify(pool(frames[None]))
+        found = files.classify(pool(*_streamed(files, waveform[0], rng))[None])
         difference = float(np.abs(found - expected).max())
         worst = max(worst, difference if np.isfinite(difference) else np.inf)
     if not worst <= tolerance:
@@ -124,12 +123,15 @@ def check_streaming(
     return worst
 
 
-def _streamed(files: FrameEncoder, waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Frame embeddings ``[frames, channels]`` from chunks of random size."""
+def _streamed(
+    files: FrameEncoder, waveform: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frame embeddings ``[frames, channels]`` and weights ``[frames]`` from random chunks."""
     run = files.start()
-    frames = []
+    parts = []
     while len(waveform) > 0:
         size = int(rng.integers(1, 20)) * files.step
-        frames.append(run.push(waveform[:size]))
+        parts.append(run.push(waveform[:size]))
         waveform = waveform[size:]
-    return np.concatenate([*frames, run.finish()])
+    frames, weights = zip(*parts, run.finish(), strict=True)
+    return np.concatenate(frames), np.concatenate(weights)

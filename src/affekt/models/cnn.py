@@ -7,7 +7,7 @@ the convolutions run over time, and averaging comes last, when there is somethin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,12 +35,17 @@ class CnnOptions:
         One residual block each, with that dilation in steps of the reduced frame rate.
     dropout : float
         Share of channels dropped inside each block while training.
+    squeeze : int
+        Squeeze-and-excitation in each block (Hu et al., 2018): from the mean over the recording,
+        through so many channels, a factor for each channel. 0 leaves it out. With it, every frame
+        depends on the whole recording, and the network cannot stream.
     """
 
     stem: tuple[int, ...] = (16, 32)
     channels: int = 192
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     dropout: float = 0.1
+    squeeze: int = 0
 
     def __post_init__(self) -> None:
         if not self.stem or min(self.stem) < 1 or self.channels < 1:
@@ -49,6 +54,8 @@ class CnnOptions:
             raise ConfigError(f"cnn: dilations must be positive, got {self.dilations}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"cnn: dropout must be in [0, 1), got {self.dropout}")
+        if self.squeeze < 0:
+            raise ConfigError(f"cnn: squeeze must be 0 or more channels, got {self.squeeze}")
 
 
 @register("cnn", CnnOptions)
@@ -58,8 +65,6 @@ class Cnn(Encoder):
     All channels of the features are rows of one picture. What is not a band, such as the pitch,
     lies beside the highest band, and has weights of its own from ``project`` on.
     """
-
-    streamable: ClassVar[bool] = True
 
     def __init__(self, rows: int, options: CnnOptions) -> None:
         super().__init__()
@@ -73,14 +78,17 @@ class Cnn(Encoder):
         # are written as 2-D ones of height 1, which run twice as fast channels-last on a CPU.
         self.project = _Convolution(channels, options.channels, (bands, 1))
         self.blocks = nn.ModuleList(
-            _ResidualBlock(options.channels, dilation, options.dropout)
+            _ResidualBlock(options.channels, dilation, options.dropout, options.squeeze)
             for dilation in options.dilations
         )
         self.output_channels = options.channels
         self.time_stride = 2 ** len(options.stem)
         stem_field = 1 + sum(2 * 2**level for level in range(len(options.stem)))
         block_field = sum((_KERNEL - 1) * (dilation + 1) for dilation in options.dilations)
-        self.receptive_field = stem_field + self.time_stride * block_field
+        self.streamable = not options.squeeze
+        self.receptive_field = (
+            stem_field + self.time_stride * block_field if self.streamable else None
+        )
         self.delay = sum(dilation + 1 for dilation in options.dilations)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -142,7 +150,7 @@ class _Convolution(nn.Module):
 class _ResidualBlock(nn.Module):
     """Two convolutions in time around a dropout, added to the input."""
 
-    def __init__(self, channels: int, dilation: int, dropout: float) -> None:
+    def __init__(self, channels: int, dilation: int, dropout: float, squeeze: int) -> None:
         super().__init__()
         self.dilated = nn.Conv2d(
             channels,
@@ -156,10 +164,13 @@ class _ResidualBlock(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.local = nn.Conv2d(channels, channels, (1, _KERNEL), padding=(0, 1), bias=False)
         self.local_norm = nn.BatchNorm2d(channels)
+        self.excitation = _Excitation(channels, squeeze) if squeeze else None
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         y = torch.relu(self.dilated_norm(self.dilated(x)))
         y = self.local_norm(self.local(_masked(self.dropout(y), mask)))
+        if self.excitation is not None:
+            y = self.excitation(y, mask)
         return _masked(torch.relu(x + y), mask)
 
     def step(self, x: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
@@ -172,6 +183,20 @@ class _ResidualBlock(nn.Module):
         mask = memory.delay(mask, 1)
         x = memory.delay(x, dilation + 1)
         return _masked(torch.relu(x + y), mask), mask
+
+
+class _Excitation(nn.Module):
+    """A factor for each channel, from the mean of all channels over the recording."""
+
+    def __init__(self, channels: int, squeeze: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, squeeze)
+        self.expand = nn.Linear(squeeze, channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        mean = x.mean(dim=3) if mask is None else (x * mask).sum(dim=3) / mask.sum(dim=3)
+        factors = torch.sigmoid(self.expand(torch.relu(self.squeeze(mean[:, :, 0]))))
+        return x * factors[:, :, None, None]
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:

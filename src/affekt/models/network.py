@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from affekt.errors import ConfigError
 from affekt.models.frontend import FrontendConfig, build_frontend
 from affekt.models.heads import EmotionHead
-from affekt.models.pooling import StatisticsPooling
+from affekt.models.pooling import build_pooling
 from affekt.models.registry import build_encoder
 
 
@@ -29,6 +29,8 @@ class NetworkConfig:
     options : dict
         Options of the architecture.
     frontend : FrontendConfig
+    pooling : str
+        ``"statistics"`` or ``"attention"``, see :mod:`affekt.models.pooling`.
     head_dropout : float
         Share of the embedding dropped before the last layer while training.
     """
@@ -37,6 +39,7 @@ class NetworkConfig:
     architecture: str = "cnn"
     options: dict[str, Any] = field(default_factory=dict)
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
+    pooling: str = "statistics"
     head_dropout: float = 0.4
 
     def __post_init__(self) -> None:
@@ -66,8 +69,8 @@ class Network(nn.Module):
         self.config = config
         self.frontend = build_frontend(config.frontend)
         self.encoder = build_encoder(config.architecture, config.frontend.channels, config.options)
-        self.pooling = StatisticsPooling()
-        embedding_size = self.pooling.output_size(self.encoder.output_channels)
+        self.pooling = build_pooling(config.pooling, self.encoder.output_channels)
+        embedding_size = self.pooling.output_size
         self.head = EmotionHead(embedding_size, len(config.labels), config.head_dropout)
         shape = () if config.frontend.one_scale else (config.frontend.channels, 1)
         self.register_buffer("feature_mean", torch.zeros(shape))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -29,7 +29,7 @@ class Encoder(nn.Module):
     """Input frames per output frame."""
     receptive_field: int | None
     """Input frames that one output frame depends on; None when it is the whole recording."""
-    streamable: ClassVar[bool] = False
+    streamable: bool = False
     """Whether :meth:`step` computes frame embeddings chunk by chunk."""
     delay: int = 0
     """Output frames by which :meth:`step` answers later: its look-ahead."""

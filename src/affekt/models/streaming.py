@@ -49,6 +49,7 @@ class StreamingNetwork(nn.Module):
             )
         network.eval()
         self.frontend, self.encoder = network.frontend, network.encoder
+        self.pooling = network.pooling
         self.register_buffer("feature_mean", network.feature_mean)
         self.register_buffer("feature_scale", network.feature_scale)
         self.feature_mean: Tensor
@@ -81,7 +82,8 @@ class StreamingNetwork(nn.Module):
         frames : Tensor [batch, steps, channels]
             Frame embeddings; the first one of a recording comes after ``delay`` steps.
         mask : Tensor [batch, steps]
-            1 where there is a frame, 0 before the first and after the last.
+            How much the frame counts where its span is pooled: 1 or, with attention, its weight.
+            0 where there is no frame, before the first and after the last.
         next_state : Tensor [batch, state_size]
         """
         memory = Memory(state)
@@ -93,6 +95,8 @@ class StreamingNetwork(nn.Module):
         features = (spectrum - self.feature_mean) / self.feature_scale
         features, mask = memory.delay(features, self.wait), memory.delay(mask, self.wait)
         frames, mask = self.encoder.step(features, mask, memory)
+        weights = self.pooling.weights(frames)
+        mask = mask if weights is None else mask * weights
         return frames.transpose(1, 2), mask[:, 0]
 
 

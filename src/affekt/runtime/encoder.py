@@ -102,16 +102,24 @@ class Run:
         self._samples = 0
         self._rest = np.zeros(0, dtype=np.float32)
 
-    def push(self, samples: Floats) -> Floats:
-        """Hear more samples [samples]; return the frames that became known [frames, channels]."""
+    def push(self, samples: Floats) -> tuple[Floats, Floats]:
+        """Hear more samples [samples].
+
+        Returns
+        -------
+        frames : np.ndarray [shape=(frames, channels)]
+            Those that became known.
+        weights : np.ndarray [shape=(frames,)]
+            How much each counts where its span is pooled, above 0.
+        """
         self._samples += len(samples)
         rest = np.concatenate([self._rest, samples])
         whole = len(rest) // self._encoder.step * self._encoder.step
         self._rest = rest[whole:]
         return self._step(rest[:whole], self._samples - len(rest))
 
-    def finish(self) -> Floats:
-        """Return the last frames when no more samples come."""
+    def finish(self) -> tuple[Floats, Floats]:
+        """Return the last frames and their weights when no more samples come."""
         encoder = self._encoder
         # What is left, then the end itself, then as many steps as the encoder looks ahead.
         steps = len(self._rest) // encoder.step + 1 + encoder.delay
@@ -127,12 +135,12 @@ class Run:
         twin._state, twin._samples, twin._rest = self._state, self._samples, self._rest
         return twin
 
-    def _step(self, samples: Floats, start: int) -> Floats:
+    def _step(self, samples: Floats, start: int) -> tuple[Floats, Floats]:
         """Encode whole steps that begin at a sample; keep the frames of the recording alone."""
         encoder = self._encoder
         steps = len(samples) // encoder.step
         if steps == 0:
-            return np.zeros((0, encoder.channels), dtype=np.float32)
+            return np.zeros((0, encoder.channels), np.float32), np.zeros(0, np.float32)
         hop = encoder.step // encoder.stride
         times = start + hop * np.arange(steps * encoder.stride)
         valid = (times <= self._samples).astype(np.float32)
@@ -141,13 +149,13 @@ class Run:
             valid.reshape(1, steps, encoder.stride),
             self._state,
         )
-        known: Floats = frames[0][mask[0] > 0]
-        return known
+        known = mask[0] > 0
+        return frames[0][known], mask[0][known]
 
 
-def pool(frames: Floats) -> Floats:
-    """Mean and standard deviation over time: [windows, frames, channels] to [windows, dim]."""
-    mean = frames.mean(axis=1, dtype=np.float64)
-    variance = frames.var(axis=1, dtype=np.float64)
-    pooled = np.concatenate([mean, np.sqrt(variance + VARIANCE_FLOOR)], axis=1)
+def pool(frames: Floats, weights: Floats) -> Floats:
+    """Mean and standard deviation [dim] of frames [frames, channels], weighted [frames]."""
+    mean = np.average(frames.astype(np.float64), axis=0, weights=weights)
+    variance = np.average((frames - mean) ** 2, axis=0, weights=weights)
+    pooled = np.concatenate([mean, np.sqrt(variance + VARIANCE_FLOOR)])
     return np.asarray(pooled, dtype=np.float32)

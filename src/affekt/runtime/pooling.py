@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from affekt.runtime.activity import Activity
 from affekt.runtime.backends import Floats
@@ -31,7 +30,8 @@ class FrameJudge:
         self._encoder = encoder
         self._activity = activity
         self._run = encoder.start()
-        self._frames: list[Floats] = []  # not yet in the sums: each [frames, channels]
+        # Not yet in the sums: frames [frames, channels] and weights [frames].
+        self._waiting: list[tuple[Floats, Floats]] = []
         self._sums: RunningSums | None = None
 
     @property
@@ -41,11 +41,11 @@ class FrameJudge:
 
     def push(self, samples: Floats) -> None:
         """Hear more samples [samples]."""
-        self._add(self._run.push(samples))
+        self._add(*self._run.push(samples))
 
     def finish(self) -> None:
         """Know that no more samples come."""
-        self._add(self._run.finish())
+        self._add(*self._run.finish())
 
     def judge(self, spans: Sequence[Span]) -> Floats:
         """Return the probabilities of each span [spans, classes]."""
@@ -59,23 +59,24 @@ class FrameJudge:
         if self._sums is not None:
             self._sums.forget(first)
 
-    def _add(self, frames: Floats) -> None:
+    def _add(self, frames: Floats, weights: Floats) -> None:
         """Add frames to the sums as far as it is known which of them count."""
         if len(frames) > 0:
-            self._frames.append(frames)
-        if not self._frames:
+            self._waiting.append((frames, weights))
+        if not self._waiting:
             return
-        waiting = np.concatenate(self._frames)
+        frames, weights = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
         if self._sums is None:
-            self._sums = RunningSums(waiting.shape[1])
+            self._sums = RunningSums(frames.shape[1])
         first = self._sums.frames
-        counts = self._activity.frames_with_speech(first, first + len(waiting))
-        self._sums.add(waiting[: len(counts)], counts)
-        self._frames = [waiting[len(counts) :]] if len(counts) < len(waiting) else []
+        speech = self._activity.frames_with_speech(first, first + len(frames))
+        known = len(speech)
+        self._sums.add(frames[:known], weights[:known] * speech)
+        self._waiting = [(frames[known:], weights[known:])] if known < len(frames) else []
 
 
 class RunningSums:
-    """Sums of frames and of their squares from the beginning up to each frame.
+    """Weighted sums of frames and of their squares from the beginning up to each frame.
 
     The difference of two rows is the sum of what lies between them. Rows that are forgotten are
     overwritten, and the sums begin anew there, so that they stay small however long it goes on.
@@ -88,7 +89,7 @@ class RunningSums:
 
     def __init__(self, channels: int) -> None:
         self._channels = channels
-        # A row is the count, the sums and the sums of squares before one frame.
+        # A row is the sum of weights, the sums and the sums of squares before one frame.
         self._rows = np.zeros((_CAPACITY, 1 + 2 * channels))
         self._first = 0  # frame of the first row
         self._used = 1
@@ -99,25 +100,25 @@ class RunningSums:
         """How many frames were added."""
         return self._first + self._used - 1
 
-    def add(self, frames: Floats, counts: NDArray[np.bool_]) -> None:
-        """Add frames [frames, channels], of which only some count [frames]."""
+    def add(self, frames: Floats, weights: Floats) -> None:
+        """Add frames [frames, channels] that count so much [frames]; 0 is not at all."""
         self._make_room(len(frames))
         last, end = self._used - 1, self._used + len(frames)
         new = self._rows[self._used : end]
-        new[:, 0] = counts
-        new[:, 1 : 1 + self._channels] = frames * counts[:, None]
-        new[:, 1 + self._channels :] = new[:, 1 : 1 + self._channels] ** 2
+        new[:, 0] = weights
+        new[:, 1 : 1 + self._channels] = frames * new[:, :1]
+        new[:, 1 + self._channels :] = new[:, 1 : 1 + self._channels] * frames
         np.cumsum(new, axis=0, out=new)
         new += self._rows[last]
         self._used = end
 
     def pool(self, first: int, last: int) -> Floats:
-        """Mean and standard deviation [dim] of the frames ``first .. last - 1`` that count."""
+        """Mean and standard deviation [dim] of the frames ``first .. last - 1``, weighted."""
         rows = self._rows
         total = rows[last - self._first] - rows[first - self._first]
-        count, channels = max(1.0, total[0]), self._channels
-        mean = total[1 : 1 + channels] / count
-        variance = np.maximum(total[1 + channels :] / count - mean**2, 0)
+        weight, channels = total[0] if total[0] > 0 else 1.0, self._channels
+        mean = total[1 : 1 + channels] / weight
+        variance = np.maximum(total[1 + channels :] / weight - mean**2, 0)
         pooled = np.concatenate([mean, np.sqrt(variance + VARIANCE_FLOOR)])
         return np.asarray(pooled, dtype=np.float32)
 

@@ -30,7 +30,7 @@ from affekt.training.features import FeatureStore, Progress
 from affekt.training.imbalance import ImbalanceConfig
 from affekt.training.infer import embed_clips, score_clips
 from affekt.training.loop import Epoch, Reporter, Trainer
-from affekt.training.recipe import AugmentConfig, Recipe
+from affekt.training.recipe import AugmentConfig, ModelRecipe, Recipe
 from affekt.training.smote import refit_head
 from affekt.training.teachers import Teachers
 from affekt.training.variants import variants_of
@@ -164,6 +164,7 @@ def _new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
             architecture=recipe.model.architecture,
             options=dict(recipe.model.options),
             frontend=recipe.model.frontend,
+            pooling=recipe.model.pooling,
             head_dropout=recipe.model.head_dropout,
         )
     )
@@ -224,6 +225,8 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     for key in ("variants", "waveform", "cutmix"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
+    if recipe.model.pooling == ModelRecipe.pooling:
+        settings["model"].pop("pooling")
     for key in (
         *("kind", "normalisation", "level_past", "level_future"),
         *("n_mfcc", "pitch_min", "pitch_max", "pcen"),

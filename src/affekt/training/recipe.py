@@ -69,10 +69,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The network: an architecture of the registry, its options, and the frontend."""
+    """The network: an architecture of the registry, its options, pooling and frontend."""
 
     architecture: str = "cnn"
     options: dict[str, Any] = field(default_factory=dict)
+    pooling: str = "statistics"
     head_dropout: float = 0.4
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
 

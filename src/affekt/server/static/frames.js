@@ -88,12 +88,12 @@ export class FrameJudge {
     const channels = frames.length / steps;
     this.#sums ??= new RunningSums(channels);
     for (let i = 0; i < steps; i++) {
-      if (mask[i] > 0) this.#sums.add(frames.subarray(i * channels, (i + 1) * channels));
+      if (mask[i] > 0) this.#sums.add(frames.subarray(i * channels, (i + 1) * channels), mask[i]);
     }
   }
 }
 
-/** Sums of frames and of their squares from the beginning up to each frame. */
+/** Weighted sums of frames and of their squares from the beginning up to each frame. */
 class RunningSums {
   #channels;
   #rows;
@@ -101,7 +101,7 @@ class RunningSums {
 
   constructor(channels) {
     this.#channels = channels;
-    this.#rows = [new Float64Array(2 * channels)];
+    this.#rows = [new Float64Array(2 * channels + 1)]; // the last is the sum of weights
   }
 
   /** How many frames were added. */
@@ -109,24 +109,25 @@ class RunningSums {
     return this.#first + this.#rows.length - 1;
   }
 
-  add(frame) {
+  add(frame, weight) {
     const next = Float64Array.from(this.#rows.at(-1));
     frame.forEach((value, i) => {
-      next[i] += value;
-      next[this.#channels + i] += value * value;
+      next[i] += weight * value;
+      next[this.#channels + i] += weight * value * value;
     });
+    next[2 * this.#channels] += weight;
     this.#rows.push(next);
   }
 
-  /** Mean and standard deviation of the frames from `first` up to `last`. */
+  /** Weighted mean and standard deviation of the frames from `first` up to `last`. */
   pool(first, last) {
     const channels = this.#channels;
     const [from, to] = [this.#rows[first - this.#first], this.#rows[last - this.#first]];
-    const count = Math.max(1, last - first);
+    const weight = to[2 * channels] - from[2 * channels] || 1;
     const pooled = new Float32Array(2 * channels);
     for (let i = 0; i < channels; i++) {
-      const mean = (to[i] - from[i]) / count;
-      const square = (to[channels + i] - from[channels + i]) / count;
+      const mean = (to[i] - from[i]) / weight;
+      const square = (to[channels + i] - from[channels + i]) / weight;
       pooled[i] = mean;
       pooled[channels + i] = Math.sqrt(Math.max(square - mean * mean, 0) + VARIANCE_FLOOR);
     }
