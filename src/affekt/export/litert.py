@@ -78,6 +78,12 @@ def convert(network: Network, window: int) -> bytes:
     ModelError
         If the architecture cannot be converted.
     """
+    architecture, refusal = network.config.architecture, network.encoder.litert_refusal
+    if refusal:
+        raise ModelError(
+            f"{architecture!r} cannot be converted to LiteRT: {refusal}. Take --to onnx, which "
+            "also runs on phones, or another architecture"
+        )
     converter = _needed("litert_torch")
     with _quiet(), tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / LITERT_FILE
@@ -86,7 +92,7 @@ def convert(network: Network, window: int) -> bytes:
         except Exception as error:  # noqa: BLE001  (its many layers raise errors of many kinds)
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise ModelError(
-                f"the architecture {network.config.architecture!r} cannot be converted to LiteRT "
+                f"the architecture {architecture!r} cannot be converted to LiteRT "
                 f"({reason}): take --to onnx, which also runs on phones"
             ) from None
         edge.export(str(path))

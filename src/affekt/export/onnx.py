@@ -17,6 +17,7 @@ import torch
 
 from affekt.errors import ModelError
 from affekt.export.constants import compute_constants
+from affekt.export.operators import TRANSLATIONS
 from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.frontend import FrontendConfig
@@ -115,6 +116,7 @@ def export_module(
             output_names=list(outputs),
             dynamic_shapes=tuple(dict(port.free) for port in inputs),
             opset_version=OPSET,
+            custom_translation_table=TRANSLATIONS,
             verbose=False,
         )
         if program is None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
+from affekt.models.convolution import Convolution, masked
 from affekt.models.registry import Encoder, register
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ class Cnn(Encoder):
         channels, bands = 1, rows
         stem = []
         for width in options.stem:
-            stem.append(_Convolution(channels, width, (3, 3), stride=2, padding=(1, 1)))
+            stem.append(Convolution(channels, width, (3, 3), stride=2, padding=(1, 1)))
             channels, bands = width, (bands + 1) // 2
         self.stem = nn.ModuleList(stem)
         # All remaining bands at once: from here on there is only time. The 1-D convolutions
         # are written as 2-D ones of height 1, which run twice as fast channels-last on a CPU.
-        self.project = _Convolution(channels, options.channels, (bands, 1))
+        self.project = Convolution(channels, options.channels, (bands, 1))
         self.blocks = nn.ModuleList(
             _ResidualBlock(options.channels, dilation, options.dropout, options.squeeze)
             for dilation in options.dilations
@@ -96,12 +97,12 @@ class Cnn(Encoder):
         """``[batch, rows, frames] -> [batch, channels, ceil(frames / time_stride)]``."""
         x = features[:, None].contiguous(memory_format=torch.channels_last)
         mask = None if mask is None else mask[:, :, None]  # [batch, 1, 1, frames]
-        x = _masked(x, mask)
+        x = masked(x, mask)
         for convolution in self.stem:
             x = convolution(x)
             mask = None if mask is None else mask[..., ::2]
-            x = _masked(x, mask)
-        x = _masked(self.project(x), mask)
+            x = masked(x, mask)
+        x = masked(self.project(x), mask)
         for block in self.blocks:
             x = block(x, mask)
         return x[:, :, 0]
@@ -109,42 +110,16 @@ class Cnn(Encoder):
     def step(self, features: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Encode what follows; see :meth:`Encoder.step`."""
         x, mask = features[:, None], mask[:, :, None]
-        x = _masked(x, mask)
-        for convolution in cast("list[_Convolution]", [*self.stem]):
+        x = masked(x, mask)
+        for convolution in cast("list[Convolution]", [*self.stem]):
             # With stride 2, an even number of frames looks back by one and ahead by none.
             x = convolution.inner(memory.join(x, 1))
             mask = mask[..., ::2]
-            x = _masked(x, mask)
-        x = _masked(self.project(x), mask)
+            x = masked(x, mask)
+        x = masked(self.project(x), mask)
         for block in cast("list[_ResidualBlock]", [*self.blocks]):
             x, mask = block.step(x, mask, memory)
         return x[:, :, 0], mask[:, :, 0]
-
-
-class _Convolution(nn.Module):
-    """Convolution, batch normalisation, ReLU."""
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: tuple[int, int],
-        stride: int = 1,
-        padding: tuple[int, int] = (0, 0),
-    ) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.norm(self.convolution(x)))
-
-    def inner(self, x: Tensor) -> Tensor:
-        """The same without padding in time."""
-        convolution = self.convolution
-        padding = (int(convolution.padding[0]), 0)
-        y = nn.functional.conv2d(x, convolution.weight, None, convolution.stride, padding)
-        return torch.relu(self.norm(y))
 
 
 class _ResidualBlock(nn.Module):
@@ -168,10 +143,10 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         y = torch.relu(self.dilated_norm(self.dilated(x)))
-        y = self.local_norm(self.local(_masked(self.dropout(y), mask)))
+        y = self.local_norm(self.local(masked(self.dropout(y), mask)))
         if self.excitation is not None:
             y = self.excitation(y, mask)
-        return _masked(torch.relu(x + y), mask)
+        return masked(torch.relu(x + y), mask)
 
     def step(self, x: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """What :meth:`forward` gives, later by the dilation and one step."""
@@ -182,7 +157,7 @@ class _ResidualBlock(nn.Module):
         y = self.local_norm(nn.functional.conv2d(memory.join(y * mask, 2), self.local.weight))
         mask = memory.delay(mask, 1)
         x = memory.delay(x, dilation + 1)
-        return _masked(torch.relu(x + y), mask), mask
+        return masked(torch.relu(x + y), mask), mask
 
 
 class _Excitation(nn.Module):
@@ -197,8 +172,3 @@ class _Excitation(nn.Module):
         mean = x.mean(dim=3) if mask is None else (x * mask).sum(dim=3) / mask.sum(dim=3)
         factors = torch.sigmoid(self.expand(torch.relu(self.squeeze(mean[:, :, 0]))))
         return x * factors[:, :, None, None]
-
-
-def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Set padding back to zero, as if the recording ended where its frames end."""
-    return x if mask is None else x * mask
