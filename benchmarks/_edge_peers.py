@@ -1,47 +1,74 @@
-"""Networks that small devices could run instead of ours, rebuilt with random weights: for speed."""
+"""What else could hear a voice, to be timed beside affekt's exports. Weights are random: for speed.
+
+Each maker returns what runs one recording, and how many parameters that takes (None: not a
+network alone).
+"""
 
 from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from affekt.models.frontend import FrontendConfig, LogMel
-
 N_CLASSES = 6
 
-
-class LightSernet(nn.Module):
-    """LIGHT-SERNET (Aftab et al., 2022) on 40 cepstra: three views, then a plain stack; 0.46 M."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.frontend = LogMel(FrontendConfig(n_fft=1024, window=1024, hop_length=256))
-        self.frontend.in_frames = True
-        self.cosines = nn.Conv1d(64, 40, 1, bias=False)
-        self.views = nn.ModuleList(
-            nn.Sequential(_block(1, 32, kernel), nn.AvgPool2d(2))
-            for kernel in ((11, 1), (1, 9), (3, 3))
-        )
-        self.body = nn.Sequential(
-            *(_block(96, 64, (3, 3)), nn.AvgPool2d(2)),
-            *(_block(64, 96, (3, 3)), nn.AvgPool2d(2)),
-            *(_block(96, 128, (3, 3)), nn.AvgPool2d((2, 1))),
-            *(_block(128, 160, (3, 3)), nn.AvgPool2d((2, 1))),
-            _block(160, 320, (1, 1)),
-        )
-        self.classify = nn.Linear(320, N_CLASSES)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Waveform ``[batch, samples]`` to probabilities ``[batch, classes]``."""
-        picture = self.cosines(self.frontend(waveform))[:, None]
-        x = self.body(torch.cat([view(picture) for view in self.views], dim=1))
-        return torch.softmax(self.classify(x.mean(dim=(2, 3))), dim=1)
+Runner = Callable[[], Any]
 
 
-def _block(inputs: int, outputs: int, kernel: tuple[int, int]) -> nn.Module:
-    padding = (kernel[0] // 2, kernel[1] // 2)
-    convolution = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+def wav2vec2_runner(waveform: Any) -> tuple[Runner, int]:
+    """wav2vec2-base in ONNX Runtime, one thread."""
+    import onnxruntime
+
+    network = Wav2Vec2Base().eval()
+    program = torch.onnx.export(network, (torch.from_numpy(waveform),), dynamo=True, verbose=False)
+    assert program is not None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "peer.onnx"
+        program.save(os.fspath(path))
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    port = session.get_inputs()[0].name
+    parameters = sum(weight.numel() for weight in network.parameters())
+    return partial(session.run, None, {port: waveform}), parameters
+
+
+def tutorial_runner(waveform: Any) -> tuple[Runner, None]:
+    """The usual tutorial: 180 averaged features of librosa, then a small 1-D CNN in torch."""
+    import librosa
+    import numpy as np
+
+    samples = waveform[0]
+    network = nn.Sequential(
+        *(nn.Conv1d(1, 128, 5, padding=2), nn.ReLU(), nn.MaxPool1d(8)),
+        *(nn.Conv1d(128, 128, 5, padding=2), nn.ReLU(), nn.Flatten(), nn.Linear(128 * 22, 6)),
+    ).eval()
+
+    def run() -> None:
+        spectrum = np.abs(librosa.stft(samples))
+        features = [
+            librosa.feature.mfcc(y=samples, sr=16000, n_mfcc=40),
+            librosa.feature.chroma_stft(S=spectrum, sr=16000),
+            librosa.feature.melspectrogram(y=samples, sr=16000),
+        ]
+        vector = np.concatenate([feature.mean(axis=1) for feature in features])
+        with torch.inference_mode():
+            network(torch.from_numpy(vector.astype(np.float32))[None, None])
+
+    return run, None
+
+
+PEERS: dict[str, Callable[[Any], tuple[Runner, int | None]]] = {
+    "wav2vec2-base, ONNX Runtime": wav2vec2_runner,
+    "librosa features and a small CNN": tutorial_runner,
+}
 
 
 class Wav2Vec2Base(nn.Module):

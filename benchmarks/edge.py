@@ -2,7 +2,8 @@
 
 One process, one thread, in the environment of the converter (`make litert`): formats, precisions
 and sizes with bytes, UAR and agreement on the same unheard speakers; then the time for 3 s of
-sound, all contestants in turn, round by round.
+sound, all contestants in turn, round by round. What an export answers is kept in runs/edge/ until
+weights, code or versions change, so a run that was stopped goes on where it was; times never are.
 
     .venv-litert/bin/python benchmarks/edge.py --data ../shared/data
 """
@@ -10,54 +11,70 @@ sound, all contestants in turn, round by round.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import statistics
-import tempfile
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from _common import ROOT, Report, Result, processor
+from _common import ROOT, Report, Result, processor, write_whole
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 REPORT = Report("edge", "docs/export.md")
 SIZES = {
     "default": ROOT / "src/affekt/assets/default",
-    **{name: ROOT / "models" / name for name in ("small", "nano")},
+    **{name: ROOT / "models" / name for name in ("small", "nano", "light")},
 }
+TRAINED = [name for name, folder in SIZES.items() if (folder / "model.safetensors").is_file()]
 PRECISIONS = {
     "onnx": ("fp32", "fp16", "int8"),
     "litert": ("fp32", "fp16", "int8", "int8-dynamic", "int8-static"),
 }
 NOT_RUN = ("tensorrt", "triton")  # no GPU at hand
-ROUNDS = 11
-SHOWN = ("torch", "onnxruntime", "ai-edge-litert", "numpy")
+WINDOW = 48000  # samples of 3 s
+ROUNDS, LOADS = 21, 5
+SHOWN = ("torch", "onnxruntime", "ai-edge-litert", "ai-edge-quantizer", "numpy")
 CURVE = ROOT / "docs" / "export-curve.svg"
+COLOURS = {"default": "#4c566a", "small": "#5e81ac", "nano": "#bf616a", "light": "#8fae62"}
+LARGE, PEER = "wav2vec2-base, ONNX Runtime", "light"
 
 Runner = Callable[[], Any]
 
 
-def measure(data: Path | None, sizes: list[str]) -> Result:
+def measure(data: Path | None, sizes: list[str], cache: Path) -> Result:
     """Export everything, compare it, and let all contestants run in turn."""
     import numpy as np
     import torch
+    from _edge_peers import PEERS
 
     from affekt.export.onnx import voice_like
 
     torch.set_num_threads(1)
-    waveform = voice_like((1, 48000), 16000, np.random.default_rng(0))
+    waveform = voice_like((1, WINDOW), 16000, np.random.default_rng(0))
     rows: list[dict[str, Any]] = []
     runners: dict[str, Runner] = {}
-    with tempfile.TemporaryDirectory() as name:
-        for size in sizes:
-            _ours(size, data, Path(name), waveform, rows, runners)
-        peers = _peers(Path(name), waveform, runners)
-        times = _in_turn(runners)
+    loaders: dict[str, Runner] = {}
+    for size in sizes:
+        exports = Exports(size, data, cache)
+        for kind, precisions in PRECISIONS.items():
+            for precision in precisions:
+                name = f"{size} {kind} {precision}"
+                rows.append({"name": name, **exports.row(kind, precision)})
+                loaders[name] = partial(exports.load, kind, precision)
+                runners[name] = partial(loaders[name]().run, waveform)
+                print(rows[-1], flush=True)
+    peers: list[dict[str, Any]] = []
+    for name, make in PEERS.items():
+        runners[name], parameters = make(waveform)
+        peers.append({"name": name, "parameters": parameters})
+    times, loads = _in_turn(runners, ROUNDS), _in_turn(loaders, LOADS)
     for row in rows:
-        row["latency_ms"] = times[f"{row['size']} {row['format']} {row['precision']}"]
+        row["latency_ms"], row["load_ms"] = times[row["name"]], loads[row["name"]]
     for peer in peers:
         peer["latency_ms"] = times[peer["name"]]
     return {
@@ -69,154 +86,118 @@ def measure(data: Path | None, sizes: list[str]) -> Result:
     }
 
 
-def _ours(
-    size: str, data: Path | None, folder: Path, waveform: Any, rows: list[Any], runners: Any
-) -> None:
-    """All formats of one size: one export and one conversion, made smaller in every way."""
-    from affekt.export import litert, onnx_target, parity, quantize
-    from affekt.export.litert_metadata import add_metadata
-    from affekt.export.model_directory import read_network
-    from affekt.export.onnx import export_onnx
-    from affekt.export.recordings import calibration_recordings, unheard_speech
-    from affekt.export.targets import Artefact, Job
+class Exports:
+    """All formats of one size, each made and compared once."""
 
-    network, config = read_network(SIZES[size])
-    speech = unheard_speech(config, data)
-    if speech is None:
-        raise SystemExit("error: CREMA-D is needed: affekt data get cremad, and --data")
-    recordings = calibration_recordings(config, None, data)
-    plain = folder / f"{size}.onnx"
-    export_onnx(network, plain, config)
-    window = 48000
-    tflite = litert.convert(network, window)
-    for kind, precisions in PRECISIONS.items():
-        for precision in precisions:
-            place = folder / f"{size}-{kind}-{precision}"
-            place.mkdir()
-            if kind == "onnx":
-                graph = place / "model.onnx"
-                if precision == "fp32":
-                    graph.write_bytes(plain.read_bytes())
-                elif precision == "fp16":
-                    quantize.to_float16(plain, graph)
-                else:
-                    quantize.to_int8(plain, graph, network.config.frontend, recordings)
-                artefact = Artefact("model.onnx", onnx_target.load_on("cpu"), kind)
-            else:
-                small = precision != "fp32"
-                model = litert.smaller(tflite, precision, recordings) if small else tflite
-                (place / "model.tflite").write_bytes(add_metadata(model, config))
-                artefact = Artefact("model.tflite", litert.load, kind, window=window)
-            job = Job(network, config, precision)
-            report = parity.measure(job, artefact, place, speech)
-            rows.append(_row(size, kind, precision, report, parity.beyond_limits(report)))
-            assert artefact.load is not None
-            loaded = artefact.load(place, 1)
-            runners[f"{size} {kind} {precision}"] = partial(loaded.run, waveform)
-            print(rows[-1], flush=True)
+    def __init__(self, size: str, data: Path | None, cache: Path) -> None:
+        from affekt.export.model_directory import read_network
 
+        self.size, self.data = size, data
+        self.network, self.config = read_network(SIZES[size])
+        weights = (SIZES[size] / "model.safetensors").read_bytes()
+        self.folder = cache / f"{size}-{hashlib.sha256(weights).hexdigest()[:8]}-{_made_by()}"
+        self.folder.mkdir(parents=True, exist_ok=True)
 
-def _row(
-    size: str, kind: str, precision: str, report: dict[str, Any], broken: list[str]
-) -> dict[str, Any]:
-    speech = report["speech"]
-    return {
-        "size": size,
-        "format": kind,
-        "precision": precision,
-        "bytes": report["graph_bytes"],
-        "uar": speech["uar"],
-        "uar_torch": speech.get("uar_whole", speech["uar_reference"]),
-        "label_agreement": speech["label_agreement"],
-        "max_difference": max(row["max_difference"] for row in (speech, *report["lengths"])),
-        "load_ms": report["load_ms"],
-        "clips": speech["clips"],
-        "refused": broken,
-    }
+    def row(self, kind: str, precision: str) -> dict[str, Any]:
+        """What the export of one precision has kept."""
+        from affekt.export import parity
 
+        place = self.folder / f"{kind}-{precision}"
+        kept = place / "row.json"
+        if kept.is_file():
+            row: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+            return row
+        place.mkdir(exist_ok=True)
+        (self._onnx if kind == "onnx" else self._litert)(place, precision)
+        job, artefact = self._job(kind, precision)
+        report = parity.measure(job, artefact, place, self._speech)
+        speech = report["speech"]
+        row = {
+            "size": self.size,
+            "format": kind,
+            "precision": precision,
+            "parameters": self.config["parameters"],
+            "bytes": report["graph_bytes"],
+            "uar": speech["uar"],
+            "uar_torch": speech.get("uar_whole", speech["uar_reference"]),
+            "label_agreement": speech["label_agreement"],
+            "max_difference": max(row["max_difference"] for row in (speech, *report["lengths"])),
+            "clips": speech["clips"],
+            "refused": parity.beyond_limits(report),
+        }
+        write_whole(kept, json.dumps(row))
+        return row
 
-def _peers(folder: Path, waveform: Any, runners: dict[str, Runner]) -> list[dict[str, Any]]:
-    """Others, with random weights: they are timed, not asked."""
-    import onnxruntime
-    import torch
-    from _edge_peers import LightSernet, Wav2Vec2Base
-    from ai_edge_litert.interpreter import Interpreter
+    def load(self, kind: str, precision: str) -> Any:
+        """The export, ready to run."""
+        _, artefact = self._job(kind, precision)
+        assert artefact.load is not None
+        return artefact.load(self.folder / f"{kind}-{precision}", 1)
 
-    from affekt.export import litert
+    def _job(self, kind: str, precision: str) -> tuple[Any, Any]:
+        from affekt.export import litert, onnx_target
+        from affekt.export.targets import Artefact, Job
 
-    peers = []
-    for name, network in (
-        ("LIGHT-SERNET", LightSernet().eval()),
-        ("wav2vec2-base", Wav2Vec2Base().eval()),
-    ):
-        parameters = sum(weight.numel() for weight in network.parameters())
-        path = folder / f"{name}.onnx"
-        program = torch.onnx.export(network, (torch.zeros(1, 48000),), dynamo=True, verbose=False)
-        assert program is not None
-        program.save(path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        port = session.get_inputs()[0].name
-        runners[f"{name}, ONNX Runtime"] = partial(session.run, None, {port: waveform})
-        peers.append({"name": f"{name}, ONNX Runtime", "parameters": parameters})
-    name = "LIGHT-SERNET, LiteRT"
-    import litert_torch
+        job = Job(self.network, self.config, precision)
+        if kind == "onnx":
+            return job, Artefact("model.onnx", onnx_target.load, kind)
+        return job, Artefact("model.tflite", litert.load, kind, window=WINDOW)
 
-    with litert._quiet():
-        edge = litert_torch.convert(LightSernet().eval(), (torch.zeros(1, 48000),))
-    edge.export(str(folder / "peer.tflite"))
-    interpreter = Interpreter(str(folder / "peer.tflite"), num_threads=1)
-    interpreter.allocate_tensors()
-    index = interpreter.get_input_details()[0]["index"]
+    def _onnx(self, place: Path, precision: str) -> None:
+        from affekt.export.onnx_target import write_graph
+        from affekt.export.targets import Job
 
-    def run() -> None:
-        interpreter.set_tensor(index, waveform)
-        interpreter.invoke()
+        recordings = self._recordings if precision == "int8" else ()
+        write_graph(Job(self.network, self.config, precision, recordings), place / "model.onnx")
 
-    runners[name] = run
-    peers.append({"name": name, "parameters": peers[0]["parameters"]})
-    if tutorial := _tutorial(waveform[0]):
-        runners["librosa features and a small CNN"] = tutorial
-        peers.append({"name": "librosa features and a small CNN", "parameters": None})
-    return peers
+    def _litert(self, place: Path, precision: str) -> None:
+        from affekt.export import litert
+        from affekt.export.litert_metadata import add_metadata
+
+        model = self._tflite
+        if precision != "fp32":
+            recordings = self._recordings if precision == "int8-static" else ()
+            model = litert.smaller(model, precision, recordings)
+        config = {**self.config, "precision": precision, "window": WINDOW}
+        (place / "model.tflite").write_bytes(add_metadata(model, config))
+
+    @cached_property
+    def _tflite(self) -> bytes:
+        from affekt.export import litert
+
+        return litert.convert(self.network, WINDOW)
+
+    @cached_property
+    def _recordings(self) -> Any:
+        from affekt.export.recordings import calibration_recordings
+
+        return calibration_recordings(self.config, None, self.data).waveforms
+
+    @cached_property
+    def _speech(self) -> Any:
+        from affekt.export.recordings import unheard_speech
+
+        speech = unheard_speech(self.config, self.data)
+        if speech is None:
+            raise SystemExit("error: CREMA-D is needed: affekt data get cremad, and --data")
+        return speech
 
 
-def _tutorial(samples: Any) -> Runner | None:
-    """The usual tutorial: 180 averaged features of librosa, then a small 1-D CNN in torch."""
-    try:
-        import librosa
-    except ImportError:
-        return None
-    import numpy as np
-    import torch
-    from torch import nn
-
-    network = nn.Sequential(
-        *(nn.Conv1d(1, 128, 5, padding=2), nn.ReLU(), nn.MaxPool1d(8)),
-        *(nn.Conv1d(128, 128, 5, padding=2), nn.ReLU(), nn.Flatten(), nn.Linear(128 * 22, 6)),
-    ).eval()
-
-    def run() -> None:
-        spectrum = np.abs(librosa.stft(samples))
-        features = [
-            librosa.feature.mfcc(y=samples, sr=16000, n_mfcc=40),
-            librosa.feature.chroma_stft(S=spectrum, sr=16000),
-            librosa.feature.melspectrogram(y=samples, sr=16000),
-        ]
-        vector = np.concatenate([feature.mean(axis=1) for feature in features])
-        with torch.inference_mode():
-            network(torch.from_numpy(vector.astype(np.float32))[None, None])
-
-    return run
+def _made_by() -> str:
+    """What exports follow from besides the weights: code and versions, as a short hash."""
+    digest = hashlib.sha256(json.dumps({name: version(name) for name in SHOWN}).encode())
+    for folder in ("export", "models"):
+        for path in sorted((ROOT / "src" / "affekt" / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
-def _in_turn(runners: dict[str, Runner]) -> dict[str, float]:
+def _in_turn(runners: Mapping[str, Runner], rounds: int) -> dict[str, float]:
     """Median time of each in ms, over rounds in which every one has its turn."""
     times: dict[str, list[float]] = {name: [] for name in runners}
     for run in runners.values():
         run()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, run in runners.items():
             started = time.perf_counter()
             run()
@@ -224,50 +205,139 @@ def _in_turn(runners: dict[str, Runner]) -> dict[str, float]:
     return {name: round(statistics.median(values), 3) for name, values in times.items()}
 
 
-# --- table and picture ---
+# --- tables and picture ---
 
 
 def table(result: Result) -> str:
-    """Return the result as Markdown: exports, then peers, then the conditions."""
+    """Return the result as Markdown: exports, peers, targets, then the conditions."""
+    shown = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
+    conditions = (
+        f"UAR, labels and differences on {result['rows'][0]['clips']} clips of the test speakers "
+        "of `cremad-tfds`, the same for all; LiteRT hears windows of 3 s, and is compared with the "
+        f"network on the same windows. Times are medians of {result['rounds']} rounds in which "
+        f"every one has its turn, on one thread. {result['machine']}; {shown}."
+    )
+    picture = f"![UAR against bytes and against milliseconds]({CURVE.name})"
+    parts = (_exports(result), _peers(result), _targets(result), [picture], [conditions])
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _exports(result: Result) -> list[str]:
     lines = [
-        "| size | format | precision | bytes | UAR | in torch | same label | largest difference "
-        "| ms for 3 s | load, ms |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| size | format | precision | bytes | of float32 | UAR | in torch | same label "
+        "| largest difference | ms for 3 s | load, ms |",
+        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in result["rows"]:
         mark = " (refused without --force)" if row["refused"] else ""
+        share = row["bytes"] / _find(result, row["size"], row["format"], "fp32")["bytes"]
         lines.append(
             f"| {row['size']} | {row['format']} | {row['precision']}{mark} | {row['bytes']:,} "
-            f"| {row['uar']:.1%} | {row['uar_torch']:.1%} | {row['label_agreement']:.1%} "
-            f"| {row['max_difference']:.1e} | {row['latency_ms']:.2f} | {row['load_ms']:.0f} |"
+            f"| {share:.0%} | {row['uar']:.1%} | {row['uar_torch']:.1%} "
+            f"| {row['label_agreement']:.1%} | {row['max_difference']:.1e} "
+            f"| {row['latency_ms']:.2f} | {row['load_ms']:.0f} |"
         )
-    lines += [f"| | {name} | | not run: no GPU | | | | | | |" for name in NOT_RUN]
-    fastest = {
-        size: min(row["latency_ms"] for row in result["rows"] if row["size"] == size)
-        for size in dict.fromkeys(row["size"] for row in result["rows"])
-    }
-    names = ", ".join(fastest)
-    lines += [
-        "",
-        f"| beside them, 3 s on one thread | parameters | ms | {names}: times as fast |",
-        "|---|---:|---:|---:|",
+    return lines + [f"| | {name} | | not run: no GPU | | | | | | | |" for name in NOT_RUN]
+
+
+def _find(result: Result, size: str, kind: str, precision: str) -> dict[str, Any]:
+    wanted = (size, kind, precision)
+    rows = result["rows"]
+    found: dict[str, Any] = next(
+        row for row in rows if (row["size"], row["format"], row["precision"]) == wanted
+    )
+    return found
+
+
+def _sizes(result: Result) -> list[str]:
+    return list(dict.fromkeys(row["size"] for row in result["rows"]))
+
+
+def _fastest(result: Result, size: str) -> dict[str, Any]:
+    """The fastest export of a size that is not refused."""
+    rows = [row for row in result["rows"] if row["size"] == size and not row["refused"]]
+    found: dict[str, Any] = min(rows, key=lambda row: row["latency_ms"])
+    return found
+
+
+def _peers(result: Result) -> list[str]:
+    sizes = _sizes(result)
+    lines = [
+        "| 3 s on one thread | parameters | ms | "
+        + " | ".join(f"{size}: times as fast" for size in sizes)
+        + " |",
+        "|---|---:|---:|" + "---:|" * len(sizes),
     ]
     for peer in result["peers"]:
-        times = ", ".join(f"{peer['latency_ms'] / own:.0f}" for own in fastest.values())
+        times = " | ".join(
+            f"{peer['latency_ms'] / _fastest(result, size)['latency_ms']:.0f}" for size in sizes
+        )
         parameters = f"{peer['parameters']:,}" if peer["parameters"] else ""
         lines.append(f"| {peer['name']} | {parameters} | {peer['latency_ms']:.1f} | {times} |")
-    shown = ", ".join(f"{name} {value}" for name, value in result["versions"].items())
-    lines += [
-        "",
-        f"![UAR against bytes and against milliseconds]({CURVE.name})",
-        "",
-        f"UAR, labels and differences on {result['rows'][0]['clips']} clips of the test speakers "
-        "of `cremad-tfds`, the same for all; LiteRT hears windows of 3 s, and is compared with the "
-        f"network on the same windows. Times are medians of {result['rounds']} rounds in turn, of "
-        "each size's fastest format beside the others, which have random weights. "
-        f"{result['machine']}; {shown}.",
+    own = " | ".join(
+        f"{best['latency_ms']:.2f} ms ({best['format']}, {best['precision']})"
+        for best in (_fastest(result, size) for size in sizes)
+    )
+    return [*lines, f"| fastest of affekt's | | | {own} |"]
+
+
+def _targets(result: Result) -> list[str]:
+    """Each target, what was measured, and whether that meets it."""
+    lines = ["| target | measured | met |", "|---|---|---|"]
+    for name, measured, met in _judged(result):
+        lines.append(f"| {name} | {measured} | {'yes' if met else 'no'} |")
+    return lines
+
+
+def _judged(result: Result) -> list[tuple[str, str, bool]]:
+    rows, sizes = result["rows"], _sizes(result)
+    plain = [row for row in rows if row["precision"] == "fp32"]
+    difference = max(row["max_difference"] for row in plain)
+    agreement = min(row["label_agreement"] for row in plain)
+    judged = [
+        (
+            "float32: same labels, differences up to 1e-4, every runtime and size",
+            f"{agreement:.1%}, {difference:.1e}",
+            agreement == 1 and difference <= 1e-4,
+        )
     ]
-    return "\n".join(lines)
+    for kind in PRECISIONS:
+        for size in sizes:
+            own, small = (_find(result, size, kind, name) for name in ("fp32", "int8"))
+            lost, share = 100 * (own["uar"] - small["uar"]), small["bytes"] / own["bytes"]
+            judged.append(
+                (
+                    f"{size} int8 in {kind}: 1 point of UAR lost, 35 % of the bytes, at most",
+                    f"{lost:+.1f} points, {share:.0%}",
+                    lost <= 1 and share <= 0.35,
+                )
+            )
+    if {"small", "nano"} <= set(sizes):
+        judged += _judged_sizes(result)
+    return judged
+
+
+def _judged_sizes(result: Result) -> list[tuple[str, str, bool]]:
+    small, nano = (_find(result, size, "onnx", "int8") for size in ("small", "nano"))
+    behind = 100 * (small["uar"] - nano["uar"])
+    judged = [
+        ("nano at most 4 points below small, int8", f"{behind:.1f} points", behind <= 4),
+        ("small int8 at most 1 MB", f"{small['bytes']:,} bytes", small["bytes"] <= 1_000_000),
+        ("nano int8 at most 120 kB", f"{nano['bytes']:,} bytes", nano["bytes"] <= 120_000),
+    ]
+    large = next(peer for peer in result["peers"] if peer["name"] == LARGE)
+    for size, factor in (("small", 50), ("nano", 150)):
+        own = _fastest(result, size)
+        times = large["latency_ms"] / own["latency_ms"]
+        name = f"{size} {factor} times as fast as wav2vec2-base"
+        judged.append((name, f"{times:.0f} times", times >= factor))
+        if PEER in _sizes(result):
+            peer = _fastest(result, PEER)
+            times = peer["latency_ms"] / own["latency_ms"]
+            name = f"{size} faster than LIGHT-SERNET (`light`) at equal or better UAR"
+            measured = f"{times:.1f} times as fast, UAR {own['uar']:.1%} and {peer['uar']:.1%}"
+            judged.append((name, measured, times > 1 and own["uar"] >= peer["uar"]))
+    return judged
 
 
 def draw(result: Result) -> None:
@@ -281,10 +351,11 @@ def draw(result: Result) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, constrained_layout=True)
     for axis, key, title in ((axes[0], "bytes", "bytes"), (axes[1], "latency_ms", "ms for 3 s")):
         for kind, marker in (("onnx", "o"), ("litert", "s")):
-            for size, color in zip(SIZES, ("#4c566a", "#5e81ac", "#bf616a"), strict=True):
+            for size in _sizes(result):
                 own = [r for r in result["rows"] if (r["size"], r["format"]) == (size, kind)]
                 values = ([r[key] for r in own], [100 * r["uar"] for r in own])
-                axis.plot(*values, marker, color=color, alpha=0.8, label=f"{size}, {kind}")
+                label = f"{size}, {kind}"
+                axis.plot(*values, marker, color=COLOURS[size], alpha=0.8, label=label)
         axis.set_xscale("log")
         axis.set_xlabel(title)
         axis.grid(alpha=0.3, which="both")
@@ -297,7 +368,8 @@ def main() -> None:
     """Measure, or write the table of a stored measurement again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with cremad/; default: $AFFEKT_DATA")
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--sizes", nargs="+", default=TRAINED, choices=TRAINED)
+    parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "edge")
     REPORT.add_options(parser)
     options = parser.parse_args()
     if options.table_only:
@@ -306,10 +378,11 @@ def main() -> None:
     from affekt.errors import AffektError
 
     try:
-        result = measure(options.data, options.sizes)
+        result = measure(options.data, options.sizes, options.cache)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
-    draw(result)
+    if options.out.resolve() == REPORT.file:
+        draw(result)
     REPORT.finish(result, options.out, table)
 
 

@@ -96,12 +96,15 @@ def test_an_int8_folder_predicts_and_says_what_it_has_kept(
     sounds.mkdir()
     for number in range(4):
         soundfile.write(sounds / f"{number}.wav", voice(1.5, number, 22050), 22050)
+    soundfile.write(sounds / "silence.wav", np.zeros(22050), 22050)
     out = tmp_path / "int8"
     words = ("export", finished, "--quantize", "int8", "--calibration", sounds, "--out", out)
     # An untrained network is unsure of everything, so a small change moves its labels.
     done = affekt(capsys, *words, "--data", tmp_path, "--force", "--format", "json")
     assert done.status == 0, done.errors
     report = json.loads((out / "parity.json").read_text())
+    assert report["calibration"] == {"recordings": 4, "resampled": 4, "unusable": 1}
+    assert "4 had another rate than the model's and were resampled; 1 could not" in done.errors
     assert json.loads(done.out)["bytes"] == report["bytes"]
     assert report["speech"] is None  # no corpus there
     assert [row["seconds"] for row in report["lengths"]] == [0.5, 1.0, 3.0, 10.0]

@@ -116,3 +116,10 @@ def test_a_teacher_must_know_the_labels(recipe: Recipe, folder: Path, tmp_path: 
 def test_impossible_settings_are_named(key: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"distil.{key} must be"):
         DistilConfig(**{key: value})
+
+
+def test_a_recipe_that_wants_a_teacher_says_so(folder: Path, tmp_path: Path) -> None:
+    untaught = load_recipe(Path(__file__).parents[2] / "recipes" / "nano.toml")
+    with pytest.raises(ConfigError, match=r"nano learns from a teacher .* give --teacher"):
+        train(replace(untaught, data=load_recipe(folder / "tones.toml").data), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -72,8 +72,20 @@ def command(
         window=window,
         force=force,
     )
+    if heard := report.get("calibration"):
+        log(_calibrated(heard))
     emit([_row(report)], format)
     log(f"wrote {out}: all figures are in {out / 'parity.json'}")
+
+
+def _calibrated(heard: Mapping[str, int]) -> str:
+    """What the ranges were measured on, and what was done to it."""
+    line = f"calibrated on {heard['recordings']} recordings"
+    if heard["resampled"]:
+        line += f"; {heard['resampled']} had another rate than the model's and were resampled"
+    if heard["unusable"]:
+        line += f"; {heard['unusable']} could not be used (unreadable, silent or too short)"
+    return line
 
 
 def _one_file(model: Path, out: Path) -> Mapping[str, Any]:

@@ -52,13 +52,15 @@ def command(
     from affekt.cli._training import run_view
     from affekt.evaluation.metrics import SCORES
     from affekt.training import load_recipe
+    from affekt.training.distil import DistilConfig
     from affekt.training.run import train
 
     loaded = load_recipe(recipe)
     if source:
         loaded = replace(loaded, data=replace(loaded.data, sources=tuple(source)))
     if teacher:
-        loaded = replace(loaded, distil=replace(loaded.distil, teachers=tuple(teacher)))
+        distil = loaded.distil or DistilConfig()
+        loaded = replace(loaded, distil=replace(distil, teachers=tuple(teacher)))
     try:
         with run_view() as view:
             result = train(loaded, out, root=data, seed=seed, reporter=view, progress=view.reading)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affekt.audio import load_audio
+from affekt.audio.load import decode
 from affekt.data import CORPORA, Clip, load_corpus
 from affekt.errors import AudioError, DataError
 from affekt.evaluation import get_protocol
@@ -51,18 +52,44 @@ class UnheardSpeech:
         return _stretches(self.waveforms, round(seconds * sample_rate), count)
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """Recordings that the range of activations is measured on, at the model's rate.
+
+    Attributes
+    ----------
+    waveforms : tuple of np.ndarray [shape=(samples,)]
+    resampled : int
+        How many of them had another rate.
+    unusable : int
+        How many more could not be read, or were silent or too short.
+    """
+
+    waveforms: tuple[Floats, ...] = ()
+    resampled: int = 0
+    unusable: int = 0
+
+    def facts(self) -> dict[str, int]:
+        """In numbers, for ``parity.json``."""
+        return {
+            "recordings": len(self.waveforms),
+            "resampled": self.resampled,
+            "unusable": self.unusable,
+        }
+
+
 def calibration_recordings(
     config: Mapping[str, Any], source: Path | None = None, root: Path | None = None
-) -> list[Floats]:
-    """Recordings to measure the range of activations on, at the model's rate.
+) -> Calibration:
+    """Find recordings to measure the range of activations on.
 
     Parameters
     ----------
     config : Mapping
         The model's ``config.json``.
     source : Path, optional
-        A folder of recordings, of any rate and format; labels are not needed. By default training
-        clips of the corpora that the model has learned from.
+        A folder of recordings of any format; labels are not needed, and what has another rate
+        is resampled. By default training clips of the corpora that the model has learned from.
     root : Path, optional
         Where the corpora lie.
 
@@ -73,22 +100,29 @@ def calibration_recordings(
     """
     files = _files_of(source) if source else _training_files(config, root)
     chosen = np.random.default_rng(_SEED).permutation(len(files))
+    wanted = config["sample_rate"]
     found: list[Floats] = []
+    resampled = unusable = 0
     for index in chosen:
         if len(found) == CALIBRATION_CLIPS:
             break
         try:
-            waveform = load_audio(files[index], sample_rate=config["sample_rate"])
+            samples, rate = decode(files[index])
         except AudioError:
+            unusable += 1
             continue
-        if len(waveform) >= _SHORTEST * config["sample_rate"] and waveform.any():
+        waveform = load_audio((samples, rate), sample_rate=wanted)
+        if len(waveform) >= _SHORTEST * wanted and waveform.any():
             found.append(waveform)
+            resampled += rate != wanted
+        else:
+            unusable += 1
     if not found:
         raise DataError(
             f"{source or 'the training corpus'}: none of {len(files)} recordings can be used to "
             f"calibrate: each is unreadable, silent or shorter than {_SHORTEST} s"
         )
-    return found
+    return Calibration(tuple(found), resampled, unusable)
 
 
 def _files_of(folder: Path) -> list[Path]:

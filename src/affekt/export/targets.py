@@ -26,7 +26,7 @@ from affekt.errors import ConfigError, ModelError
 from affekt.export import parity
 from affekt.export.card import model_card
 from affekt.export.model_directory import WEIGHTS_FILE, read_network
-from affekt.export.recordings import calibration_recordings, unheard_speech
+from affekt.export.recordings import Calibration, calibration_recordings, unheard_speech
 from affekt.models import Network
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, DEFAULT_MODEL
 
@@ -195,13 +195,15 @@ def export_model(
         raise ConfigError(f"{out} is a file: --to {target} writes a folder")
     network, config = read_network(weights_folder(source))
     calibrated = precision in TARGETS[target].calibrated
-    recordings = calibration_recordings(config, calibration, data) if calibrated else ()
-    job = Job(network, config, precision, recordings, window)
+    recordings = calibration_recordings(config, calibration, data) if calibrated else Calibration()
+    job = Job(network, config, precision, recordings.waveforms, window)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
         folder = Path(name)
         artefact = module.export(job, folder)
-        facts = {"model": config["name"], "target": target, "precision": precision}
+        facts: dict[str, Any] = {"model": config["name"], "target": target, "precision": precision}
+        if calibrated:
+            facts["calibration"] = recordings.facts()
         report = {**facts, **parity.measure(job, artefact, folder, unheard_speech(config, data))}
         broken = parity.beyond_limits(report)
         if broken and not force:

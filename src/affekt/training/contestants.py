@@ -193,7 +193,7 @@ def contestant(
     under_test : sequence of str
         Corpora that the pre-training must not hear.
     """
-    if recipe.distil.teachers:
+    if recipe.distil:
         raise ConfigError(
             "a teacher may have learned from the test speakers of a fold: use affekt train, which "
             "sees to that, or leave out [distil]"

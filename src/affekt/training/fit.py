@@ -25,7 +25,6 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.models.frontend import FrontendConfig
 from affekt.training.batches import Batches
-from affekt.training.distil import DistilConfig
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.imbalance import ImbalanceConfig
 from affekt.training.infer import embed_clips, score_clips
@@ -218,7 +217,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     else:
         settings.pop("pretrain")
     # What came later, and asks for nothing, leaves the runs from before what they were.
-    nothings = {"imbalance": ImbalanceConfig(), "distil": DistilConfig(), "classical": None}
+    nothings = {"imbalance": ImbalanceConfig(), "distil": None, "classical": None}
     for table, nothing in nothings.items():
         if getattr(recipe, table) == nothing:
             settings.pop(table)

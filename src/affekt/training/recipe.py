@@ -218,7 +218,7 @@ class Recipe:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     imbalance: ImbalanceConfig = field(default_factory=ImbalanceConfig)
-    distil: DistilConfig = field(default_factory=DistilConfig)
+    distil: DistilConfig | None = None
     classical: ClassicalConfig | None = None
     pretrain: Recipe | None = None
 

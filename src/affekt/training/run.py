@@ -87,7 +87,12 @@ def train(
     sides = choose_sides(recipe.data, root)
     # Refuse the folder of another run before anything in it is touched.
     saved_state(folder, run_fingerprint(recipe, sides.train, sides.validation, seed))
-    teachers = Teachers(recipe.distil, folder) if recipe.distil.teachers else None
+    if recipe.distil and not recipe.distil.teachers:
+        raise ConfigError(
+            f"{recipe.name or 'the recipe'} learns from a teacher ([distil]) and none is named: "
+            "give --teacher MODEL_DIRECTORY, or leave out [distil] to learn from labels alone"
+        )
+    teachers = Teachers(recipe.distil, folder) if recipe.distil else None
     if teachers:
         teachers.refuse_leaks((*sides.validation, *sides.test))
     folder.mkdir(parents=True, exist_ok=True)
