@@ -5,9 +5,7 @@ Needs the ``train`` extra. Using a trained model does not: see :mod:`affekt.runt
 
 from __future__ import annotations
 
-from affekt.models import cnn, crnn, tcn, transformer  # noqa: F401  (each registers itself)
-from affekt.models import cnn as _cnn  # noqa: F401  (each architecture registers itself)
-from affekt.models import light as _light  # noqa: F401
+from affekt.models import cnn, crnn, light, tcn, transformer  # noqa: F401  (each registers itself)
 from affekt.models.network import Network, NetworkConfig, build_network, describe
 from affekt.models.registry import ARCHITECTURES, register
 
