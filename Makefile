@@ -63,6 +63,7 @@ bench-edge: $(LITERT_ENV)/.ready ## measure every export, beside what else a sma
 
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
+	@test ! -f benchmarks/results/architectures.json || $(TEST_ENV)/bin/python benchmarks/architectures.py --table-only
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
 	@test ! -f benchmarks/results/edge.json || $(TEST_ENV)/bin/python benchmarks/edge.py --table-only
 	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only
