@@ -10,7 +10,7 @@ import soxr
 
 from affekt.audio import check_audio, load_audio
 from affekt.audio.check import QualityMeter
-from affekt.audio.quality import FRAME, MOST_FRAMES, SNR_RANGE_DB, power_frames
+from affekt.audio.quality import FRAME, MOST_FRAMES, SNR_RANGE_DB, band_power
 
 RATE = 16000
 
@@ -83,7 +83,8 @@ def test_a_few_samples(count: int) -> None:
 
 def test_an_hour_costs_no_more_than_a_minute() -> None:
     hour = np.random.default_rng(0).normal(0, 0.1, 600 * RATE).astype(np.float32)
-    assert power_frames(hour, RATE).shape == (MOST_FRAMES, int(FRAME * RATE) // 2 + 1)
+    assert len(hour) > MOST_FRAMES * FRAME * RATE
+    assert len(band_power(hour, RATE)) == MOST_FRAMES
 
 
 def test_channels_are_mixed(clean: list[np.ndarray]) -> None:

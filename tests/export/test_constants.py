@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from affekt.export.constants import BASIS, FILTERS, compute_constants
+from affekt.export.constants import COSINES, FILTERS, SINES, compute_constants
 from affekt.models.frontend import FrontendConfig, build_frontend
 
 CONFIGS = (
@@ -21,7 +21,11 @@ CONFIGS = (
 def stored(config: FrontendConfig) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
     """A graph that gives back its stored constants."""
     frontend = build_frontend(config)
-    arrays = {BASIS: frontend.basis.numpy(), FILTERS: frontend.filters.numpy()}
+    arrays = {
+        COSINES: frontend.cosine_basis.numpy(),
+        SINES: frontend.sine_basis.numpy(),
+        FILTERS: frontend.filters.numpy(),
+    }
     names = {name: f"{name}.out" for name in arrays}
     graph = helper.make_graph(
         [helper.make_node("Identity", [name], [out]) for name, out in names.items()],
@@ -45,9 +49,8 @@ def test_what_is_computed_equals_what_was_stored(config: FrontendConfig) -> None
     onnx.checker.check_model(model)
     assert model.ByteSize() < 12_000 < before
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    basis, filters = session.run(None, {})
-    np.testing.assert_allclose(basis, arrays[BASIS], atol=2e-7)
-    np.testing.assert_allclose(filters, arrays[FILTERS], atol=2e-7)
+    for found, expected in zip(session.run(None, {}), arrays.values(), strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-7)
     assert np.abs(arrays[FILTERS]).max() > 0.005  # the tolerance is small beside it
 
 

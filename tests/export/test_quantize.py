@@ -57,7 +57,7 @@ def test_int8_takes_the_encoder_and_leaves_the_rest(exported: Exported, tmp_path
     assert kinds[weights["encoder.blocks.0.local.weight"]] == onnx.TensorProto.INT8
     assert kinds[weights["head.2.weight"]] == onnx.TensorProto.FLOAT
     # The Fourier basis is still worked out, not stored.
-    assert tuple(exported.network.frontend.basis.shape) not in kinds
+    assert tuple(exported.network.frontend.cosine_basis.shape) not in kinds
     assert metadata(small) == metadata(plain)
     inner = {node.op_type for node in model.graph.node}
     assert {"QuantizeLinear", "DequantizeLinear", "Softmax", "Log"} <= inner

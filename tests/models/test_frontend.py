@@ -142,3 +142,14 @@ def test_frames_per_second() -> None:
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=f"frontend: .*{message}"):
         FrontendConfig(**options)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values())
+def test_whole_and_folded_basis_give_the_same_power(config: FrontendConfig) -> None:
+    folded, whole = LogMel(config), LogMel(config)
+    whole.use_whole_basis()
+    samples = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (2, 3001)).astype("f"))
+    expected = whole.power(samples)
+    torch.testing.assert_close(
+        folded.power(samples), expected, atol=1e-6 * float(expected.max()), rtol=1e-5
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.audio.quality import FRAME, MOST_FRAMES, power_frames, reach, signal_to_noise
+from affekt.audio.quality import FRAME, MOST_FRAMES, band_power, reach, signal_to_noise
 from affekt.audio.resample import checked_rate
 from affekt.errors import AudioError
 
@@ -110,8 +110,8 @@ class QualityMeter:
         self._energy += _energy(samples)
         most = MOST_FRAMES
         if self._thinned > 1:
-            most = max(1, round(2 * len(samples) / (FRAME * rate) / self._thinned))
-        self._power.append(power_frames(samples, rate, most))
+            most = max(1, round(len(samples) / (FRAME * rate) / self._thinned))
+        self._power.append(band_power(samples, rate, most))
         while sum(map(len, self._power)) > MOST_FRAMES:
             self._power = [np.concatenate(self._power)[::2]]
             self._thinned *= 2

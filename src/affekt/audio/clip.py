@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.audio.arrays import mix_down
 from affekt.audio.check import AudioQuality, check_audio
-from affekt.audio.load import AudioSource, decode, load_audio
-from affekt.audio.resample import SAMPLE_RATE
+from affekt.audio.load import AudioSource, decode
+from affekt.audio.resample import SAMPLE_RATE, resample
 
 
 @dataclass(frozen=True)
@@ -49,4 +50,4 @@ def load_clip(
     """
     samples, rate = decode(source, max_duration=max_duration)  # [samples, channels]
     quality = check_audio(samples, rate)
-    return Clip(load_audio((samples, rate), sample_rate=sample_rate), quality)
+    return Clip(resample(mix_down(samples), rate, sample_rate), quality)

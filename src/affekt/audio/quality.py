@@ -1,13 +1,14 @@
 """How much noise is in a recording, and how far up its sound reaches: two simple measures.
 
-Both look at the power spectrum of short frames, spread evenly over the recording, so that an hour
-costs no more than a minute. Neither knows what speech is; see `docs/input-quality.md` for what
+Both look at the power of short frames in bands, spread evenly over the recording, so that an hour
+costs no more than two minutes. Neither knows what speech is; see `docs/input-quality.md` for what
 they miss.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,28 +20,28 @@ MOST_FRAMES = 4000
 
 NOISE_PERCENTILE = 10.0
 """The share of frames, in each band, that are taken to hold noise alone."""
-SNR_FROM = 60.0
-"""Rumble and hum below are passed over: hardly any speech is there."""
-SNR_BAND = 250.0
-"""Width of the bands in which the noise is sought, in Hz."""
+LOWEST = 60.0
+"""Rumble and hum below are passed over: hardly any speech is there. In Hz."""
+BAND = 125.0
+"""Width of the bands in which the reach is sought, in Hz; the noise, in two of them at a time."""
 SNR_RANGE_DB = (-10.0, 60.0)
 """Ratios beyond cannot be told from a few seconds."""
 FEWEST_FRAMES = 12
 """Fewer frames hold no pause to find noise in."""
 
+REACH_PERCENTILE = 95.0
+"""What counts as the loud moments of a band."""
 REACH_DB = 50.0
 """How far below the loudest band a band may be and still count as sound."""
-REACH_BAND = 125.0
-"""Width of the bands of the reach, in Hz."""
 
 _DIGITAL_SILENCE = 1e-11  # mean power per sample: below the noise of 16 bits
 _QUANTILE_Z = -1.2815515655446004  # of the normal distribution, at NOISE_PERCENTILE
 
 
-def power_frames(
+def band_power(
     samples: NDArray[np.float32], rate: int, most: int = MOST_FRAMES
 ) -> NDArray[np.float32]:
-    """Return the power spectra of frames that hold any sound.
+    """Return the power in bands of frames that hold any sound.
 
     Parameters
     ----------
@@ -53,34 +54,36 @@ def power_frames(
 
     Returns
     -------
-    np.ndarray [shape=(frames, bins)]
-        Half-overlapping frames of `FRAME` seconds under a Hann window;
-        frames of digital silence (gated codecs, padding) are left out.
+    np.ndarray [shape=(frames, bands)]
+        Of frames of `FRAME` seconds that lie end to end, under a Hann window, in bands of `BAND`
+        from `LOWEST` up. Frames of digital silence (gated codecs, padding) are left out.
     """
-    size = max(16, int(FRAME * rate))
-    count = 1 + (len(samples) - size) // (size // 2)
-    if count < 1:
-        return np.zeros((0, size // 2 + 1), np.float32)
-    chosen = np.linspace(0, count - 1, min(count, most)).astype(int) * (size // 2)
-    frames = samples[chosen[:, None] + np.arange(size)]  # [frames, size] or with channels
-    if frames.ndim == 3:
-        frames = frames.mean(axis=2)
-    loud = np.einsum("ij,ij->i", frames, frames) > _DIGITAL_SILENCE * size
-    spectra = np.fft.rfft(frames[loud] * np.hanning(size).astype(np.float32))
-    return np.asarray(spectra.real**2 + spectra.imag**2, dtype=np.float32)
+    size, lowest, width = _layout(rate)
+    count, channels = len(samples) // size, samples.size // max(1, len(samples))
+    frames = samples[: count * size].reshape(count, size, channels)
+    if count > most:
+        frames = frames[np.linspace(0, count - 1, most).astype(int)]
+    mono = frames[:, :, 0] if channels == 1 else frames.mean(axis=2)
+    loud = np.einsum("ij,ij->i", mono, mono) > _DIGITAL_SILENCE * size
+    spectra = np.fft.rfft((mono if loud.all() else mono[loud]) * _taper(size))
+    parts = spectra.astype(np.complex64, copy=False).view(np.float32)  # real, imaginary, real ...
+    bands = (size // 2 + 1 - lowest) // width
+    chosen = np.square(parts[:, 2 * lowest : 2 * (lowest + bands * width)])
+    power = chosen.reshape(-1, 2 * width) @ np.full(2 * width, 1 / width, dtype=np.float32)
+    return np.asarray(power.reshape(len(parts), bands))
 
 
 def signal_to_noise(power: NDArray[np.float32], rate: int) -> float | None:
     """Estimate the ratio of the sound to the steady noise under it.
 
-    In each band of `SNR_BAND` Hz, the quietest tenth of the frames is taken for noise (speech
+    In each pair of bands, the quietest tenth of the frames is taken for noise (speech
     leaves every band now and then, even where it never pauses); its level is corrected for being
     the quietest of what fluctuates. The ratio is that of the mean powers, summed over bands.
 
     Parameters
     ----------
-    power : np.ndarray [shape=(frames, bins)]
-        From `power_frames`.
+    power : np.ndarray [shape=(frames, bands)]
+        From `band_power`.
     rate : int
         Hz.
 
@@ -91,10 +94,10 @@ def signal_to_noise(power: NDArray[np.float32], rate: int) -> float | None:
     """
     if len(power) < FEWEST_FRAMES:
         return None
-    lowest = int(SNR_FROM / rate * 2 * (power.shape[1] - 1))
-    banded, width = _banded(power[:, lowest:], rate / 2 - SNR_FROM, SNR_BAND)
-    noise = np.percentile(banded, NOISE_PERCENTILE, axis=0) / _quantile_of_noise(width)
-    total = banded.mean(axis=0)
+    pairs = power.shape[1] // 2
+    wide = power[:, : 2 * pairs].reshape(len(power), pairs, 2).mean(axis=2, dtype=np.float32)
+    noise = _percentile(wide, NOISE_PERCENTILE) / _quantile_of_noise(2 * _layout(rate)[2])
+    total = wide.mean(axis=0)
     noise_power = float(np.minimum(noise, total).sum())
     signal_power = float(total.sum()) - noise_power
     if noise_power <= 0:
@@ -106,13 +109,13 @@ def signal_to_noise(power: NDArray[np.float32], rate: int) -> float | None:
 def reach(power: NDArray[np.float32], rate: int) -> float | None:
     """Return the highest frequency that the sound reaches.
 
-    That is the upper edge of the highest band of `REACH_BAND` Hz whose loud moments (95th
-    percentile over time) are within `REACH_DB` of the loudest band's.
+    That is the upper edge of the highest band whose loud moments (`REACH_PERCENTILE` over time)
+    are within `REACH_DB` of the loudest band's.
 
     Parameters
     ----------
-    power : np.ndarray [shape=(frames, bins)]
-        From `power_frames`.
+    power : np.ndarray [shape=(frames, bands)]
+        From `band_power`.
     rate : int
         Hz.
 
@@ -123,22 +126,33 @@ def reach(power: NDArray[np.float32], rate: int) -> float | None:
     """
     if len(power) == 0:
         return None
-    banded, width = _banded(power, rate / 2, REACH_BAND)
-    loud = np.percentile(banded, 95, axis=0)
+    loud = _percentile(power, REACH_PERCENTILE)
     heard = np.flatnonzero(loud > loud.max() * 10 ** (-REACH_DB / 10))
     if len(heard) == 0:
         return None
-    hz_per_bin = rate / 2 / (power.shape[1] - 1)
-    return float(min((heard[-1] + 1) * width * hz_per_bin, rate / 2))
+    if heard[-1] + 1 == power.shape[1]:  # what is left above is less than a band
+        return rate / 2
+    size, lowest, width = _layout(rate)
+    return float(min((lowest - 1 + (heard[-1] + 1) * width) * rate / size, rate / 2))
 
 
-def _banded(power: NDArray[np.float32], span: float, hz: float) -> tuple[NDArray[np.float32], int]:
-    """Return the mean power of bands, [frames, bands], and how many bins make one."""
-    bins = power.shape[1] - 1  # the one at 0 Hz holds an offset, not sound
-    width = min(max(1, round(hz / span * bins)), bins)
-    bands = bins // width
-    shaped = power[:, 1 : 1 + bands * width].reshape(len(power), bands, width)
-    return shaped.mean(axis=2), width
+def _layout(rate: int) -> tuple[int, int, int]:
+    """Return the samples of a frame, its first bin above `LOWEST`, and the bins of a band."""
+    size = max(16, int(FRAME * rate))
+    return size, int(LOWEST / rate * size) + 1, max(1, round(BAND / rate * size))
+
+
+@lru_cache(maxsize=8)
+def _taper(size: int) -> NDArray[np.float32]:
+    return np.hanning(size).astype(np.float32)
+
+
+def _percentile(power: NDArray[np.float32], percent: float) -> NDArray[np.float32]:
+    """Return the percentile over time of each band [bands]: `np.percentile`, in half the time."""
+    place = percent / 100 * (len(power) - 1)
+    below, above = math.floor(place), math.ceil(place)
+    ranked = np.partition(power.T, (below, above), axis=1)  # [bands, frames]
+    return np.asarray(ranked[:, below] + (place - below) * (ranked[:, above] - ranked[:, below]))
 
 
 def _quantile_of_noise(bins: int) -> float:

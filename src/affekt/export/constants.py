@@ -7,6 +7,7 @@ they load a graph, so it runs as fast as with the stored arrays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from affekt.mel import mel_edges
 from affekt.models.frontend import FrontendConfig
 from affekt.models.frontend.log_mel import hann
 
-BASIS, FILTERS = "frontend.basis", "frontend.filters"
+COSINES, SINES = "frontend.cosine_basis", "frontend.sine_basis"
+FILTERS = "frontend.filters"
 
 
 def compute_constants(model: onnx.ModelProto, config: FrontendConfig) -> None:
@@ -26,12 +28,11 @@ def compute_constants(model: onnx.ModelProto, config: FrontendConfig) -> None:
     Parameters
     ----------
     model : onnx.ModelProto
-        With the initialisers ``frontend.basis`` or ``frontend.filters``, or without: what is not
-        there is passed over.
+        With initialisers of the names above, or without: what is not there is passed over.
     config : FrontendConfig
         That they follow from.
     """
-    makers = {BASIS: _basis, FILTERS: _filters}
+    makers = {COSINES: _cosines, SINES: _sines, FILTERS: _filters}
     stored = {item.name: item for item in model.graph.initializer if item.name in makers}
     for name, item in stored.items():
         model.graph.initializer.remove(item)
@@ -66,22 +67,35 @@ class _Part:
         return self.node("Range", *(self.constant(limit) for limit in limits))
 
 
-def _basis(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:
-    """``[2 * bins, 1, window]``: bin and time say which of the ``n_fft`` angles it is."""
-    n_fft, bins = config.n_fft, config.n_fft // 2 + 1
-    angles = 2 * np.pi * np.arange(n_fft) / n_fft
-    table = np.concatenate([np.cos(angles), np.sin(angles)]).astype(np.float32)
+def _cosines(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:
+    _waves(part, config, shape, np.cos)
+
+
+def _sines(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:
+    _waves(part, config, shape, np.sin)
+
+
+def _waves(
+    part: _Part,
+    config: FrontendConfig,
+    shape: tuple[int, ...],
+    wave: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    """``[bins, window / 2]``: bin and time say which of the ``n_fft`` angles it is."""
+    bins, times = shape
+    n_fft = config.n_fft
+    table = wave(2 * np.pi * np.arange(n_fft) / n_fft).astype(np.float32)
+    taper = hann(config.window)[times:].astype(np.float32)
+    taper[0] /= 2  # the middle of the frame is on both sides
     column = part.node("Reshape", part.count(bins), part.constant(np.array([-1, 1])))
     angle = part.node(
         "Mod",
-        part.node("Mul", column, part.count(config.window)),  # [bins, window]
+        part.node("Mul", column, part.count(times)),  # [bins, window / 2]
         part.constant(np.array(n_fft, dtype=np.int64)),
     )
-    sine = part.node("Add", angle, part.constant(np.array(n_fft, dtype=np.int64)))
-    rows = part.node("Concat", angle, sine, axis=0)
-    waves = part.node("Gather", part.constant(table), rows)
-    windowed = part.node("Mul", waves, part.constant(hann(config.window).astype(np.float32)))
-    part.node("Reshape", windowed, part.constant(np.array(shape)), last=True)
+    part.node(
+        "Mul", part.node("Gather", part.constant(table), angle), part.constant(taper), last=True
+    )
 
 
 def _filters(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:

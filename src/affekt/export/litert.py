@@ -126,7 +126,7 @@ def _convertible(network: Network) -> nn.Module:
     be taken for others, without a word.
     """
     changed = copy.deepcopy(network).eval()
-    changed.frontend.in_frames = True
+    changed.frontend.use_whole_basis()
     changed.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return _WithNames(changed).eval()
 

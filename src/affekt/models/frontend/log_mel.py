@@ -1,12 +1,13 @@
 """The log-mel, which every frontend starts from.
 
-The spectrum is a strided convolution with a windowed Fourier basis, so the exported model
-takes a waveform and there is no feature code left to drift between training and use.
+The spectrum is a product of frames and a windowed Fourier basis, so the exported model takes a
+waveform and there is no feature code left to drift between training and use.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,12 +42,15 @@ class LogMel(nn.Module):
         self.config = config
         # The basis and the filters follow from the configuration: they are constants of the
         # graph, not weights, and are left out of the saved state.
-        self.register_buffer("basis", torch.from_numpy(_fourier_basis(config)), persistent=False)
+        for name, basis in (("cosine_basis", np.cos), ("sine_basis", np.sin)):
+            values = torch.from_numpy(_half_basis(config, basis))
+            self.register_buffer(name, values, persistent=False)
         filters = mel_filterbank(
             config.sample_rate, config.n_fft, config.n_mels, config.f_min, config.f_max
         )
         self.register_buffer("filters", torch.from_numpy(filters)[:, :, None], persistent=False)
-        self.basis: Tensor
+        self.cosine_basis: Tensor
+        self.sine_basis: Tensor
         self.filters: Tensor
         self.local_level = (
             LocalLevel(hann(config.window), config.n_fft, *config.level_frames)
@@ -70,32 +74,48 @@ class LogMel(nn.Module):
         """
         return nn.functional.conv1d(self.power(waveform), self.filters)
 
-    in_frames: bool = False
-    """Cut frames and multiply them with the basis instead of convolving: the same numbers, in the
-    form that LiteRT runs and quantises well."""
-
     def power(self, waveform: Tensor) -> Tensor:
         """Power spectrum ``[batch, n_fft // 2 + 1, frames]`` of ``[batch, samples]``."""
-        if self.in_frames:
-            return _power((self._frames(waveform) @ self.basis[:, 0].T).transpose(1, 2))
-        return self._framed_power(waveform[:, None], padding=self.config.window // 2)
+        window, hop = self.config.window, self.config.hop_length
+        needed = waveform.shape[1] // hop * hop + window - waveform.shape[1]
+        return self._framed_power(nn.functional.pad(waveform, (window // 2, needed - window // 2)))
 
-    def _framed_power(self, waveform: Tensor, padding: int) -> Tensor:
-        return _power(
-            nn.functional.conv1d(
-                waveform, self.basis, stride=self.config.hop_length, padding=padding
-            )
+    whole_basis: Tensor | None = None
+
+    def use_whole_basis(self) -> None:
+        """From now on, multiply whole frames with the whole basis, ``[2 * bins, window]``.
+
+        The same numbers from twice the work, in the form that LiteRT runs and quantises well.
+        """
+        halves = ((1, 2, self.cosine_basis), (-1, 1, self.sine_basis))
+        self.whole_basis = torch.cat(
+            [
+                torch.cat([sign * half[:, 1:].flip(1), middle * half[:, :1], half[:, 1:]], dim=1)
+                for sign, middle, half in halves
+            ]
         )
+        # A periodic window is zero at the first sample of a frame, which has no twin.
+        self.whole_basis = nn.functional.pad(self.whole_basis, (1, 0))
 
-    def _frames(self, waveform: Tensor) -> Tensor:
-        """Overlapping frames ``[batch, frames, window]``, put together from whole blocks."""
+    def _framed_power(self, samples: Tensor) -> Tensor:
+        """Power spectrum ``[batch, bins, frames]`` of whole frames of ``[batch, samples]``.
+
+        A cosine is the same on both sides of the middle of a frame and a sine is the opposite, so
+        that what is added, or subtracted, first needs half the products.
+        """
+        frames, middle = self._frames(samples), self.config.window // 2
+        if self.whole_basis is not None:
+            return _power(*(frames @ self.whole_basis.T).transpose(1, 2).chunk(2, dim=1))
+        frames = frames.transpose(1, 2)  # [batch, window, frames]
+        after, before = frames[:, middle:], frames[:, 1 : middle + 1].flip(1)
+        return _power(self.cosine_basis @ (after + before), self.sine_basis @ (after - before))
+
+    def _frames(self, samples: Tensor) -> Tensor:
+        """Whole overlapping frames ``[batch, frames, window]``, put together from blocks."""
         window, hop = self.config.window, self.config.hop_length
         block = math.gcd(window, hop)
-        count = waveform.shape[1] // hop + 1
-        needed = (count - 1) * hop + window - waveform.shape[1]
-        padded = nn.functional.pad(waveform, (window // 2, needed - window // 2))
-        blocks = padded.reshape(len(padded), -1, block)  # [batch, blocks, block]
-        step = hop // block
+        step, count = hop // block, (samples.shape[1] - window) // hop + 1
+        blocks = samples.reshape(samples.shape[0], -1, block)
         parts = [blocks[:, first::step][:, :count] for first in range(window // block)]
         return torch.cat(parts, dim=2)
 
@@ -174,7 +194,8 @@ class LogMel(nn.Module):
             samples = samples / TYPICAL_RMS
         before = config.window // 2 + self._wait * config.hop_length
         joined = memory.join(samples[:, None], before)
-        power = self._framed_power(joined, padding=0)[:, :, :frames]
+        whole = (frames - 1) * config.hop_length + config.window
+        power = self._framed_power(joined[:, 0, :whole])
         mask = memory.delay(valid, self._wait)
         mel_power = nn.functional.conv1d(power, self.filters)
         if self.local_level is not None:
@@ -205,9 +226,7 @@ class LogMel(nn.Module):
         return log_mel if self.pcen is None else self.pcen(torch.exp(log_mel))
 
 
-def _power(spectrum: Tensor) -> Tensor:
-    """Squared magnitude ``[batch, bins, frames]`` of cosines, then sines."""
-    real, imaginary = spectrum.chunk(2, dim=1)
+def _power(real: Tensor, imaginary: Tensor) -> Tensor:
     return real * real + imaginary * imaginary
 
 
@@ -216,9 +235,18 @@ def hann(length: int) -> np.ndarray:
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length))
 
 
-def _fourier_basis(config: FrontendConfig) -> np.ndarray:
-    """Windowed cosines, then sines, of the bins 0 to n_fft / 2 [2 * bins, 1, window]."""
-    time = np.arange(config.window)
+def _half_basis(config: FrontendConfig, wave: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Windowed cosines or sines of the bins 0 to n_fft / 2, from the middle of a frame to its end.
+
+    Counted from the middle, which changes the phase and not the power. The middle itself is on
+    both sides, so that it counts half.
+
+    Returns
+    -------
+    np.ndarray [shape=(bins, window / 2)]
+    """
+    time = np.arange(config.window // 2)
     angle = 2 * np.pi * np.arange(config.n_fft // 2 + 1)[:, None] * time / config.n_fft
-    basis = np.concatenate([np.cos(angle), np.sin(angle)]) * hann(config.window)
-    return np.asarray(basis[:, None], dtype=np.float32)
+    basis = wave(angle) * hann(config.window)[config.window // 2 :]
+    basis[:, 0] /= 2
+    return np.asarray(basis, dtype=np.float32)

@@ -19,11 +19,13 @@ const FRAME = 512; // samples
 const MOST_FRAMES = 4000; // more are passed over evenly
 const FEWEST_FRAMES = 12; // fewer hold no pause to find noise in
 const DIGITAL_SILENCE = 1e-11; // mean power per sample: below the noise of 16 bits
-const SNR_FROM = 60; // Hz; rumble and hum below are passed over
-const SNR_BAND = 250; // Hz
+const LOWEST = 60; // Hz; rumble and hum below are passed over
+const BAND = 125; // Hz; the reach is sought in these, the noise in two of them at a time
 const NOISE_QUANTILE = 0.1; // the share of frames, in each band, taken to hold noise alone
 const NOISE_QUANTILE_Z = -1.2815515655446004; // of the normal distribution
-const REACH_BAND = 125; // Hz
+const FIRST_BIN = Math.floor((LOWEST / RATE) * FRAME) + 1;
+const WIDTH = Math.round((BAND / RATE) * FRAME); // bins of a band
+const BANDS = Math.floor((FRAME / 2 + 1 - FIRST_BIN) / WIDTH);
 const REACH_DB = 50; // how far below the loudest band a band still counts as sound
 
 /**
@@ -56,7 +58,7 @@ export function measureQuality(recording) {
     }
   }
   const count = channels.length * channels[0].length;
-  const power = powerFrames(toMono(recording, RATE));
+  const power = bandPower(toMono(recording, RATE));
   return {
     duration: channels[0].length / sampleRate,
     peak: dbfs(peak),
@@ -103,22 +105,22 @@ export function dbfs(amplitude) {
   return amplitude > 0 ? Math.max(-120, 20 * Math.log10(amplitude)) : -120;
 }
 
-/** Power spectra of half-overlapping frames that hold any sound, spread over the recording. */
-function powerFrames(samples) {
-  const count = 1 + Math.floor((samples.length - FRAME) / (FRAME / 2));
-  const chosen = Math.max(0, Math.min(count, MOST_FRAMES));
+/** Power in bands of frames, end to end, that hold any sound, spread over the recording. */
+function bandPower(samples) {
+  const count = Math.floor(samples.length / FRAME);
+  const chosen = Math.min(count, MOST_FRAMES);
   const taper = Float32Array.from(
     { length: FRAME },
     (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / (FRAME - 1)),
   );
-  const spectra = [];
+  const rows = [];
   for (let i = 0; i < chosen; i++) {
     const index = chosen > 1 ? Math.floor((i * (count - 1)) / (chosen - 1)) : 0;
-    const frame = samples.subarray((index * FRAME) / 2, (index * FRAME) / 2 + FRAME);
+    const frame = samples.subarray(index * FRAME, (index + 1) * FRAME);
     const energy = frame.reduce((sum, sample) => sum + sample * sample, 0);
-    if (energy > DIGITAL_SILENCE * FRAME) spectra.push(powerSpectrum(frame, taper));
+    if (energy > DIGITAL_SILENCE * FRAME) rows.push(banded(powerSpectrum(frame, taper)));
   }
-  return spectra;
+  return rows;
 }
 
 /** Squared magnitudes of the discrete Fourier transform, from 0 Hz to half the rate. */
@@ -148,17 +150,14 @@ function powerSpectrum(frame, taper) {
 }
 
 /** Ratio of the sound to the steady noise under it, in dB. */
-function signalToNoise(spectra) {
-  if (spectra.length < FEWEST_FRAMES) return null;
-  const lowest = Math.floor((SNR_FROM / RATE) * FRAME);
-  const span = RATE / 2 - SNR_FROM;
-  const { rows, width } = banded(spectra.map((bins) => bins.subarray(lowest)), span, SNR_BAND);
-  const shape = Math.max(1, width / 1.9);
+function signalToNoise(rows) {
+  if (rows.length < FEWEST_FRAMES) return null;
+  const shape = Math.max(1, (2 * WIDTH) / 1.9);
   const expected = (1 - 1 / (9 * shape) + NOISE_QUANTILE_Z / (3 * Math.sqrt(shape))) ** 3;
   let noise = 0;
   let sum = 0;
-  for (let band = 0; band < rows[0].length; band++) {
-    const column = rows.map((row) => row[band]);
+  for (let band = 0; band + 1 < BANDS; band += 2) {
+    const column = rows.map((row) => (row[band] + row[band + 1]) / 2);
     const total = column.reduce((a, b) => a + b, 0) / column.length;
     noise += Math.min(quantile(column, NOISE_QUANTILE) / expected, total);
     sum += total;
@@ -169,28 +168,23 @@ function signalToNoise(spectra) {
 }
 
 /** The highest frequency that the sound reaches, in Hz. */
-function reach(spectra, rate) {
-  if (!spectra.length) return null;
-  const { rows, width } = banded(spectra, RATE / 2, REACH_BAND);
+function reach(rows, rate) {
+  if (!rows.length) return null;
   const loud = rows[0].map((_, band) => quantile(rows.map((row) => row[band]), 0.95));
   const least = Math.max(...loud) * 10 ** (-REACH_DB / 10);
   const last = loud.findLastIndex((power) => power > least);
-  return last < 0 ? null : Math.min(((last + 1) * width * RATE) / FRAME, rate / 2);
+  if (last < 0) return null;
+  if (last === BANDS - 1) return rate / 2;
+  return Math.min(((FIRST_BIN - 1 + (last + 1) * WIDTH) * RATE) / FRAME, rate / 2);
 }
 
-/** Mean power of bands, and how many bins make one. */
-function banded(spectra, span, hertz) {
-  const bins = spectra[0].length - 1; // the one at 0 Hz holds an offset, not sound
-  const width = Math.min(Math.max(1, Math.round((hertz / span) * bins)), bins);
-  const bands = Math.floor(bins / width);
-  const rows = spectra.map((power) =>
-    Array.from({ length: bands }, (_, band) => {
-      let sum = 0;
-      for (let i = 0; i < width; i++) sum += power[1 + band * width + i];
-      return sum / width;
-    }),
-  );
-  return { rows, width };
+/** Mean power of the bands of a power spectrum. */
+function banded(power) {
+  return Array.from({ length: BANDS }, (_, band) => {
+    let sum = 0;
+    for (let i = 0; i < WIDTH; i++) sum += power[FIRST_BIN + band * WIDTH + i];
+    return sum / WIDTH;
+  });
 }
 
 /** The value below which a share of the values lies, between neighbours in proportion. */
