@@ -23,6 +23,9 @@ def command(
     results: Annotated[Path, typer.Option(help="Where the result's JSON file goes.")] = Path(
         "benchmarks/results"
     ),
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; default: what the recipe says.")
+    ] = "",
     data: DataOption = None,
     format: FormatOption = Format.table,
 ) -> None:
@@ -41,7 +44,11 @@ def command(
     from affekt.evaluation.results import write_result
     from affekt.training import load_recipe
     from affekt.training.benchmark import FoldResult, run_benchmark
+    from affekt.training.recipe import on_device
 
+    loaded = load_recipe(recipe)
+    if device:
+        loaded = on_device(loaded, device)
     chosen = get_protocol(protocol)
     rows = []
 
@@ -57,7 +64,7 @@ def command(
         view.title = protocol
         result = run_benchmark(
             chosen,
-            load_recipe(recipe),
+            loaded,
             out,
             root=data,
             seeds=range(seeds),

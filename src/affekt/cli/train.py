@@ -31,6 +31,9 @@ def command(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order, augmentation.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; default: what the recipe says.")
+    ] = "",
     data: DataOption = None,
     format: FormatOption = Format.table,
 ) -> None:
@@ -46,6 +49,7 @@ def command(
       affekt train recipes/cnn.toml --source my-recordings/ --out runs/mine
       affekt train recipes/nano.toml --teacher runs/default/model --out runs/nano
       affekt predict --model runs/mine/model recording.wav
+      torchrun --nproc-per-node 4 -m affekt train recipes/default.toml --out runs/fast
     """
     from dataclasses import replace
 
@@ -53,7 +57,9 @@ def command(
     from affekt.evaluation.metrics import SCORES
     from affekt.training import load_recipe
     from affekt.training.distil import DistilConfig
+    from affekt.training.recipe import on_device
     from affekt.training.run import train
+    from affekt.training.team import is_first
 
     loaded = load_recipe(recipe)
     if source:
@@ -61,6 +67,11 @@ def command(
     if teacher:
         distil = loaded.distil or DistilConfig()
         loaded = replace(loaded, distil=replace(distil, teachers=tuple(teacher)))
+    if device:
+        loaded = on_device(loaded, device)
+    if not is_first():  # torchrun started several: one of them speaks
+        train(loaded, out, root=data, seed=seed)
+        return
     try:
         with run_view() as view:
             result = train(loaded, out, root=data, seed=seed, reporter=view, progress=view.reading)

@@ -48,6 +48,12 @@ class Batch:
             self.allowed.to(device),
         )
 
+    def rows(self, chosen: slice) -> Batch:
+        """Some of the clips."""
+        return Batch(
+            self.log_mel[chosen], self.lengths[chosen], self.targets[chosen], self.allowed[chosen]
+        )
+
 
 class Batches:
     """Draws and augments the batches of a training run.

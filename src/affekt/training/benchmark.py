@@ -32,6 +32,7 @@ from affekt.training.fit import run_fingerprint
 from affekt.training.loop import LAST, Reporter
 from affekt.training.recipe import Recipe
 from affekt.training.sides import extra_clips
+from affekt.training.team import team_size
 
 _PREDICTIONS = "predictions.npz"
 
@@ -99,6 +100,8 @@ def run_benchmark(
     AffektError
         If a fold shares a speaker between its sides, data is missing, or a name is unknown.
     """
+    if team_size() > 1:
+        raise ConfigError("a benchmark runs in one process: start it without torchrun")
     clips = protocol.load(root)
     extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
     every = protocol.folds(clips)

@@ -32,6 +32,7 @@ from affekt.training.loop import Epoch, Reporter, Trainer
 from affekt.training.recipe import AugmentConfig, ModelRecipe, Recipe
 from affekt.training.smote import refit_head
 from affekt.training.teachers import Teachers
+from affekt.training.team import choose_device
 from affekt.training.variants import variants_of
 
 
@@ -99,6 +100,7 @@ def fit(
     """
     if recipe.classical:
         raise ConfigError("a recipe with [classical] makes no network: give it to affekt benchmark")
+    device = choose_device(recipe.training.device)
     fingerprint = run_fingerprint(recipe, train, validation, seed)
     shared = {clip.speaker_id for clip in train} & {clip.speaker_id for clip in validation} - {""}
     if shared:
@@ -122,7 +124,7 @@ def fit(
         network.feature_scale.copy_(torch.from_numpy(scale))
     else:
         network.load_state_dict({**network.state_dict(), **start})
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
     batches = Batches(train, labels, recipe, store, seed)
     batches.fill = store.mean_log_mel(train)
     if teachers:
@@ -209,9 +211,11 @@ def run_fingerprint(
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """What of a recipe decides what is learned."""
     settings = to_dict(recipe)
-    # What a recipe is called, and how often it saves, changes nothing that is learned.
-    for table, key in (("training", "checkpoint_seconds"), (None, "name"), (None, "description")):
-        (settings[table] if table else settings).pop(key)
+    # What a recipe is called, how often it saves and where it runs changes nothing that is learned.
+    for key in ("name", "description"):
+        settings.pop(key)
+    for key in ("checkpoint_seconds", "device", "compile"):
+        settings["training"].pop(key)
     if recipe.pretrain:
         settings["pretrain"] = _settings(recipe.pretrain)
     else:
@@ -221,7 +225,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     for table, nothing in nothings.items():
         if getattr(recipe, table) == nothing:
             settings.pop(table)
-    for key in ("variants", "waveform", "cutmix"):
+    for key in ("variants", "waveform", "cutmix", "babble", "moving_noise"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
     if recipe.model.pooling == ModelRecipe.pooling:

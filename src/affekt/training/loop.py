@@ -22,6 +22,7 @@ from affekt.training.averaging import WeightAverage
 from affekt.training.batches import Batch, Batches
 from affekt.training.losses import log_prior, soft_cross_entropy
 from affekt.training.recipe import TrainingConfig
+from affekt.training.team import Team, wait_for_all
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 
@@ -105,6 +106,7 @@ class Trainer:
         self.validate = validate
         self.reporter = reporter or Quiet()
         self.device = next(network.parameters()).device
+        self.team = Team(self.device)
         self.precision = _precision(config.precision, self.device)
         self.average = WeightAverage(network, config.averaging)
         self.optimizer = _adamw(network, config)
@@ -128,7 +130,12 @@ class Trainer:
         self.best_epoch = -1
         self._loss_sum = 0.0
         self._seconds = 0.0
-        torch.manual_seed(seed)
+        classifier: nn.Module = _Classifier(network)
+        if config.compile:
+            classifier = torch.compile(classifier, dynamic=True)  # type: ignore[assignment]
+        self.classify = self.team.joined(classifier)
+        self.seed = seed
+        torch.manual_seed(seed + self.team.rank)
 
     def run(self) -> None:
         """Train to the end, from the last checkpoint if there is one.
@@ -142,11 +149,13 @@ class Trainer:
         saved = saved_state(self.folder, self.fingerprint)
         if saved:
             self._resume(*saved)
-        self.reporter.started(self.step, self.steps, self.history)
+        if self.team.first:
+            self.reporter.started(self.step, self.steps, self.history)
         with _stop_requests() as stop:
             self._saved_at = self._started_at = time.monotonic()
             while self.step < self.steps and not self._out_of_patience():
                 self._epoch(stop)
+        wait_for_all()  # until the first process has saved
         best = self.folder / (BEST if self.config.keep == "best" else LAST)
         tensors, _ = checkpoint.load(best)
         prefix = "" if self.config.keep == "best" else "average."
@@ -163,17 +172,19 @@ class Trainer:
         epoch, first = divmod(self.step, per_epoch)
         self.network.train()
         for batch in self.batches.epoch(epoch, first):
-            loss = self._step(batch.to(self.device))
+            loss = self._step(self.team.share(batch).to(self.device))
             self._loss_sum += loss
-            self.reporter.step(self.step, loss)
+            if self.team.first:
+                self.reporter.step(self.step, loss)
             finished = self.step % per_epoch == 0
             due = time.monotonic() - self._saved_at > self.config.checkpoint_seconds
-            if not finished and (stop.is_set() or due):
+            stopping = self.team.any(stop.is_set())
+            if not finished and (stopping or due):
                 self._save()
-                if stop.is_set():
+                if stopping:
                     raise KeyboardInterrupt
         self._finish_epoch(epoch)
-        if stop.is_set() and self.step < self.steps:
+        if self.team.any(stop.is_set()) and self.step < self.steps:
             raise KeyboardInterrupt
 
     def _step(self, batch: Batch) -> float:
@@ -182,7 +193,7 @@ class Trainer:
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == torch.bfloat16
         ):
-            logits = self.network.classify(batch.log_mel, batch.lengths)
+            logits = self.classify(batch.log_mel, batch.lengths)
         loss = soft_cross_entropy(
             logits.float(),
             batch.targets,
@@ -213,7 +224,8 @@ class Trainer:
         return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
     def _finish_epoch(self, epoch: int) -> None:
-        loss, uar = self.validate(self.average.network)
+        scores = self.validate(self.average.network) if self.team.first else (math.nan, math.nan)
+        loss, uar = self.team.from_first(scores)
         row = Epoch(
             epoch=epoch + 1,
             step=self.step,
@@ -230,13 +242,15 @@ class Trainer:
         # validation clips the figure is NaN, and every epoch replaces the one before.
         if not uar < best:
             self.best_epoch = row.epoch
-            checkpoint.save(
-                self.folder / BEST,
-                dict(self.average.network.state_dict()),
-                {"epoch": row.epoch, "validation_uar": None if math.isnan(uar) else uar},
-            )
+            if self.team.first:
+                checkpoint.save(
+                    self.folder / BEST,
+                    dict(self.average.network.state_dict()),
+                    {"epoch": row.epoch, "validation_uar": None if math.isnan(uar) else uar},
+                )
         self._save()
-        self.reporter.epoch(row)
+        if self.team.first:
+            self.reporter.epoch(row)
 
     def _out_of_patience(self) -> bool:
         waited = len(self.history) - self.best_epoch if self.best_epoch > 0 else 0
@@ -255,7 +269,8 @@ class Trainer:
             "seconds": self._elapsed(),
             "history": [asdict(row) for row in self.history],
         }
-        checkpoint.save(self.folder / LAST, tensors, facts)
+        if self.team.first:
+            checkpoint.save(self.folder / LAST, tensors, facts)
         self._saved_at = time.monotonic()
 
     def _resume(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
@@ -267,6 +282,19 @@ class Trainer:
         ]
         self.step, self.best_epoch = facts["step"], facts["best_epoch"]
         self._loss_sum, self._seconds = facts["loss_sum"], facts["seconds"]
+        if not self.team.first:  # the state that was saved is the first process's
+            torch.manual_seed(self.seed + self.team.rank + self.steps * self.step)
+
+
+class _Classifier(nn.Module):
+    """What training asks of a network, as the one thing that it does."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, log_mel: Tensor, lengths: Tensor) -> Tensor:
+        return self.network.classify(log_mel, lengths)
 
 
 def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -16,6 +16,7 @@ from affekt.training.fit import fit, run_fingerprint
 from affekt.training.loop import LAST, Reporter
 from affekt.training.recipe import Recipe
 from affekt.training.sides import choose_sides
+from affekt.training.team import is_first, wait_for_all
 
 FOLDER = "pretrain"
 _FILE = "weights.safetensors"
@@ -95,6 +96,9 @@ def pretrain(
             progress=progress,
         ).network
         kept = {k: v for k, v in network.state_dict().items() if not k.startswith(_OWN)}
-        checkpoint.save(place / _FILE, kept, {"fingerprint": fingerprint})
-        (place / LAST).unlink()  # the optimiser's state served for resuming
+        wait_for_all()
+        if is_first():
+            checkpoint.save(place / _FILE, kept, {"fingerprint": fingerprint})
+            (place / LAST).unlink()  # the optimiser's state served for resuming
+        wait_for_all()
     return Pretrained(checkpoint.load(place / _FILE)[0], sides.train)

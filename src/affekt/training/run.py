@@ -26,6 +26,7 @@ from affekt.training.pretrain import Pretrained, pretrain
 from affekt.training.recipe import Recipe
 from affekt.training.sides import Sides, choose_sides
 from affekt.training.teachers import Teachers
+from affekt.training.team import is_first
 
 MODEL_FOLDER = "model"
 MANIFEST_FILE = "manifest.csv"
@@ -96,14 +97,15 @@ def train(
     if teachers:
         teachers.refuse_leaks((*sides.validation, *sides.test))
     folder.mkdir(parents=True, exist_ok=True)
-    write_manifest(sides.all(), folder / MANIFEST_FILE)
+    if is_first():
+        write_manifest(sides.all(), folder / MANIFEST_FILE)
     store = FeatureStore(recipe.model.frontend)
     # Read before training: data that cannot be measured on should not come out hours later.
     test_clips = store.prepare(sides.test, (1.0,), progress)
     before = pretrain(
         recipe, folder, root=root, seed=seed, store=store, reporter=reporter, progress=progress
     )
-    history = HistoryWriter(folder, reporter or Quiet())
+    history = HistoryWriter(folder, reporter or Quiet()) if is_first() else None
     try:
         fitted = fit(
             recipe,
@@ -118,9 +120,12 @@ def train(
             progress=progress,
         )
     finally:
-        history.close()
-    test = _measure(fitted.network, test_clips, store, folder)
+        if history:
+            history.close()
     model = folder / MODEL_FOLDER
+    if not is_first():
+        return RunResult(model, fitted, {}, time.monotonic() - started)
+    test = _measure(fitted.network, test_clips, store, folder)
     facts = replace(
         _facts(recipe, fitted, before, sides, test, seed),
         threshold=measure_threshold(fitted.network, sides.validation, store),
