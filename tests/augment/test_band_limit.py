@@ -54,6 +54,13 @@ def test_the_shares_mean_the_frequencies_that_the_docstring_says() -> None:
     np.testing.assert_allclose(share_below, [0.12, 1 - 0.35, 1 - 0.28], atol=0.01)
 
 
+def test_the_smallest_shares_are_always_lost() -> None:
+    lost = lost_bands(BandLimit(1.0, max_high=0.3, max_low=0.2, min_high=0.25, min_low=0.125))
+    assert lost[:, -16:].all()
+    assert lost[:, :8].all()
+    assert not lost[:, 13:-19].any()
+
+
 @pytest.mark.parametrize("probability", [0.0, 0.2, 1.0])
 def test_probability_is_the_share_of_recordings(probability: float) -> None:
     lost = lost_bands(BandLimit(probability, max_high=0.3, max_low=0.2), batch=2000)
@@ -66,6 +73,8 @@ def test_probability_is_the_share_of_recordings(probability: float) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"min_high": 0.5}, r"band_limit: min_high 0\.5 is not in 0\.\.max_high 0\.35"),
+        ({"min_low": -1}, r"band_limit: min_low -1 is not in 0\.\.max_low 0\.12"),
         ({"probability": 1.5}, r"band_limit: probability 1\.5 is not in \[0, 1\]"),
         ({"probability": float("nan")}, "band_limit: probability nan"),
         ({"max_high": -0.1, "max_low": 0.1}, r"band_limit: shares -0\.1 and 0\.1 leave no band"),

@@ -10,9 +10,10 @@ from tiny_corpus import write_sound
 
 torch = pytest.importorskip("torch")
 
-from affekt.augment import Mixup  # noqa: E402
+from affekt.augment import ChannelTilt, Mixup, NoiseFloor  # noqa: E402
 from affekt.data import Clip  # noqa: E402
 from affekt.errors import DataError  # noqa: E402
+from affekt.models.frontend import FrontendConfig, build_frontend  # noqa: E402
 from affekt.training import FeatureStore, Recipe  # noqa: E402
 from affekt.training.batches import Batch, Batches, allowed_classes  # noqa: E402
 from affekt.training.recipe import AugmentConfig, DataConfig, TrainingConfig  # noqa: E402
@@ -77,6 +78,43 @@ def test_augmentation_is_drawn_anew_at_every_step_of_every_epoch(
     batches = Batches(alike, LABELS, recipe, store, 0)
     seen = {batch.log_mel.numpy().tobytes() for epoch in (0, 1) for batch in batches.epoch(epoch)}
     assert len(seen) == 4
+
+
+def test_relevelled_is_what_the_frontend_makes_of_a_limited_recording(make: Make) -> None:
+    """A telephone takes most of a deep voice's power; what is left is heard louder."""
+    batches = make(augment=False)
+    frontend = build_frontend(FrontendConfig()).eval()
+    rng = np.random.default_rng(0)
+    hz = np.fft.rfftfreq(32000, 1 / 16000)
+    spectrum = np.fft.rfft(rng.normal(size=32000)) / (1 + hz / 150) * (hz > 80)
+    waveform, limited = (
+        torch.from_numpy(np.fft.irfft(kept, 32000).astype(np.float32))[None]
+        for kept in (spectrum, np.where(hz < 400, 0, spectrum))
+    )
+    with torch.no_grad():
+        power, expected = (frontend(sound).exp().numpy() for sound in (waveform, limited))
+    cut = power.copy()
+    cut[:, :8] = 0
+    found = batches._relevelled(cut, power)
+    inside = slice(12, 60)
+    gained_db = 10 * np.log10(found[:, inside].mean() / power[:, inside].mean())
+    assert gained_db > 3
+    assert 10 * np.log10(expected[:, inside].mean() / power[:, inside].mean()) == pytest.approx(
+        gained_db, abs=0.5
+    )
+
+
+def test_relevel_is_asked_for(clips: list[Clip], store: FeatureStore) -> None:
+    noisy = AugmentConfig(
+        noise_floor=NoiseFloor(1.0, 0, 0), channel_tilt=ChannelTilt(0, 0), mixup=Mixup(alpha=0)
+    )
+    plain, levelled = (
+        Batches(clips, LABELS, Recipe(augment=replace(noisy, relevel=again)), store, 0)
+        for again in (False, True)
+    )
+    before = next(iter(plain.epoch(0))).log_mel.exp().mean()
+    after = next(iter(levelled.epoch(0))).log_mel.exp().mean()
+    assert after < 0.7 * before  # noise as strong as the recording doubles its power
 
 
 def test_an_epoch_can_be_entered_in_its_middle(make: Make) -> None:

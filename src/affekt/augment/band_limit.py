@@ -22,6 +22,9 @@ class BandLimit:
         telephone's 3.4 kHz and 0.35 leaves 2.7 kHz.
     max_low : float
         Largest share of the bands lost at the bottom; 0.12 cuts below 400 Hz.
+    min_high, min_low : float
+        Smallest of these shares: without them both ends of a telephone's band are rarely
+        reached at once.
     attenuation_db : float
         By how much the lost bands are weaker.
     """
@@ -30,6 +33,8 @@ class BandLimit:
     max_high: float = 0.35
     max_low: float = 0.12
     attenuation_db: float = 60.0
+    min_high: float = 0.0
+    min_low: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
@@ -38,6 +43,12 @@ class BandLimit:
             raise ConfigError(
                 f"band_limit: shares {self.max_high:g} and {self.max_low:g} leave no band"
             )
+        for end in ("high", "low"):
+            least, most = getattr(self, f"min_{end}"), getattr(self, f"max_{end}")
+            if not 0 <= least <= most:
+                raise ConfigError(
+                    f"band_limit: min_{end} {least:g} is not in 0..max_{end} {most:g}"
+                )
         if self.attenuation_db < 0:
             raise ConfigError(f"band_limit: attenuation_db {self.attenuation_db:g} would amplify")
 
@@ -45,8 +56,8 @@ class BandLimit:
         """Apply to mel power ``[batch, n_mels, frames]``; same shape out."""
         batch, n_mels, _ = power.shape
         chosen = rng.random((batch, 1)) < self.probability
-        lost_high = rng.uniform(0, self.max_high, (batch, 1)) * n_mels
-        lost_low = rng.uniform(0, self.max_low, (batch, 1)) * n_mels
+        lost_high = rng.uniform(self.min_high, self.max_high, (batch, 1)) * n_mels
+        lost_low = rng.uniform(self.min_low, self.max_low, (batch, 1)) * n_mels
         band = np.arange(n_mels)[None]
         lost = chosen & ((band >= n_mels - lost_high) | (band < lost_low))
         gain = np.where(lost, 10 ** (-self.attenuation_db / 10), 1.0).astype(power.dtype)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from affekt.data import Clip
 from affekt.errors import DataError
+from affekt.mel import mel_edges
 from affekt.training.features import FeatureStore, pad
 from affekt.training.recipe import Recipe
 from affekt.training.sampling import SHUFFLE, draw_probabilities
@@ -136,15 +137,17 @@ class Batches:
             floor = np.float32(frontend.floor)
             # Pitch and the like lie below the log-mel, and are left as they were measured.
             log_mel, below = log_mel[:, : frontend.n_mels], log_mel[:, frontend.n_mels :]
-            power = np.maximum(np.exp(log_mel) - floor, 0)
+            power = recorded = np.maximum(np.exp(log_mel) - floor, 0)
             for transform in (
                 augment.babble,
                 augment.moving_noise,
                 augment.band_limit,
                 augment.noise_floor,
-                augment.channel_tilt,
             ):
                 power = transform(power, rng)
+            if augment.relevel:
+                power = self._relevelled(power, recorded)
+            power = augment.channel_tilt(power, rng)
             log_mel = np.log(power + floor)
             log_mel = augment.spec_augment(log_mel, rng, fill=self.fill)
             log_mel = np.concatenate([log_mel, below], axis=1)
@@ -167,6 +170,15 @@ class Batches:
             torch.from_numpy(targets.astype(np.float32)),
             torch.from_numpy(allowed),
         )
+
+    def _relevelled(self, power: np.ndarray, recorded: np.ndarray) -> np.ndarray:
+        """Give each clip's mel power ``[batch, n_mels, frames]`` the level it was recorded at."""
+        config = self.recipe.model.frontend
+        edges = mel_edges(config.n_mels, config.f_min, config.f_max)
+        widths = (edges[2:] - edges[:-2])[:, None]  # the bands have equal area, not equal height
+        before, after = ((widths * p).sum(axis=(1, 2), keepdims=True) for p in (recorded, power))
+        gain = np.divide(before, after, out=np.ones_like(after), where=after > 0)
+        return np.asarray(power * gain.astype(power.dtype))
 
     fill: float = 0.0
     """What hidden log-mel is set to: the mean of the training data."""

@@ -225,11 +225,14 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     for table, nothing in nothings.items():
         if getattr(recipe, table) == nothing:
             settings.pop(table)
-    for key in ("variants", "waveform", "cutmix", "babble", "moving_noise"):
+    for key in ("variants", "waveform", "cutmix", "babble", "moving_noise", "relevel"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
     if recipe.model.pooling == ModelRecipe.pooling:
         settings["model"].pop("pooling")
+    for key in ("min_high", "min_low"):
+        if not settings["augment"]["band_limit"][key]:
+            settings["augment"]["band_limit"].pop(key)
     for key in (
         *("kind", "normalisation", "level_past", "level_future"),
         *("n_mfcc", "pitch_min", "pitch_max", "pcen"),

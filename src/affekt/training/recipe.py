@@ -179,12 +179,16 @@ class AugmentConfig:
         step draws one of them. 0, with an empty ``waveform``, takes the recordings themselves.
     waveform : tuple of dict
         Transforms of the waveform, in order: ``name``, ``probability`` and options of each.
+    relevel : bool
+        Divide by the level anew after noise and band limits, as the frontend would: what they
+        add or take away changes how loud the voice is in a recording of unit RMS.
     band_limit, babble, moving_noise, noise_floor, channel_tilt, spec_augment, mixup, cutmix
         What every batch of features goes through anew.
     """
 
     enabled: bool = True
     variants: int = 0
+    relevel: bool = False
     waveform: tuple[dict[str, Any], ...] = ()
     band_limit: BandLimit = field(default_factory=BandLimit)
     babble: Babble = field(default_factory=Babble)
