@@ -93,7 +93,11 @@ class Client:
     def timeline(self, source: AudioSource, *, model: str | None = None) -> list[Segment]:
         """Follow the emotions through a recording, as :meth:`affekt.Model.timeline` does."""
         return [
-            Segment(**{name: part[name] for name in _SEGMENT})
+            Segment(
+                **{name: part[name] for name in _SEGMENT},
+                domain_score=part.get("domain_score"),  # None: of a server before it
+                warnings=tuple(part.get("warnings", ())),
+            )
             for part in self._verbose(source, model, "segment")["segments"]
         ]
 

@@ -66,7 +66,8 @@ def test_text_formats_are_those_of_affekt_timeline(client, recordings, response_
     model = affekt.load_model()
     whole = model.predict(file)
     segments = tuple(model.timeline(file))
-    track = Track("recording", segments, whole.duration, "", whole.quality, whole.warnings)
+    facts = (whole.duration, "", whole.quality, whole.warnings, whole.domain_score)
+    track = Track("recording", segments, *facts)
     assert answer.text.splitlines() == [*text_lines(response_format, [track], model.labels)]
 
 

@@ -217,7 +217,7 @@ def test_files_are_those_of_python(run: Run, voice: np.ndarray, warnings: tuple[
 
 
 @pytest.mark.parametrize(
-    "kind", ["plain", "quiet", "clipped", "noisy", "band-limited", "short", "long"]
+    "kind", ["plain", "quiet", "clipped", "noisy", "band-limited", "music", "short", "long"]
 )
 def test_doubts_are_those_of_python(
     run: Run, model: affekt.Model, voice: np.ndarray, kind: str
@@ -229,6 +229,7 @@ def test_doubts_are_those_of_python(
         "clipped": np.clip(voice * 30, -1, 1),
         "noisy": 0.1 * voice + noise,
         "band-limited": soxr.resample(soxr.resample(voice, RATE, 6000), 6000, RATE),
+        "music": np.tile(np.sin(np.arange(RATE) * 0.2) * np.linspace(0.3, 0.1, RATE), 3),
         "short": voice[: RATE // 4],
         "long": np.tile(voice, 3),
     }[kind]
@@ -239,7 +240,8 @@ def test_doubts_are_those_of_python(
     assert any(kind in warning for warning in found["warnings"]) == (kind != "plain")
     quality = expected.quality
     measures = [quality.rms_dbfs, quality.peak_dbfs, quality.snr_db, quality.bandwidth_hz]
-    names = ["rms", "peak", "snr", "bandwidth"]
+    measures.append(quality.held_tones)
+    names = ["rms", "peak", "snr", "bandwidth", "tones"]
     assert [found["quality"][name] for name in names] == pytest.approx(measures, abs=0.01)
 
 

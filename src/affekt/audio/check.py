@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from affekt.audio.quality import FRAME, MOST_FRAMES, band_power, reach, signal_to_noise
 from affekt.audio.resample import checked_rate
+from affekt.audio.tones import ToneMeter
 from affekt.errors import AudioError
 
 CLIP_LEVEL = 0.999
@@ -42,6 +43,9 @@ class AudioQuality:
     """Sound above the steady noise under it; None where it cannot be told (`signal_to_noise`)."""
     bandwidth_hz: float | None = None
     """The highest frequency that the sound reaches; None in silence (`reach`)."""
+    held_tones: float | None = None
+    """Share of the sound in tones that hold their pitch, as in music; None in silence and where
+    it is too short to tell (`affekt.audio.tones`)."""
 
 
 def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
@@ -88,6 +92,7 @@ class QualityMeter:
         self._energy = 0.0
         self._clipped = 0
         self._power: list[NDArray[np.float32]] = []
+        self._tones = ToneMeter()
         self._thinned = 1  # one in so many frames is looked at
 
     def push(self, samples: NDArray[np.float32], rate: int) -> None:
@@ -108,6 +113,7 @@ class QualityMeter:
             self._clipped += int(np.count_nonzero(np.abs(samples) >= CLIP_LEVEL))
         self._peak = max(self._peak, peak)
         self._energy += _energy(samples)
+        self._tones.push(samples, rate)
         most = MOST_FRAMES
         if self._thinned > 1:
             most = max(1, round(len(samples) / (FRAME * rate) / self._thinned))
@@ -127,6 +133,7 @@ class QualityMeter:
             silent=_dbfs(self._peak) < SILENCE_DBFS,
             snr_db=signal_to_noise(power, self._rate),
             bandwidth_hz=reach(power, self._rate),
+            held_tones=self._tones.share(),
         )
 
 

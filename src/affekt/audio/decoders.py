@@ -233,7 +233,7 @@ def _track_blocks(
 
     to_float = av.AudioResampler(format="fltp")  # keeps rate and channels
     seconds = _exact_length(container, track)
-    packets = broken = length = 0
+    packets = broken = length = channels = 0
     rate = track.rate
     for packet in container.demux(track):
         packets += 1
@@ -246,6 +246,10 @@ def _track_blocks(
             rate = frame.sample_rate if not length else rate
             for part in to_float.resample(frame):
                 block = part.to_ndarray().astype(np.float32, copy=False).T
+                channels = channels or block.shape[1]
+                if block.shape[1] != channels:
+                    broken += 1  # what a damaged packet says of itself
+                    continue
                 if seconds is not None:  # the padding of the last packet is no sound
                     block = block[: max(0, round(seconds * rate) - length)]
                 length += len(block)

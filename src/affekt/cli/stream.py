@@ -216,6 +216,8 @@ def _hop_line(name: str, one: Measurement) -> str:
         "confidence": round(one.confidence, 6),
         "scores": {label: round(score, 6) for label, score in one.scores.items()},
         "speech": one.speech,
+        "domain_score": None if one.domain_score is None else round(one.domain_score, 4),
+        "warnings": list(one.warnings),
     }
     return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 

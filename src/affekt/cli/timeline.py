@@ -41,6 +41,7 @@ from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.formats import Track
 from affekt.runtime.formats.json import segment_line, track_line
 from affekt.runtime.formats.table import Style
+from affekt.runtime.segments import mean_domain_score
 
 _DEFAULTS = TimelineOptions()
 
@@ -148,9 +149,12 @@ class _Recording:
     def track(self, segments: Sequence[Segment] | None = None) -> Track:
         """Return all of it; reads it where ``segments`` are not given."""
         found = tuple(self.segments() if segments is None else segments)
-        doubts = () if self.quality is None else describe_doubts(self.quality, whole=False)
+        unlike = mean_domain_score(self.kept)
+        doubts: tuple[str, ...] = ()
+        if self.quality is not None:
+            doubts = tuple(describe_doubts(self.quality, whole=False, unlike=unlike))
         return Track(
-            self.file, found, self.duration, self.error, self.quality, warnings=tuple(doubts)
+            self.file, found, self.duration, self.error, self.quality, doubts, domain_score=unlike
         )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +79,17 @@ class Domain:
         float or None
             From 0 up, `UNLIKE_LIMIT` being the limit; None for a recording too short to tell.
         """
+        return self.scores(embedding[None], [duration])[0]
+
+    def scores(self, embeddings: Floats, durations: Sequence[float]) -> list[float | None]:
+        """Return the same for many: embeddings [count, dim], and how many seconds each is of."""
         lengths, limits = zip(*self.limits, strict=True)
-        if duration < lengths[0]:
-            return None
-        limit = float(np.interp(np.log(duration), np.log(lengths), limits))
-        return float(self.remainders(embedding[None])[0]) / limit
+        allowed = np.interp(np.log(np.maximum(durations, 1e-6)), np.log(lengths), limits)
+        scores = (self.remainders(embeddings) / allowed).tolist()
+        return [
+            None if duration < lengths[0] else float(score)
+            for score, duration in zip(scores, durations, strict=True)
+        ]
 
     def to_config(self) -> dict[str, Any]:
         """Return the numbers as ``config.json`` holds them: float16 in base64, to be short."""

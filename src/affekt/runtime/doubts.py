@@ -15,7 +15,19 @@ LONG_DURATION = 30.0  # seconds; above, one answer averages over several feeling
 QUIET_RMS_DBFS = -50.0
 CLIPPED_FRACTION = 0.001  # of the samples
 NOISY_SNR_DB = 0.0  # below, the noise is louder than the voice
+MUSIC_TONES = 0.25  # share of the sound in tones that hold their pitch
+MUSIC_TONES_UNLIKE = 0.12  # the same where it is unlike speech anyway
 NARROW_BANDWIDTH_HZ = 4200.0  # a telephone ends at 3.4 kHz, a rate of 8 kHz at 4 kHz
+
+
+_CAUSES = "music, noise, or another way of recording"
+
+
+def unlike_doubts(unlike: float | None) -> tuple[str, ...]:
+    """Return in words that an out-of-domain score is above its limit, if it is."""
+    if unlike is None or unlike <= UNLIKE_LIMIT:
+        return ()
+    return (f"unlike the speech it was trained on: score {unlike:.1f}, limit {UNLIKE_LIMIT:g}",)
 
 
 def describe_doubts(
@@ -31,11 +43,11 @@ def describe_doubts(
     unlike : float, optional
         The out-of-domain score: see `affekt.runtime.domain`.
     """
-    if unlike is not None and unlike > UNLIKE_LIMIT:
-        yield (
-            f"unlike the speech it was trained on: score {unlike:.1f}, limit {UNLIKE_LIMIT:g} "
-            f"(music, noise, or another way of recording)"
-        )
+    strange = unlike is not None and unlike > UNLIKE_LIMIT
+    tones = quality.held_tones
+    if tones is not None and tones > (MUSIC_TONES_UNLIKE if strange else MUSIC_TONES):
+        yield f"music: {tones:.0%} of the sound are tones that hold their pitch"
+    yield from (f"{doubt} ({_CAUSES})" for doubt in unlike_doubts(unlike))
     if quality.clipped_fraction > CLIPPED_FRACTION:
         yield f"clipped: {quality.clipped_fraction:.1%} of the samples at full scale"
     if quality.rms_dbfs < QUIET_RMS_DBFS:

@@ -47,12 +47,13 @@ class FrameJudge:
         """Know that no more samples come."""
         self._add(*self._run.finish())
 
-    def judge(self, spans: Sequence[Span]) -> Floats:
-        """Return the probabilities of each span [spans, classes]."""
+    def judge(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
+        """Return probabilities [spans, classes] and embeddings [spans, dim]."""
         assert self._sums is not None  # spans are known only when frames are
         ends = [self.known if span.at_end else span.last for span in spans]
         pooled = [self._sums.pool(span.first, end) for span, end in zip(spans, ends, strict=True)]
-        return self._encoder.classify(np.stack(pooled))
+        embeddings = np.stack(pooled)
+        return self._encoder.classify(embeddings), embeddings
 
     def forget(self, first: int) -> None:
         """Drop what came before a step."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.runtime.doubts import unlike_doubts
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.segments import UNCERTAIN, Segment
 from affekt.runtime.sliding import Cell
@@ -130,6 +131,8 @@ class _Run:
         self.start = self.end = start
         self._sum: Scores = np.zeros(())  # scores times seconds
         self._weight = 0.0  # seconds with something to hear
+        self._unlike = 0.0  # out-of-domain scores times seconds
+        self._scored = 0.0  # seconds with such a score
 
     @property
     def duration(self) -> float:
@@ -141,16 +144,26 @@ class _Run:
         seconds = cell.end - cell.start
         self._sum = self._sum + scores * seconds
         self._weight += seconds
+        if cell.unlike is not None:
+            self._unlike += cell.unlike * seconds
+            self._scored += seconds
         self.end = cell.end
 
     def absorb(self, other: _Run) -> None:
         """Go on to the end of another run, under the own label."""
         self._sum = self._sum + other._sum
         self._weight += other._weight
+        self._unlike += other._unlike
+        self._scored += other._scored
         self.end = other.end
 
     def segment(self, labels: Sequence[str]) -> Segment:
         """Return it as it stands."""
         scores = dict(zip(labels, map(float, self._sum / self._weight), strict=True))
         confidence = max(scores.values()) if self.label == UNCERTAIN else scores[self.label]
-        return Segment(self.start, self.end, self.label, confidence, scores)
+        unlike = self._unlike / self._scored if self._scored else None
+        return Segment(
+            *(self.start, self.end, self.label, confidence, scores),
+            warnings=unlike_doubts(unlike),
+            domain_score=unlike,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 UNCERTAIN = "uncertain"
@@ -26,6 +27,11 @@ class Measurement:
         Probability of every emotion, in the order of the model; they sum to 1.
     speech : float or None
         Share of the stretch in which somebody speaks, from 0 to 1; None where nobody looked.
+    domain_score : float or None
+        How unlike speech of the training data the window is; above 1, a warning. None where the
+        model cannot tell, and for less than a second of sound.
+    warnings : tuple of str
+        What makes the answer less sure.
     """
 
     start: float
@@ -34,6 +40,8 @@ class Measurement:
     confidence: float
     scores: dict[str, float]
     speech: float | None = None
+    domain_score: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Segment:
         From 0 (faint) to 1 (strong); None where the model does not say.
     warnings : tuple of str
         What makes the answer less sure.
+    domain_score : float or None
+        Mean of that of its measurements; None where none has one.
     """
 
     start: float
@@ -64,8 +74,16 @@ class Segment:
     scores: dict[str, float]
     intensity: float | None = None
     warnings: tuple[str, ...] = ()
+    domain_score: float | None = None
 
     @property
     def duration(self) -> float:
         """Length in seconds."""
         return self.end - self.start
+
+
+def mean_domain_score(segments: Iterable[Segment]) -> float | None:
+    """Return the out-of-domain score of segments together, weighed by their duration."""
+    scored = [(one.domain_score, one.duration) for one in segments if one.domain_score is not None]
+    total = sum(seconds for _, seconds in scored)
+    return sum(score * seconds for score, seconds in scored) / total if total > 0 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from affekt.runtime.activity import Activity
 from affekt.runtime.backends import Backend, Floats
+from affekt.runtime.domain import Domain
 
 FALLBACK_STEP = 0.05  # seconds; the grid of models whose encoder cannot stream
 
@@ -72,12 +73,15 @@ class Cell:
         None where there is nothing to hear.
     speech : float or None
         Share of the hop that is speech; None without a detector.
+    unlike : float or None
+        The out-of-domain score of the window.
     """
 
     start: float
     end: float
     scores: NDArray[np.float64] | None
     speech: float | None
+    unlike: float | None = None
 
 
 class Judge(Protocol):
@@ -96,8 +100,8 @@ class Judge(Protocol):
         """Know that no more samples come."""
         ...
 
-    def judge(self, spans: Sequence[Span]) -> Floats:
-        """Return the probabilities of each span [spans, classes]."""
+    def judge(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
+        """Return probabilities [spans, classes] and embeddings [spans, dim]."""
         ...
 
     def forget(self, first: int) -> None:
@@ -143,15 +147,16 @@ class RerunJudge:
     def finish(self) -> None:
         """Nothing to do: the graph sees where a stretch ends."""
 
-    def judge(self, spans: Sequence[Span]) -> Floats:
-        """Return the probabilities of each span [spans, classes]; pauses in it are heard too."""
+    def judge(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
+        """Return probabilities and embeddings of each span; pauses in it are heard too."""
         answers = []
         for span in spans:
             first, last = (step * self._step for step in (span.first, span.last))
             offset = self._first * self._step
             waveform = self._samples[first - offset : last - offset]
-            answers.append(self._backend.run(waveform[None])[0][0])
-        return np.stack(answers)
+            answers.append(self._backend.run(waveform[None]))
+        scores, embeddings = (np.concatenate(part) for part in zip(*answers, strict=True))
+        return scores, embeddings
 
     def forget(self, first: int) -> None:
         """Drop what came before a step."""
@@ -174,6 +179,8 @@ class SlidingWindows:
         Hz.
     shortest : float
         Seconds of sound below which nothing is judged.
+    domain : Domain, optional
+        Where embeddings of speech lie.
     """
 
     def __init__(
@@ -185,6 +192,7 @@ class SlidingWindows:
         block: int,
         sample_rate: int,
         shortest: float,
+        domain: Domain | None = None,
     ) -> None:
         self._judge = judge
         self._grid = grid
@@ -192,6 +200,7 @@ class SlidingWindows:
         self._block = block * grid.step
         self._seconds = grid.step / sample_rate
         self._shortest = shortest / self._seconds  # steps
+        self._domain = domain
         self._rest: list[Floats] = []
         self._waiting = 0  # samples in _rest
         self._heard = 0  # samples
@@ -243,12 +252,31 @@ class SlidingWindows:
             found.append((self._next, span if self._is_heard(self._next, span) else None))
             self._next += 1
         spans = [span for _, span in found if span is not None]
-        scores = iter(self._judge.judge(spans) if spans else ())
-        cells = [self._cell(index, None if span is None else next(scores)) for index, span in found]
+        answers = iter(self._answers(spans))
+        cells = [
+            self._cell(index, *((None, None) if span is None else next(answers)))
+            for index, span in found
+        ]
         oldest = max(0, self._next * hop - self._grid.length)
         self._activity.forget(oldest)
         self._judge.forget(oldest)
         return cells
+
+    def _answers(self, spans: Sequence[Span]) -> Iterable[tuple[Floats, float | None]]:
+        """Probabilities [classes] of each span, and how unlike speech it is."""
+        if not spans:
+            return ()
+        scores, embeddings = self._judge.judge(spans)
+        if self._domain is None:
+            return ((one, None) for one in scores)
+        steps = (
+            self._activity.speech(span.first, span.last).sum()
+            if self._activity.detects_speech
+            else span.last - span.first
+            for span in spans
+        )
+        unlike = self._domain.scores(embeddings, [float(n) * self._seconds for n in steps])
+        return zip(scores, unlike, strict=True)
 
     def _is_heard(self, index: int, span: Span) -> bool:
         """Tell whether there is anything to hear."""
@@ -264,7 +292,7 @@ class SlidingWindows:
         """The steps that a cell stands for."""
         return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
 
-    def _cell(self, index: int, scores: Floats | None) -> Cell:
+    def _cell(self, index: int, scores: Floats | None, unlike: float | None) -> Cell:
         seconds = self._heard * self._seconds / self._grid.step
         first, last = self._own(index)
         share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
@@ -273,4 +301,5 @@ class SlidingWindows:
             end=round(min((index + 1) * self._grid.hop * self._seconds, seconds), 6),
             scores=None if scores is None else scores.astype(np.float64),
             speech=None if share is None else float(share),
+            unlike=unlike,
         )

@@ -12,6 +12,8 @@ from affekt.audio.arrays import check_samples, read_chunk
 from affekt.audio.resample import Resampler, checked_rate
 from affekt.errors import AudioError
 from affekt.runtime.activity import Activity
+from affekt.runtime.domain import read_domain
+from affekt.runtime.doubts import unlike_doubts
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.pooling import FrameJudge
 from affekt.runtime.segmenter import Segmenter
@@ -59,6 +61,7 @@ class Stream:
         self._options = options or TimelineOptions()
         self._rate = checked_rate(sample_rate, "stream")
         self._block = block
+        self._domain = read_domain(backend.config)
         self.measurements: list[Measurement] = []
         self.reset()
 
@@ -103,6 +106,7 @@ class Stream:
             block=max(1, block),
             sample_rate=rate,
             shortest=config.minimum_duration,
+            domain=self._domain,
         )
         threshold = config.threshold if options.threshold is None else options.threshold
         self._segmenter = Segmenter(config.labels, options, threshold, grid.hop * step / rate)
@@ -166,6 +170,8 @@ def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
         confidence=float(cell.scores[best]),
         scores=dict(zip(labels, map(float, cell.scores), strict=True)),
         speech=cell.speech,
+        domain_score=cell.unlike,
+        warnings=unlike_doubts(cell.unlike),
     )
 
 

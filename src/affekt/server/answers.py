@@ -65,6 +65,7 @@ def as_text(
         duration=answer.duration,
         quality=quality,
         warnings=answer.warnings,
+        domain_score=answer.domain_score,
     )
     return "".join(f"{line}\n" for line in text_lines(response_format, [track], labels))
 
@@ -78,6 +79,8 @@ def stretch(heard: Segment | Measurement, **more: Any) -> dict[str, Any]:
         "label": heard.label,
         "confidence": _rounded(heard.confidence),
         "scores": _scores(heard.scores),
+        "domain_score": None if heard.domain_score is None else _rounded(heard.domain_score),
+        "warnings": list(heard.warnings),
     }
 
 

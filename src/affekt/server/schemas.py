@@ -34,6 +34,10 @@ class Stretch(BaseModel):
     label: str = Field(description='An emotion, or "uncertain" where none is probable enough.')
     confidence: float = Field(ge=0, le=1)
     scores: Scores
+    domain_score: float | None = Field(
+        None, description="How unlike the training data it is; above 1, a warning."
+    )
+    warnings: list[str] = Field([], description="What makes the answer less sure.")
 
 
 class VerboseEmotion(Emotion):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from affekt.runtime.segments import Measurement, Segment
+from affekt.runtime.doubts import unlike_doubts
+from affekt.runtime.segments import Measurement, Segment, mean_domain_score
 
 CONTIGUOUS = 0.05  # seconds between segments that belong to one utterance
 
@@ -19,7 +20,12 @@ def utterance(segments: Sequence[Segment]) -> Segment:
         for label in segments[0].scores
     }
     label = max(scores, key=lambda name: scores[name])
-    return Segment(segments[0].start, segments[-1].end, label, scores[label], scores)
+    unlike = mean_domain_score(segments)
+    return Segment(
+        *(segments[0].start, segments[-1].end, label, scores[label], scores),
+        warnings=unlike_doubts(unlike),
+        domain_score=unlike,
+    )
 
 
 def group(segments: Iterable[Segment], pause: float = CONTIGUOUS) -> list[list[Segment]]:

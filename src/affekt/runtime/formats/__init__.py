@@ -69,7 +69,10 @@ def as_track(result: Track | Outcome) -> Track:
     answer = result.prediction
     if answer is None:
         return Track(result.file, error=result.error)
-    segment = Segment(0.0, answer.duration, answer.label, answer.confidence, answer.scores)
+    segment = Segment(
+        *(0.0, answer.duration, answer.label, answer.confidence, answer.scores),
+        domain_score=answer.domain_score,
+    )
     return Track(
         file=result.file,
         segments=(segment,),

@@ -41,7 +41,8 @@ def track_lines(
     """Yield the header, then one row for each segment; a recording without any has one, too.
 
     The columns are ``file, start, end, label, confidence, intensity``, the probability of each
-    emotion, the measures of the recording, ``warnings`` and ``error``.
+    emotion, the measures of the recording (but the ``domain_score`` of the segment, where it has
+    one), ``warnings`` and ``error``.
     """
     names = ["file", "start", "end", "label", "confidence", "intensity", *labels]
     names += [*INPUT_COLUMNS, "warnings", "error"]
@@ -55,6 +56,8 @@ def track_lines(
             times = {"start": segment.start, "end": segment.end}
             cells |= _numbers({**times, "confidence": segment.confidence})
             cells |= _numbers({"intensity": segment.intensity})
+            if segment.domain_score is not None:
+                cells |= _numbers({"domain_score": segment.domain_score})
             cells |= _numbers({name: segment.scores[name] for name in labels})
             yield _row([cells[name] for name in names], delimiter)
         if track.error or not track.segments:

@@ -44,6 +44,8 @@ def to_frame(results: Iterable[Track | Outcome]) -> Any:
             times = (pandas.Timedelta(seconds=at) for at in (segment.start, segment.end))
             index.append((track.file, *times))
             doubts = dict.fromkeys((*segment.warnings, *track.warnings))
+            unlike = segment.domain_score
+            own = {} if unlike is None else {"domain_score": round(unlike, 4)}
             rows.append(
                 {
                     "label": segment.label,
@@ -51,6 +53,7 @@ def to_frame(results: Iterable[Track | Outcome]) -> Any:
                     "intensity": segment.intensity,
                     **segment.scores,
                     **shared,
+                    **own,
                     "warnings": joined(tuple(doubts)),
                     "error": track.error,
                 }

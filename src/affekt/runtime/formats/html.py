@@ -240,15 +240,20 @@ def _segments(exhibit: Exhibit) -> Iterator[str]:
     yield f"<details><summary>{_count(len(segments), 'segment')} as a table</summary>"
     yield '<div class="wide"><table><thead><tr><th class="number">from, s</th>'
     yield '<th class="number">to, s</th><th>emotion</th><th class="number">probability</th>'
-    yield "<th>notes</th></tr></thead><tbody>"
+    yield '<th class="number">unlike training</th><th>notes</th></tr></thead><tbody>'
     for segment in segments:
         yield (
             f'<tr><td class="number">{segment.start:.2f}</td>'
             f'<td class="number">{segment.end:.2f}</td><td>{escape(segment.label)}</td>'
             f'<td class="number">{segment.confidence:.0%}</td>'
+            f'<td class="number">{_score(segment.domain_score)}</td>'
             f"<td>{escape('; '.join(segment.warnings))}</td></tr>"
         )
     yield "</tbody></table></div></details>"
+
+
+def _score(unlike: float | None) -> str:
+    return "" if unlike is None else f"{unlike:.2f}"
 
 
 def _quality(exhibit: Exhibit) -> Iterator[str]:
@@ -264,6 +269,8 @@ def _quality(exhibit: Exhibit) -> Iterator[str]:
         "signal to noise": f"about {snr}" if quality.snr_db is not None else snr,
         "bandwidth": f"up to {band}" if quality.bandwidth_hz is not None else band,
     }
+    if quality.held_tones is not None:
+        facts["tones that hold"] = f"{quality.held_tones:.0%} of the sound"
     if unlike is not None:
         facts["unlike training"] = f"{unlike:.2f}, of which {UNLIKE_LIMIT:g} is the limit"
     rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in facts.items())

@@ -25,9 +25,9 @@ def lines(outcomes: Iterable[Outcome], labels: Sequence[str]) -> Iterator[str]:
 def track_lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
     """Yield one line for each segment, and one more for each recording, when it is done.
 
-    ``{"file", "start", "end", "label", "confidence", "scores", "intensity", "warnings"}`` of a
-    segment; ``{"file", "duration", "quality", "warnings"}`` of a recording, with ``"error"``
-    where it broke off.
+    ``{"file", "start", "end", "label", "confidence", "scores", "intensity", "domain_score",
+    "warnings"}`` of a segment; ``{"file", "duration", "quality", "warnings"}`` of a recording,
+    with ``"error"`` where it broke off.
     """
     del labels
     for track in tracks:
@@ -48,6 +48,8 @@ def segment_line(file: str, segment: Segment) -> str:
     }
     if segment.intensity is not None:
         fields["intensity"] = round(segment.intensity, 6)
+    if segment.domain_score is not None:
+        fields["domain_score"] = round(segment.domain_score, 4)
     return _line({**fields, "warnings": list(segment.warnings)})
 
 

@@ -72,6 +72,11 @@ def _region(
             "labels": [segment.label],
         },
     }
+    meta: dict[str, object] = {}
     if segment.warnings:
-        region["meta"] = {"text": list(segment.warnings)}
+        meta["text"] = list(segment.warnings)
+    if segment.domain_score is not None:
+        meta["domain_score"] = round(segment.domain_score, 4)
+    if meta:
+        region["meta"] = meta
     return region

@@ -11,7 +11,9 @@ from affekt.runtime.formats import Track
 from affekt.runtime.predictor import Prediction
 from affekt.runtime.segments import Segment
 
-QUALITY_COLUMNS = ("rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz")
+QUALITY_COLUMNS = (
+    *("rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz", "held_tones"),
+)
 """What tables tell of a recording's quality, by the names of `AudioQuality`."""
 INPUT_COLUMNS = (*QUALITY_COLUMNS, "domain_score")
 """What tables tell of a recording as input: its quality, and how unlike training data it is."""
@@ -62,7 +64,7 @@ def input_fields(result: Track | Prediction) -> dict[str, float | None]:
     """Return what was measured of a recording by name, rounded; without what nobody measured."""
     fields: dict[str, float | None] = {}
     if result.quality is not None:
-        digits = {"clipped_fraction": 6, "bandwidth_hz": 0}
+        digits = {"clipped_fraction": 6, "bandwidth_hz": 0, "held_tones": 4}
         for name in QUALITY_COLUMNS:
             value = getattr(result.quality, name)
             fields[name] = None if value is None else round(value, digits.get(name, 2))
@@ -82,6 +84,8 @@ def describe_quality(quality: AudioQuality) -> str:
         parts.append(f"SNR {quality.snr_db:.0f} dB")
     if quality.bandwidth_hz is not None:
         parts.append(f"bandwidth {quality.bandwidth_hz:.0f} Hz")
+    if quality.held_tones is not None:
+        parts.append(f"tones that hold {quality.held_tones:.0%}")
     return ", ".join(parts)
 
 

@@ -73,6 +73,8 @@ export interface Quality {
   snr: number | null;
   /** The highest frequency that the sound reaches, in Hz, 8000 at most; null in silence. */
   bandwidth: number | null;
+  /** Share of the sound in tones that hold their pitch, as in music; null where it is too short. */
+  tones: number | null;
 }
 
 /** A file as the browser has it, what `decode` gave, or mono samples (then with their rate). */
@@ -150,7 +152,7 @@ export class Microphone {
 export function decode(source: Blob | ArrayBuffer | Uint8Array): Promise<Recording>;
 /** Mix channels by their mean and change the rate. */
 export function toMono(recording: Recording, sampleRate: number): Float32Array;
-/** Measure level, clipping, silence, noise and bandwidth. */
+/** Measure level, clipping, silence, noise, bandwidth and tones. */
 export function measureQuality(recording: Recording): Quality;
 
 /** Change the sample rate of a whole recording. */

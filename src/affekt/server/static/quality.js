@@ -10,6 +10,8 @@ const SILENCE = -60; // dBFS, peak; below it nothing can be heard
 const QUIET = -50; // dBFS, root mean square
 const CLIPPED_FRACTION = 0.001; // of the samples
 const NOISY = 0; // dB; below, the noise is louder than the voice
+const MUSIC = 0.25; // of the sound in tones that hold
+const MUSIC_UNLIKE = 0.12; // the same where it is unlike speech anyway
 const NARROW = 4200; // Hz; a telephone ends at 3400 Hz, a rate of 8 kHz at 4000
 const SHORT = 0.5; // seconds
 const LONG = 30; // seconds
@@ -17,6 +19,10 @@ const LONG = 30; // seconds
 const RATE = 16000; // Hz; noise and bandwidth are sought where the models listen
 const FRAME = 512; // samples
 const MOST_FRAMES = 4000; // more are passed over evenly
+const TONE_FRAMES = 4; // a tone holds where a peak stays in its bin for so many frames
+const TONE_BINS = [5, 204]; // of frames at half the rate: 80 to 3200 Hz
+const TONE_PIECE = 80000; // samples at half the rate that are measured at once
+const TONE_FAINTEST = 0.05; // of the largest
 const FEWEST_FRAMES = 12; // fewer hold no pause to find noise in
 const DIGITAL_SILENCE = 1e-11; // mean power per sample: below the noise of 16 bits
 const LOWEST = 60; // Hz; rumble and hum below are passed over
@@ -37,6 +43,7 @@ const REACH_DB = 50; // how far below the loudest band a band still counts as so
  * @property {boolean} silent whether nothing can be heard
  * @property {number | null} snr sound above the steady noise, in dB; null where it cannot be told
  * @property {number | null} bandwidth the highest frequency that the sound reaches, in Hz
+ * @property {number | null} tones share of the sound in tones that hold; null where it is too short
  */
 
 /**
@@ -58,7 +65,8 @@ export function measureQuality(recording) {
     }
   }
   const count = channels.length * channels[0].length;
-  const power = bandPower(toMono(recording, RATE));
+  const mono = toMono(recording, RATE);
+  const power = bandPower(mono);
   return {
     duration: channels[0].length / sampleRate,
     peak: dbfs(peak),
@@ -67,6 +75,7 @@ export function measureQuality(recording) {
     silent: dbfs(peak) < SILENCE,
     snr: signalToNoise(power),
     bandwidth: reach(power, Math.min(sampleRate, RATE)),
+    tones: heldTones(mono),
   };
 }
 
@@ -76,9 +85,13 @@ export function measureQuality(recording) {
  * @param {number | null} unlike how unlike the training data it is
  * @returns {string[]}
  */
-export function doubts({ clipped, rms, snr, bandwidth, duration }, unlike = null) {
+export function doubts({ clipped, rms, snr, bandwidth, tones, duration }, unlike = null) {
   const found = [];
-  if (unlike !== null && unlike > UNLIKE_LIMIT) {
+  const strange = unlike !== null && unlike > UNLIKE_LIMIT;
+  if (tones !== null && tones > (strange ? MUSIC_UNLIKE : MUSIC)) {
+    found.push(`music: ${(100 * tones).toFixed(0)}% of the sound are tones that hold their pitch`);
+  }
+  if (strange) {
     found.push(
       `unlike the speech it was trained on: score ${unlike.toFixed(1)}, limit ${UNLIKE_LIMIT} ` +
         "(music, noise, or another way of recording)",
@@ -109,10 +122,7 @@ export function dbfs(amplitude) {
 function bandPower(samples) {
   const count = Math.floor(samples.length / FRAME);
   const chosen = Math.min(count, MOST_FRAMES);
-  const taper = Float32Array.from(
-    { length: FRAME },
-    (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / (FRAME - 1)),
-  );
+  const taper = hann();
   const rows = [];
   for (let i = 0; i < chosen; i++) {
     const index = chosen > 1 ? Math.floor((i * (count - 1)) / (chosen - 1)) : 0;
@@ -121,6 +131,59 @@ function bandPower(samples) {
     if (energy > DIGITAL_SILENCE * FRAME) rows.push(banded(powerSpectrum(frame, taper)));
   }
   return rows;
+}
+
+function hann() {
+  const rise = (i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / (FRAME - 1));
+  return Float32Array.from({ length: FRAME }, (_, i) => rise(i));
+}
+
+/** Share of the sound in tones that hold their pitch, as in music. */
+function heldTones(samples) {
+  const half = Float32Array.from(
+    { length: Math.floor(samples.length / 2) },
+    (_, i) => samples[2 * i] + samples[2 * i + 1],
+  );
+  let [held, total] = [0, 0];
+  for (let start = 0; start < half.length; start += TONE_PIECE) {
+    const [more, all] = tonesOf(half.subarray(start, start + TONE_PIECE));
+    held += more;
+    total += all;
+  }
+  return total > 0 ? held / total : null;
+}
+
+/** What is in tones that hold, and all of it: sums of the power to the fourth root. */
+function tonesOf(samples) {
+  const taper = hann();
+  const rows = [];
+  for (let at = 0; at + FRAME <= samples.length; at += FRAME) {
+    const power = powerSpectrum(samples.subarray(at, at + FRAME), taper);
+    rows.push(power.slice(TONE_BINS[0], TONE_BINS[1] + 1).map((value) => value ** 0.25));
+  }
+  if (rows.length < TONE_FRAMES) return [0, 0];
+  const bins = rows[0].length;
+  let loudest = 0;
+  for (const row of rows) for (let b = 1; b < bins - 1; b++) loudest = Math.max(loudest, row[b]);
+  if (loudest <= 0) return [0, 0];
+  const around = rows.map(() => new Uint8Array(bins));
+  for (let b = 1; b < bins - 1; b++) {
+    let run = 0;
+    rows.forEach((row, t) => {
+      const peak = row[b] > row[b - 1] && row[b] >= row[b + 1] && row[b] > TONE_FAINTEST * loudest;
+      run = peak ? run + 1 : 0;
+      if (run < TONE_FRAMES) return;
+      for (let i = 0; i < TONE_FRAMES; i++) around[t - i].fill(1, b - 1, b + 2);
+    });
+  }
+  let [held, total] = [0, 0];
+  rows.forEach((row, t) =>
+    row.forEach((value, b) => {
+      total += value;
+      if (around[t][b] && b > 0 && b < bins - 1) held += value;
+    }),
+  );
+  return [held, total];
 }
 
 /** Squared magnitudes of the discrete Fourier transform, from 0 Hz to half the rate. */

@@ -16,7 +16,10 @@ import { clock, percent } from "./emotions.js";
  * @property {string} [picture] a data address
  */
 
-const MEASURES = ["rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz", "domain_score"];
+const MEASURES = [
+  ...["rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz", "held_tones"],
+  "domain_score",
+];
 
 export const FORMATS = {
   csv: { write: toCsv, type: "text/csv", suffix: "csv" },
@@ -27,9 +30,9 @@ export const FORMATS = {
 
 /** @param {Saved} saved */
 export function toCsv({ name, labels, segments, quality, warnings, domainScore }) {
-  const { rms, peak, clipped, snr, bandwidth } = quality ?? {};
-  const measures = [rms, peak, clipped, snr, bandwidth, domainScore];
-  const digits = [2, 2, 6, 2, 0, 4]; // what these measures are worth
+  const { rms, peak, clipped, snr, bandwidth, tones } = quality ?? {};
+  const measures = [rms, peak, clipped, snr, bandwidth, tones, domainScore];
+  const digits = [2, 2, 6, 2, 0, 4, 4]; // what these measures are worth
   const number = (value) => (value === undefined || value === null ? "" : value.toFixed(6));
   const rounded = measures.map((value, i) => number(value && Number(value.toFixed(digits[i]))));
   const rows = [["file", "start", "end", "label", "confidence", "intensity", ...labels, ...MEASURES]];
