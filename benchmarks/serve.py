@@ -1,7 +1,7 @@
 """Load on a server: requests per second, latencies, streams in real time, memory over time.
 
     python benchmarks/serve.py                  # measures, writes the JSON and the table
-    python benchmarks/serve.py --soak 600       # ten minutes of mixed load, kept beside the rest
+    python benchmarks/serve.py --soak 600       # only ten minutes of mixed load, beside the rest
     python benchmarks/serve.py --table-only     # writes the table of docs/serving.md again
 
 Server and clients share the cores of one machine, over loopback. The clips are 3 s of noise that
@@ -144,7 +144,7 @@ def work_directly(model: str | None) -> None:
 
 
 def measure(options: argparse.Namespace) -> Result:
-    """Measure everything; a soak that was stored before is kept unless there is a new one."""
+    """Measure everything but the soak; one that was stored before is kept."""
     from affekt.evaluation.provenance import commit, software_versions
 
     start = time.perf_counter()
@@ -153,11 +153,8 @@ def measure(options: argparse.Namespace) -> Result:
     result |= measure_requests(options)
     result["batching"] = measure_batching(options)
     result["streams"] = measure_streams(options)
-    soaked = soak(options) if options.soak else None
-    if soaked is None and REPORT.file.is_file():
-        soaked = REPORT.load().get("soak")
-    if soaked is not None:
-        result["soak"] = soaked
+    if REPORT.file.is_file() and "soak" in (stored := REPORT.load()):
+        result["soak"] = stored["soak"]
     return result | {
         "machine": processor(),
         "versions": software_versions(),
@@ -247,6 +244,8 @@ def measure_streams(options: argparse.Namespace) -> Result:
 
 def soak(options: argparse.Namespace) -> Result:
     """Mix good and bad recordings, short and long, and streams; watch the memory."""
+    from affekt.evaluation.provenance import commit
+
     made = [*clips(8), *(clip[: len(clip) // 2] for clip in clips(2)), b"nonsense" * 500]
     files = sorted((ROOT / "examples" / "recordings").glob("*.*"))
     made += [file.read_bytes() for file in files if file.suffix not in (".py", ".md")]
@@ -280,6 +279,7 @@ def soak(options: argparse.Namespace) -> Result:
         "memory_mb": round(statistics.mean(settled) / 1e6, 1),
         "growth_mb": round(growth / 1e6, 2),
         "samples_mb": [round(size / 1e6, 1) for _, size in samples],
+        "commit": commit(),
     }
 
 
@@ -359,7 +359,8 @@ def table(result: Result) -> str:
             f"{soaked['seconds'] / 60:.0f} minutes of mixed load: {soaked['answered']} requests "
             f"answered, {soaked['refused']} bad ones refused, {soaked['stream_faults']} streams "
             f"broken; server and decoders held {soaked['memory_mb']:.0f} MB, and "
-            f"{soaked['growth_mb']:+.1f} MB more in the last third than in the first.",
+            f"{soaked['growth_mb']:+.1f} MB more in the last third than in the first "
+            f"(commit `{soaked['commit'][:12]}`).",
             "",
         ]
     lines.append(
@@ -377,7 +378,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how many rounds (3)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of load, each time (5)")
     parser.add_argument("--stream-seconds", type=float, default=20.0, help="of each stream (20)")
-    parser.add_argument("--soak", type=float, default=0.0, help="seconds of mixed load (none)")
+    parser.add_argument(
+        "--soak", type=float, default=0.0, help="only mixed load, of so many seconds"
+    )
     parser.add_argument("--direct", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.direct:
@@ -385,6 +388,9 @@ def main() -> None:
         return
     if options.table_only:
         REPORT.show(table(REPORT.load()))
+        return
+    if options.soak:
+        REPORT.finish(REPORT.load() | {"soak": soak(options)}, options.out, table)
         return
     missing = [name for name in ("transformers", "torch") if find_spec(name) is None]
     if missing:
