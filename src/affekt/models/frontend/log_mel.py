@@ -87,15 +87,7 @@ class LogMel(nn.Module):
 
         The same numbers from twice the work, in the form that LiteRT runs and quantises well.
         """
-        halves = ((1, 2, self.cosine_basis), (-1, 1, self.sine_basis))
-        self.whole_basis = torch.cat(
-            [
-                torch.cat([sign * half[:, 1:].flip(1), middle * half[:, :1], half[:, 1:]], dim=1)
-                for sign, middle, half in halves
-            ]
-        )
-        # A periodic window is zero at the first sample of a frame, which has no twin.
-        self.whole_basis = nn.functional.pad(self.whole_basis, (1, 0))
+        self.whole_basis = torch.from_numpy(_whole_basis(self.config))
 
     def _framed_power(self, samples: Tensor) -> Tensor:
         """Power spectrum ``[batch, bins, frames]`` of whole frames of ``[batch, samples]``.
@@ -249,4 +241,12 @@ def _half_basis(config: FrontendConfig, wave: Callable[[np.ndarray], np.ndarray]
     angle = 2 * np.pi * np.arange(config.n_fft // 2 + 1)[:, None] * time / config.n_fft
     basis = wave(angle) * hann(config.window)[config.window // 2 :]
     basis[:, 0] /= 2
+    return np.asarray(basis, dtype=np.float32)
+
+
+def _whole_basis(config: FrontendConfig) -> np.ndarray:
+    """Windowed cosines, then sines, of the bins 0 to n_fft / 2 ``[2 * bins, window]``."""
+    time = np.arange(config.window)
+    angle = 2 * np.pi * np.arange(config.n_fft // 2 + 1)[:, None] * time / config.n_fft
+    basis = np.concatenate([np.cos(angle), np.sin(angle)]) * hann(config.window)
     return np.asarray(basis, dtype=np.float32)
