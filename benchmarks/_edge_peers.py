@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,7 @@ def wav2vec2_runner(waveform: Any) -> tuple[Runner, int]:
         program.save(os.fspath(path))
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     port = session.get_inputs()[0].name
-    parameters = sum(weight.numel() for weight in network.parameters())
-    return partial(session.run, None, {port: waveform}), parameters
+    return partial(session.run, None, {port: waveform}), _count(network)
 
 
 def tutorial_runner(waveform: Any) -> tuple[Runner, None]:
@@ -65,9 +64,55 @@ def tutorial_runner(waveform: Any) -> tuple[Runner, None]:
     return run, None
 
 
+@cache
+def _light() -> Any:
+    from affekt.models import NetworkConfig, build_network
+    from affekt.models.frontend import FrontendConfig
+
+    labels = tuple(f"emotion {index}" for index in range(N_CLASSES))
+    frontend = FrontendConfig(n_fft=1024, window=1024, hop_length=256)
+    return build_network(NetworkConfig(labels, "light", frontend=frontend)).eval()
+
+
+def light_onnx_runner(waveform: Any) -> tuple[Runner, int]:
+    """LIGHT-SERNET in ONNX Runtime, one thread."""
+    from affekt.export.onnx import export_onnx
+    from affekt.runtime.backends import open_session
+
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "light.onnx"
+        export_onnx(_light(), path, {})
+        session = open_session(path, 1)
+    return partial(session.run, None, {"waveform": waveform}), _count(_light())
+
+
+def light_litert_runner(waveform: Any) -> tuple[Runner, int]:
+    """LIGHT-SERNET in LiteRT, one thread."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from affekt.export import litert
+
+    model = litert.convert(_light(), waveform.shape[1])
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    port = interpreter.get_input_details()[0]["index"]
+
+    def run() -> None:
+        interpreter.set_tensor(port, waveform)
+        interpreter.invoke()
+
+    return run, _count(_light())
+
+
+def _count(network: nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
 PEERS: dict[str, Callable[[Any], tuple[Runner, int | None]]] = {
     "wav2vec2-base, ONNX Runtime": wav2vec2_runner,
     "librosa features and a small CNN": tutorial_runner,
+    "LIGHT-SERNET, not trained, ONNX Runtime": light_onnx_runner,
+    "LIGHT-SERNET, not trained, LiteRT": light_litert_runner,
 }
 
 

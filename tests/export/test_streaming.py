@@ -124,3 +124,12 @@ def test_a_configuration_of_another_model_is_refused(
     (tmp_path / "config.json").write_text(json.dumps({**config, "streaming": facts}))
     with pytest.raises(ModelError, match=message):
         affekt.load_model(tmp_path).stream()
+
+
+def test_halved_weights_stream_too(network: Network, folder: Path, tmp_path: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    difference = export_streaming(network, tmp_path, config, half=True)
+    assert 0 < difference < 5e-3
+    for name in ("encoder", "head"):
+        stored = onnx.load(tmp_path / f"{name}.onnx").graph.initializer
+        assert onnx.TensorProto.FLOAT16 in {item.data_type for item in stored}

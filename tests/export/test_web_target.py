@@ -1,13 +1,30 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tiny_network import Exported
+import pytest
+import soundfile
+from browser import served
+from tiny_network import Exported, voice
 
 import affekt
 from affekt.export.targets import export_model
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+TOLERANCE = {"fp16": 1e-4, "int8": 1e-2}  # int8 kernels of two engines round differently
+
+PREDICT = """async ([encoded, model]) => {
+  const bytes = Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0));
+  const affekt = await import("./static/affekt.js");
+  return (await (await affekt.loadModel(model)).predict(bytes.buffer)).scores;
+}"""
 
 
 def test_a_site_carries_a_model_that_python_reads(
@@ -29,3 +46,28 @@ def test_a_site_carries_a_model_that_python_reads(
     assert (place / "README.md").read_text(encoding="utf-8").startswith("---")
     for name in ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm"):
         assert (site / "runtime" / name).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_smaller_numbers_are_the_same_in_a_browser(
+    exported: Exported, tmp_path: Path, engine: Path, chromium: Browser, precision: str
+) -> None:
+    speech = tmp_path / "speech"
+    speech.mkdir()
+    for number in range(4):
+        soundfile.write(speech / f"{number}.wav", voice(1.5, number), 16_000)
+    site = tmp_path / "site"
+    options = {"precision": precision, "calibration": speech, "data": tmp_path}
+    export_model(exported.folder, "web", site, force=True, **options)
+    folder = json.loads((site / "package.json").read_text())["affekt"]["model"]
+    model = affekt.load_model(site / folder)
+    with served(site) as address:
+        page = chromium.new_page()
+        page.goto(f"{address}/README.md")
+        for seconds in (0.5, 3.0, 10.0):
+            file = io.BytesIO()
+            soundfile.write(file, voice(seconds, 9), 16_000, format="WAV", subtype="FLOAT")
+            content = file.getvalue()
+            found = page.evaluate(PREDICT, [base64.b64encode(content).decode(), f"{folder}/"])
+            assert found == pytest.approx(model.predict(content).scores, abs=TOLERANCE[precision])
+        page.close()

@@ -19,11 +19,15 @@ def export(job: Job, folder: Path) -> Artefact:
     import onnxruntime
 
     write_graph(job, folder / GRAPH_FILE)
+    facts = {}
+    if job.network.streamable:
+        # int8, too: to calibrate the streaming graph in int8 came to no end within minutes.
+        half = job.precision != "fp32"
+        difference = export_streaming(job.network, folder, job.config, half=half)
+        facts["streaming"] = {"max_difference": difference}
     if job.precision == "fp32":
-        if job.network.streamable:
-            export_streaming(job.network, folder, job.config)
         checkpoint.save(folder / WEIGHTS_FILE, dict(job.network.state_dict()), dict(job.config))
-    return Artefact(GRAPH_FILE, load, f"onnxruntime {onnxruntime.__version__}")
+    return Artefact(GRAPH_FILE, load, f"onnxruntime {onnxruntime.__version__}", facts=facts)
 
 
 def write_graph(job: Job, path: Path) -> None:

@@ -22,6 +22,7 @@ from affekt.export.onnx import (
     export_module,
     voice_like,
 )
+from affekt.export.quantize import to_float16
 from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.streaming import PooledHead, StreamingNetwork
@@ -44,7 +45,17 @@ def streaming_facts(network: Network) -> dict[str, Any]:
     }
 
 
-def export_streaming(network: Network, folder: Path, config: Mapping[str, Any]) -> float:
+HALF_TOLERANCE = 0.05
+"""How far a streamed probability may be from the network's where weights are float16."""
+
+
+def export_streaming(
+    network: Network,
+    folder: Path,
+    config: Mapping[str, Any],
+    *,
+    half: bool = False,
+) -> float:
     """Write ``encoder.onnx`` and ``head.onnx``.
 
     Parameters
@@ -55,6 +66,8 @@ def export_streaming(network: Network, folder: Path, config: Mapping[str, Any]) 
         Its files are replaced when both new ones are proved.
     config : Mapping
         The model's ``config.json`` with ``streaming``.
+    half : bool
+        Store the weights as float16.
 
     Returns
     -------
@@ -64,7 +77,7 @@ def export_streaming(network: Network, folder: Path, config: Mapping[str, Any]) 
     Raises
     ------
     ModelError
-        If the two differ by more than 1e-4.
+        If the two differ by more than 1e-4, or 0.05 with float16.
     """
     frontend = network.config.frontend
     streaming = StreamingNetwork(network)
@@ -79,7 +92,11 @@ def export_streaming(network: Network, folder: Path, config: Mapping[str, Any]) 
     with atomic_path(folder / ENCODER_FILE) as encoder, atomic_path(folder / HEAD_FILE) as head:
         export_module(streaming, inputs, outputs, encoder, config, frontend)
         export_module(PooledHead(network), pooled, ("probabilities",), head, config, frontend)
-        return check_streaming(network, encoder, head, config)
+        if half:
+            for path in (encoder, head):
+                to_float16(path, path)
+        tolerance = HALF_TOLERANCE if half else PARITY_TOLERANCE
+        return check_streaming(network, encoder, head, config, tolerance=tolerance)
 
 
 def check_streaming(
