@@ -11,8 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from affekt.cli._common import write_text
-from affekt.errors import ConfigError
+from affekt.errors import ConfigError, DataError
 from affekt.files import atomic_path
 from affekt.runtime.formats import Outcome, Track
 from affekt.runtime.formats.registry import FORMATS, holding_several, text_lines
@@ -129,17 +128,39 @@ def write_results(
 
 
 def write_lines(lines: Iterator[str], out: Path | None) -> None:
-    """Write lines to stdout as they come, or to a file whole or not at all."""
+    """Write lines to stdout as they come, or to a file whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written, as on a full disk; the lines before are kept beside it.
+    """
     if out is None or str(out) == STDIN:
         for line in lines:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
         return
-    with (
-        atomic_path(out) as partial,
-        partial.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream,
-    ):
-        stream.writelines(f"{line}\n" for line in lines)
+    with atomic_path(out) as partial, partial.open("wb", buffering=0) as stream:
+        written = 0
+        for line in lines:
+            content = f"{line}\n".encode("utf-8", "backslashreplace")
+            try:
+                while content:
+                    content = content[stream.write(content) :]
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise DataError(f"{out}: {reason}: {_kept(out, partial, written)}") from None
+            written = stream.tell() if stream.seekable() else 0
+
+
+def _kept(out: Path, partial: Path, size: int) -> str:
+    """Keep the whole lines of a file that could not be finished, and say where they are."""
+    if size == 0 or partial == out:
+        return "nothing was kept; write to another disk"
+    os.truncate(partial, size)
+    kept = out.with_name(f"{out.name}.part")
+    partial.replace(kept)
+    return f"what was written before is kept in {kept}"
 
 
 def _write_each(
@@ -157,7 +178,7 @@ def _write_each(
             name, number = f"{stem}-{number}", number + 1
         taken.add(name.lower())
         lines = text_lines(style.value, [result], labels)
-        write_text("".join(f"{line}\n" for line in lines), folder / f"{name}{suffix}")
+        write_lines(lines, folder / f"{name}{suffix}")
 
 
 def _one_each(style: ResultFormat) -> bool:

@@ -52,6 +52,10 @@ VadOption = Annotated[
         "silero where it is installed.",
     ),
 ]
+VadThresholdOption = Annotated[
+    float,
+    typer.Option("--vad-threshold", help="Probability from which a moment counts as speech."),
+]
 
 
 def prepare(options: TimelineOptions) -> None:

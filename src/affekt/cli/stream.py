@@ -26,6 +26,7 @@ from affekt.cli._timeline import (
     ThresholdOption,
     Vad,
     VadOption,
+    VadThresholdOption,
     WindowOption,
     prepare,
 )
@@ -87,6 +88,7 @@ def command(
     max_pause: MaxPauseOption = _DEFAULTS.max_pause,
     threshold: ThresholdOption = None,
     vad: VadOption = Vad.auto,
+    vad_threshold: VadThresholdOption = _DEFAULTS.vad_threshold,
     style: Annotated[
         LineFormat, typer.Option("--format", "-f", help="For people, or one JSON object a line.")
     ] = LineFormat.table,
@@ -120,6 +122,7 @@ def command(
         max_pause=max_pause,
         threshold=threshold,
         vad=vad.value,
+        vad_threshold=vad_threshold,
     )
     if out is not None and out.exists():
         raise ConfigError(f"{out} is there already: a stream is written to a new file")

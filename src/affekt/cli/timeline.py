@@ -32,6 +32,7 @@ from affekt.cli._timeline import (
     ThresholdOption,
     Vad,
     VadOption,
+    VadThresholdOption,
     WindowOption,
     prepare,
 )
@@ -64,6 +65,7 @@ def command(
     max_pause: MaxPauseOption = _DEFAULTS.max_pause,
     threshold: ThresholdOption = None,
     vad: VadOption = Vad.auto,
+    vad_threshold: VadThresholdOption = _DEFAULTS.vad_threshold,
     style: ResultFormatOption = None,
     out: OutOption = None,
     report: ReportOption = None,
@@ -98,6 +100,7 @@ def command(
         max_pause=max_pause,
         threshold=threshold,
         vad=vad.value,
+        vad_threshold=vad_threshold,
     )
     recogniser = load_model(model, threads=threads)
     prepare(options)
