@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -12,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from affekt.cli import _sources
 from affekt.cli._live import LiveView
@@ -217,3 +220,60 @@ def test_the_view_shows_emotions_level_and_segments() -> None:
     assert "-20 dBFS" in text
     assert "> sad    ████████████████████████          75%" in text
     assert "  happy  ████████                          25%" in text
+
+
+def webm(samples: np.ndarray) -> bytes:
+    """Opus in webm, as a browser records it."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="webm") as container:
+        track = container.add_stream("libopus", rate=48000, layout="mono")
+        resampled = soxr.resample(samples / 32768, RATE, 48000).astype(np.float32)
+        for start in range(0, len(resampled) - 959, 960):
+            frame = av.AudioFrame.from_ndarray(
+                resampled[None, start : start + 960], format="flt", layout="mono"
+            )
+            frame.sample_rate, frame.pts = 48000, start
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_webm_from_a_pipe_whole_and_cut(
+    command: list[str], samples: np.ndarray, share: float
+) -> None:
+    content = webm(samples)
+    status, rows, log = run(command, "--hops", stdin=content[: int(share * len(content))])
+    assert status == 0, log
+    assert rows[-1]["duration"] == pytest.approx(6 * share, abs=0.8)
+    assert any("hop" in row for row in rows)
+    assert log.count("\n") <= 1  # that the model cannot stream
+
+
+@pytest.mark.parametrize("kind", ["wav", "webm"])
+def test_a_slow_pipe_is_heard_before_it_ends(
+    command: list[str], samples: np.ndarray, kind: str
+) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE, format="WAV", subtype="PCM_16")
+    content = file.getvalue() if kind == "wav" else webm(samples)
+    with subprocess.Popen(
+        [*command, "--format", "json", "--hops"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        half = int(0.7 * len(content))
+        for start in range(0, half, 2000):
+            process.stdin.write(content[start : min(half, start + 2000)])
+            process.stdin.flush()
+            time.sleep(0.005)
+        first = json.loads(process.stdout.readline())  # while the pipe is open
+        assert first["hop"][0] == 0.0
+        process.stdin.write(content[half:])
+        process.stdin.close()
+        rows = [json.loads(line) for line in process.stdout]
+    assert process.returncode == 0
+    assert rows[-1]["duration"] == pytest.approx(6.0, abs=0.05)
