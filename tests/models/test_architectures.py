@@ -31,6 +31,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "crnn-attention": [{"stem": (4, 8), "channels": 8, "hidden": 6, "heads": 3}],
     "transformer": [{"stem": (4, 8), "channels": 8, "blocks": 2, "heads": 2, "kernel": 5}],
     "tcn": [{"stem": (4, 8), "channels": 8, "levels": 3}],
+    "light": [{"cepstra": 6, "view": 2, "blocks": (4, 4), "channels": 8}],
 }
 """By architecture, options of networks small enough for tests."""
 CASES = [
@@ -41,7 +42,8 @@ CASES = [
 
 
 def test_every_architecture_is_tested() -> None:
-    assert set(SMALL) == set(ARCHITECTURES)
+    ours = {n for n, a in ARCHITECTURES.items() if a.make.__module__.startswith("affekt.")}
+    assert set(SMALL) == ours  # others are those of other tests, and of the pages
 
 
 def encoder(name: str, options: dict[str, Any]) -> Encoder:
@@ -86,7 +88,7 @@ def test_the_receptive_field_is_what_it_says(name: str, options: dict[str, Any])
     assert seen[-1] - seen[0] + 1 == (made.receptive_field or frames)
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize(("name", "options"), CASES[1:])  # the first: tests/export/test_onnx.py
 def test_the_exported_graph_answers_alike_at_every_length_and_batch_size(
     name: str, options: dict[str, Any], tmp_path: Path
 ) -> None:

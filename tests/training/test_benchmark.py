@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tone_corpus import write_recipe
 
@@ -133,6 +134,24 @@ def test_another_recipe_is_measured_anew(
     steps = Steps(stop_at=1)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(tone_protocol(tones.all()), other, measured[0], folds=["1"], reporter=steps)
+
+
+def test_shuffled_labels_are_recognised_by_chance(
+    measured: tuple[Path, Result, Done], tones, recipe: Recipe, tmp_path: Path
+) -> None:
+    """Whatever told the answer but the voice would be seen here: a leak, a lucky choice."""
+    clips = tones.all()
+    order = np.random.default_rng(0).permutation(len(clips))
+    shuffled = [
+        replace(clip, emotion=clips[other].emotion)
+        for clip, other in zip(clips, order, strict=True)
+    ]
+    result = run_benchmark(tone_protocol(shuffled), recipe, tmp_path)
+    assert result is not None
+    scored = sum(map(sum, result.confusion))
+    chance, spread = 1 / 3, (2 / 9 / scored) ** 0.5
+    assert abs(result.uar.mean - chance) < 3 * spread
+    assert measured[1].uar.mean > chance + 5 * spread  # with the true labels
 
 
 def test_a_fold_that_shares_a_speaker_is_refused(tones, recipe: Recipe, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ class _WithNames(nn.Module):
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`Network.forward`."""
-        probabilities, embedding = self.network(waveform)
+        probabilities, embedding, *_ = self.network(waveform)
         return probabilities, embedding
 
 

@@ -115,6 +115,7 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
             options=options,
             frontend=build(FrontendConfig, config["frontend"], "frontend"),
             pooling=config.get("pooling", "statistics"),  # older models do not say
+            intensity=config.get("intensity", False),
         ),
         state,
     )
@@ -135,6 +136,7 @@ def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "sample_rate": network.config.frontend.sample_rate,
         "frontend": to_dict(network.config.frontend),
         "pooling": network.config.pooling,
+        "intensity": network.config.intensity,
         "calibration": {
             "method": "temperature",
             "temperature": round(float(network.temperature), 6),

@@ -67,7 +67,7 @@ def export_onnx(network: Network, path: Path, metadata: Mapping[str, Any]) -> No
     frontend = network.config.frontend
     batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=400)
     waveform = Port("waveform", torch.zeros(2, frontend.sample_rate), {0: batch, 1: samples})
-    export_module(network, [waveform], ("probabilities", "embedding"), path, metadata, frontend)
+    export_module(network, [waveform], network.outputs, path, metadata, frontend)
 
 
 @dataclass(frozen=True)

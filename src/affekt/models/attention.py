@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -34,7 +33,8 @@ class SelfAttention(nn.Module):
         heard = None if mask is None else mask[:, None] > 0  # [batch, 1, 1, frames]
         y = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=heard)
         y = self.output(y.transpose(1, 2).reshape(batch, frames, channels))
-        return torch.add(x, self.dropout(y))
+        dropped: Tensor = self.dropout(y)
+        return x + dropped
 
 
 class FeedForward(nn.Module):
@@ -55,4 +55,4 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[..., channels]`` to the same shape."""
         y: Tensor = self.layers(x)
-        return torch.add(x, y, alpha=self.share)
+        return x + self.share * y

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 
 class EmotionHead(nn.Sequential):
@@ -17,3 +20,50 @@ class EmotionHead(nn.Sequential):
             nn.Dropout(dropout),
             nn.Linear(embedding_size, n_classes),
         )
+
+
+class IntensityHead(EmotionHead):
+    """The same for one number: how strongly an emotion is shown.
+
+    ``[batch, embedding] -> [batch, 1]``; its sigmoid goes from 0 (faint) to 1 (strong).
+    """
+
+    def __init__(self, embedding_size: int, dropout: float) -> None:
+        super().__init__(embedding_size, 1, dropout)
+
+
+class AdversarialHead(nn.Module):
+    """Tries to tell who speaks, and teaches the encoder not to let it (Ganin et al., 2016).
+
+    Forwards it is a classifier; backwards its gradient is turned round, so that what lowers its
+    own loss raises it in the encoder. For training only.
+    """
+
+    def __init__(self, embedding_size: int, n_classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.BatchNorm1d(embedding_size),
+            nn.Linear(embedding_size, 64),
+            nn.ReLU(),
+            nn.Linear(64, n_classes),
+        )
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``[batch, embedding] -> [batch, classes]``."""
+        turned: Tensor = _Reversal.apply(embedding)  # type: ignore[no-untyped-call]
+        logits: Tensor = self.layers(turned)
+        return logits
+
+
+class _Reversal(torch.autograd.Function):
+    """Nothing forwards, the opposite backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Return what came in."""
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Return its gradient, turned round."""
+        return -gradients[0]

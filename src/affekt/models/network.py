@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.frontend import FrontendConfig, build_frontend
-from affekt.models.heads import EmotionHead
+from affekt.models.heads import EmotionHead, IntensityHead
 from affekt.models.pooling import build_pooling
 from affekt.models.registry import build_encoder
 
@@ -33,6 +33,8 @@ class NetworkConfig:
         ``"statistics"`` or ``"attention"``, see :mod:`affekt.models.pooling`.
     head_dropout : float
         Share of the embedding dropped before the last layer while training.
+    intensity : bool
+        Whether it also says how strongly the emotion is shown.
     """
 
     labels: tuple[str, ...]
@@ -41,6 +43,7 @@ class NetworkConfig:
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
     pooling: str = "statistics"
     head_dropout: float = 0.4
+    intensity: bool = False
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
@@ -72,6 +75,9 @@ class Network(nn.Module):
         self.pooling = build_pooling(config.pooling, self.encoder.output_channels)
         embedding_size = self.pooling.output_size
         self.head = EmotionHead(embedding_size, len(config.labels), config.head_dropout)
+        self.intensity_head = (
+            IntensityHead(embedding_size, config.head_dropout) if config.intensity else None
+        )
         shape = () if config.frontend.one_scale else (config.frontend.channels, 1)
         self.register_buffer("feature_mean", torch.zeros(shape))
         self.register_buffer("feature_scale", torch.ones(shape))
@@ -116,13 +122,27 @@ class Network(nn.Module):
         logits: Tensor = self.head(self.embed(spectrum, lengths))
         return logits
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Waveform ``[batch, samples]`` to probabilities ``[batch, classes]`` and embedding.
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what :meth:`forward` returns."""
+        names = ("probabilities", "embedding")
+        return names if self.intensity_head is None else (*names, "intensity")
 
-        The embedding has shape ``[batch, embedding_size]``.
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """Waveform ``[batch, samples]`` to what is heard in it.
+
+        Returns
+        -------
+        probabilities : Tensor [batch, classes]
+        embedding : Tensor [batch, embedding_size]
+        intensity : Tensor [batch]
+            From 0 (faint) to 1 (strong); only of networks that say it.
         """
         embedding = self.embed(self.frontend(waveform))
-        return torch.softmax(self.head(embedding) / self.temperature, dim=1), embedding
+        probabilities = torch.softmax(self.head(embedding) / self.temperature, dim=1)
+        if self.intensity_head is None:
+            return probabilities, embedding
+        return probabilities, embedding, torch.sigmoid(self.intensity_head(embedding))[:, 0]
 
 
 @dataclass(frozen=True)

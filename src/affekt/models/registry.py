@@ -31,8 +31,6 @@ class Encoder(nn.Module):
     """Input frames that one output frame depends on; None when it is the whole recording."""
     streamable: bool = False
     """Whether :meth:`step` computes frame embeddings chunk by chunk."""
-    own_frontend: bool = False
-    """Whether it takes the waveform itself, see ``ssl``."""
     litert_refusal: str = ""
     """Why it cannot become a LiteRT model; empty where it can."""
     delay: int = 0

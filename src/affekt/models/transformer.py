@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
@@ -122,4 +121,5 @@ class _ConvolutionModule(nn.Module):
         y = nn.functional.glu(self.gated(self.norm(x)), dim=2).transpose(1, 2)
         y = self.depthwise(masked(y, mask)).transpose(1, 2)
         y = nn.functional.silu(self.inner_norm(y))
-        return torch.add(x, self.dropout(self.output(y)))
+        dropped: Tensor = self.dropout(self.output(y))
+        return x + dropped

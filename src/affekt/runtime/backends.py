@@ -45,6 +45,10 @@ class Backend(Protocol):
         """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""
         ...
 
+    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
+        """The same, and intensities [batch] from 0 to 1 where the model says them."""
+        ...
+
     def frame_encoder(self) -> FrameEncoder | None:
         """What computes frames chunk by chunk; None where the model cannot."""
         ...
@@ -147,12 +151,17 @@ class OnnxBackend:
         ModelError
             If the graph fails or answers with something other than finite probabilities.
         """
-        names, inputs = ("probabilities", "embedding"), {"waveform": waveforms}
-        probabilities, embeddings = run_session(self._session, names, inputs, self._path)
+        probabilities, embeddings, *_ = self.answer(waveforms)
+        return probabilities, embeddings
+
+    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
+        """As :meth:`run`, and intensities [batch] from 0 to 1 where the model says them."""
+        answers = run_session(self._session, self._outputs, {"waveform": waveforms}, self._path)
+        probabilities = answers[0]
         expected = (len(waveforms), len(self.config.labels))
         if probabilities.shape != expected or not np.isfinite(probabilities).all():
             raise ModelError(f"{self._path} answers with no probabilities: export the model again")
-        return probabilities, embeddings
+        return tuple(answers)
 
     def frame_encoder(self) -> FrameEncoder | None:
         """What computes frames chunk by chunk, loaded when it is first asked for.
@@ -179,6 +188,8 @@ class OnnxBackend:
                 f"{self._path} is not a graph of affekt: expected the input 'waveform' and the "
                 f"outputs 'probabilities' and 'embedding'"
             )
+        intensity = ("intensity",) if "intensity" in outputs else ()
+        self._outputs = ("probabilities", "embedding", *intensity)
 
     def _agreed_config(self, config: ModelConfig | None) -> ModelConfig:
         told = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)

@@ -101,6 +101,10 @@ class LiteRtBackend:
             raise ModelError(f"{self._path} answers with no probabilities: export the model again")
         return probabilities, embeddings
 
+    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
+        """As :meth:`run`: these files do not say intensities."""
+        return self.run(waveforms)
+
     def frame_encoder(self) -> None:
         """None: a window of fixed length is heard as a whole."""
 

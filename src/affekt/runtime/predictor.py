@@ -56,6 +56,9 @@ class Prediction:
     domain_score : float or None
         How unlike speech of the training data it is; above 1, a warning. None where the model
         cannot tell.
+    intensity : float or None
+        How strongly the emotion is shown, from 0 (faint) to 1 (strong); None where the model does
+        not say.
     """
 
     label: str
@@ -66,6 +69,7 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     quality: AudioQuality | None = None
     domain_score: float | None = None
+    intensity: float | None = None
 
     def ranked(self) -> list[tuple[str, float]]:
         """Return the emotions with their probabilities, the most probable first."""
@@ -281,13 +285,16 @@ class Model:
 
     def _run(self, clips: Sequence[Clip]) -> list[Prediction]:
         waveforms = np.stack([clip.waveform for clip in clips])  # [batch, samples]
-        probabilities, embeddings = self._backend.run(waveforms)
+        probabilities, embeddings, *intensities = self._backend.answer(waveforms)
+        strengths = intensities[0].tolist() if intensities else [None] * len(clips)
         return [
             self._prediction(*answer)
-            for answer in zip(clips, probabilities, embeddings, strict=True)
+            for answer in zip(clips, probabilities, embeddings, strengths, strict=True)
         ]
 
-    def _prediction(self, clip: Clip, probabilities: Floats, embedding: Floats) -> Prediction:
+    def _prediction(
+        self, clip: Clip, probabilities: Floats, embedding: Floats, intensity: float | None
+    ) -> Prediction:
         best = int(probabilities.argmax())
         unlike = None
         if self._domain is not None:
@@ -301,6 +308,7 @@ class Model:
             warnings=tuple(describe_doubts(clip.quality, unlike=unlike)),
             quality=clip.quality,
             domain_score=unlike,
+            intensity=intensity,
         )
 
 

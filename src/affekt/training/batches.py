@@ -16,6 +16,7 @@ from affekt.training.features import FeatureStore, pad
 from affekt.training.recipe import Recipe
 from affekt.training.sampling import SHUFFLE, draw_probabilities
 from affekt.training.targets import soft_targets
+from affekt.training.tasks import UNKNOWN, identity_targets, intensity_targets
 from affekt.training.variants import variants_of
 
 
@@ -33,27 +34,26 @@ class Batch:
         Probability of each class; rows sum to 1.
     allowed : Tensor [batch, classes], bool
         Classes that the clip's corpus knows; the others are neither right nor wrong.
+    intensity : Tensor [batch]
+        How strongly the emotion is shown, from 0 to 1; NaN where that is not known.
+    identity : Tensor [batch], int64
+        Who an adversary would find; ``UNKNOWN`` where that is not known.
     """
 
     log_mel: Tensor
     lengths: Tensor
     targets: Tensor
     allowed: Tensor
+    intensity: Tensor
+    identity: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        return Batch(
-            self.log_mel.to(device),
-            self.lengths.to(device),
-            self.targets.to(device),
-            self.allowed.to(device),
-        )
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
     def rows(self, chosen: slice) -> Batch:
         """Some of the clips."""
-        return Batch(
-            self.log_mel[chosen], self.lengths[chosen], self.targets[chosen], self.allowed[chosen]
-        )
+        return Batch(**{name: tensor[chosen] for name, tensor in vars(self).items()})
 
 
 class Batches:
@@ -87,6 +87,8 @@ class Batches:
         self.targets = np.array([labels.index(clip.emotion) for clip in clips])
         self.soft_targets = soft_targets(clips, labels, recipe.imbalance.votes)
         self.allowed = allowed_classes(clips, labels)
+        self.intensities = intensity_targets(clips)
+        self.identities = identity_targets(clips, recipe.tasks.adversary)
         weights = np.array([recipe.data.weights.get(clip.corpus, 1.0) for clip in clips])
         self.weights = draw_probabilities(self.targets, weights, recipe.imbalance.sampler)
         size = recipe.training.batch_size
@@ -132,6 +134,7 @@ class Batches:
         log_mel, lengths = pad(cropped, self._silence(len(cropped[0])))
         targets = self.soft_targets[chosen]
         allowed = self.allowed[chosen]
+        intensity, identity = self.intensities[chosen], self.identities[chosen]
         if augment.enabled:
             frontend = self.recipe.model.frontend
             floor = np.float32(frontend.floor)
@@ -157,6 +160,8 @@ class Batches:
                 log_mel = np.where(taken[:, None], log_mel[partner], log_mel)
                 targets = left[:, None] * targets + (1 - left[:, None]) * targets[partner]
                 allowed = allowed | allowed[partner]
+                intensity = left * intensity + (1 - left) * intensity[partner]
+                identity = np.where(identity == identity[partner], identity, UNKNOWN)
             else:
                 share, partner = augment.mixup.draw(len(chosen), rng)
                 if share < 1:
@@ -164,11 +169,15 @@ class Batches:
                     targets = share * targets + (1 - share) * targets[partner]
                     lengths = np.maximum(lengths, lengths[partner])
                     allowed = allowed | allowed[partner]
+                    intensity = share * intensity + (1 - share) * intensity[partner]
+                    identity = np.where(identity == identity[partner], identity, UNKNOWN)
         return Batch(
             torch.from_numpy(log_mel.astype(np.float32)),
             torch.from_numpy(lengths),
             torch.from_numpy(targets.astype(np.float32)),
             torch.from_numpy(allowed),
+            torch.from_numpy(intensity.astype(np.float32)),
+            torch.from_numpy(identity),
         )
 
     def _relevelled(self, power: np.ndarray, recorded: np.ndarray) -> np.ndarray:

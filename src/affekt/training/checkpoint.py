@@ -81,10 +81,10 @@ def restore(
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """Put everything back where :func:`training_tensors` took it from."""
-    network.load_state_dict(_under(tensors, "network."))
-    average.load_state_dict(_under(tensors, "average."))
+    network.load_state_dict(under(tensors, "network."))
+    average.load_state_dict(under(tensors, "average."))
     state: dict[int, dict[str, Tensor]] = {}
-    for name, value in _under(tensors, "optimizer.").items():
+    for name, value in under(tensors, "optimizer.").items():
         index, key = name.split(".")
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
@@ -93,7 +93,8 @@ def restore(
         torch.cuda.set_rng_state(tensors["random.cuda"])
 
 
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()

@@ -31,6 +31,7 @@ from affekt.training.infer import embed_clips, score_clips
 from affekt.training.loop import Epoch, Reporter, Trainer
 from affekt.training.recipe import AugmentConfig, ModelRecipe, Recipe
 from affekt.training.smote import refit_head
+from affekt.training.tasks import TasksConfig
 from affekt.training.teachers import Teachers
 from affekt.training.team import choose_device
 from affekt.training.variants import variants_of
@@ -167,6 +168,7 @@ def _new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
             frontend=recipe.model.frontend,
             pooling=recipe.model.pooling,
             head_dropout=recipe.model.head_dropout,
+            intensity=recipe.tasks.intensity > 0,
         )
     )
 
@@ -204,6 +206,8 @@ def run_fingerprint(
     settings = _settings(recipe)
     if recipe.imbalance.votes:
         settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
+    if recipe.tasks.intensity:
+        settings["intensities"] = [clip.intensity for clip in train]
     text = json.dumps([settings, clips, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -221,7 +225,12 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     else:
         settings.pop("pretrain")
     # What came later, and asks for nothing, leaves the runs from before what they were.
-    nothings = {"imbalance": ImbalanceConfig(), "distil": None, "classical": None}
+    nothings = {
+        "imbalance": ImbalanceConfig(),
+        "tasks": TasksConfig(),
+        "distil": None,
+        "classical": None,
+    }
     for table, nothing in nothings.items():
         if getattr(recipe, table) == nothing:
             settings.pop(table)

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -22,6 +22,7 @@ from affekt.training.averaging import WeightAverage
 from affekt.training.batches import Batch, Batches
 from affekt.training.losses import log_prior, soft_cross_entropy
 from affekt.training.recipe import TrainingConfig
+from affekt.training.tasks import Tasks
 from affekt.training.team import Team, wait_for_all
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -109,7 +110,10 @@ class Trainer:
         self.team = Team(self.device)
         self.precision = _precision(config.precision, self.device)
         self.average = WeightAverage(network, config.averaging)
-        self.optimizer = _adamw(network, config)
+        self.tasks = Tasks(
+            batches.recipe.tasks, network, batches.intensities, batches.identities
+        ).to(self.device)
+        self.optimizer = _adamw([*network.parameters(), *self.tasks.parameters()], config)
         self.class_weights = (
             torch.from_numpy(batches.class_weights()).to(self.device)
             if config.class_weights
@@ -130,10 +134,10 @@ class Trainer:
         self.best_epoch = -1
         self._loss_sum = 0.0
         self._seconds = 0.0
-        classifier: nn.Module = _Classifier(network)
+        learner: nn.Module = _Learner(network, self.tasks)
         if config.compile:
-            classifier = torch.compile(classifier, dynamic=True)  # type: ignore[assignment]
-        self.classify = self.team.joined(classifier)
+            learner = torch.compile(learner, dynamic=True)  # type: ignore[assignment]
+        self.learner = self.team.joined(learner)
         self.seed = seed
         torch.manual_seed(seed + self.team.rank)
 
@@ -193,7 +197,9 @@ class Trainer:
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == torch.bfloat16
         ):
-            logits = self.classify(batch.log_mel, batch.lengths)
+            logits, beside = self.learner(
+                batch.log_mel, batch.lengths, batch.intensity, batch.identity
+            )
         loss = soft_cross_entropy(
             logits.float(),
             batch.targets,
@@ -203,6 +209,7 @@ class Trainer:
             focal_gamma=self.focal_gamma,
             logit_shift=self.logit_shift,
         )
+        loss = torch.add(loss, beside)
         if not torch.isfinite(loss):
             raise ModelError(
                 f"the loss became {loss.item()} at step {self.step}: lower training.learning_rate"
@@ -261,6 +268,7 @@ class Trainer:
 
     def _save(self) -> None:
         tensors = checkpoint.training_tensors(self.network, self.average.network, self.optimizer)
+        tensors |= {f"tasks.{name}": value for name, value in self.tasks.state_dict().items()}
         facts: dict[str, Any] = {
             "fingerprint": self.fingerprint,
             "step": self.step,
@@ -275,6 +283,7 @@ class Trainer:
 
     def _resume(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         checkpoint.restore(tensors, self.network, self.average.network, self.optimizer)
+        self.tasks.load_state_dict(checkpoint.under(tensors, "tasks."))
         names = {f.name for f in fields(Epoch)}
         self.history = [
             Epoch(**{name: value for name, value in row.items() if name in names})
@@ -286,15 +295,20 @@ class Trainer:
             torch.manual_seed(self.seed + self.team.rank + self.steps * self.step)
 
 
-class _Classifier(nn.Module):
-    """What training asks of a network, as the one thing that it does."""
+class _Learner(nn.Module):
+    """What a step computes, as one module: what wraps it sees calls of modules alone."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, tasks: Tasks) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.tasks = network, tasks
 
-    def forward(self, log_mel: Tensor, lengths: Tensor) -> Tensor:
-        return self.network.classify(log_mel, lengths)
+    def forward(
+        self, log_mel: Tensor, lengths: Tensor, intensity: Tensor, identity: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits ``[batch, classes]``, and the loss of the tasks beside the emotions."""
+        embedding = self.network.embed(log_mel, lengths)
+        beside: Tensor = self.tasks(self.network, embedding, intensity, identity)
+        return self.network.head(embedding), beside
 
 
 def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -316,9 +330,9 @@ def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict
     return tensors, facts
 
 
-def _adamw(network: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
+def _adamw(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.AdamW:
     """AdamW that decays weights, but not biases and norms."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    parameters = [p for p in parameters if p.requires_grad]
     return torch.optim.AdamW(
         [
             {

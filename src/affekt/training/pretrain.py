@@ -20,7 +20,7 @@ from affekt.training.team import is_first, wait_for_all
 
 FOLDER = "pretrain"
 _FILE = "weights.safetensors"
-_OWN = ("head.", "temperature")  # what belongs to the labels of the pre-training
+_OWN = ("head.", "intensity_head.", "temperature")  # what belongs to the labels of the pre-training
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from affekt.models.frontend import FrontendConfig
 from affekt.training.classical import ClassicalConfig
 from affekt.training.distil import DistilConfig
 from affekt.training.imbalance import ImbalanceConfig
+from affekt.training.tasks import TasksConfig
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     imbalance: ImbalanceConfig = field(default_factory=ImbalanceConfig)
     distil: DistilConfig | None = None
+    tasks: TasksConfig = field(default_factory=TasksConfig)
     classical: ClassicalConfig | None = None
     pretrain: Recipe | None = None
 

@@ -1,0 +1,145 @@
+"""What a network learns beside the emotions: how strong they are, and to forget who speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from affekt.data import Clip
+from affekt.errors import ConfigError, DataError
+from affekt.models import Network
+from affekt.models.heads import AdversarialHead
+
+ADVERSARIES = ("", "speaker", "gender")
+INTENSITIES = {"low": 0.0, "normal": 0.3, "medium": 0.5, "high": 1.0, "strong": 1.0}
+"""What the corpora's own words mean, from 0 (faint) to 1 (strong)."""
+
+UNKNOWN = -1
+"""Who speaks, where that is not known."""
+
+
+@dataclass(frozen=True)
+class TasksConfig:
+    """What is learned beside the emotions; by default nothing.
+
+    Parameters
+    ----------
+    intensity : float
+        Weight of the loss of the intensity head; 0 makes none.
+    adversary : str
+        ``"speaker"`` or ``"gender"``: what the embedding must not give away; empty for nothing.
+    adversary_weight : float
+        Weight of that loss.
+    """
+
+    intensity: float = 0.0
+    adversary: str = ""
+    adversary_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("intensity", "adversary_weight"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"tasks.{name} must be 0 or more, got {getattr(self, name)}")
+        if self.adversary not in ADVERSARIES:
+            raise ConfigError(
+                f"tasks.adversary must be 'speaker', 'gender' or empty, got {self.adversary!r}"
+            )
+
+
+def intensity_targets(clips: Sequence[Clip]) -> np.ndarray:
+    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where nobody says."""
+    values = [INTENSITIES.get(clip.intensity, np.nan) for clip in clips]
+    return np.array(values, dtype=np.float32)
+
+
+def identity_targets(clips: Sequence[Clip], kind: str) -> np.ndarray:
+    """Number of each clip's speaker or gender ``[clips]``, int64; ``UNKNOWN`` where not known."""
+    names = [clip.gender if kind == "gender" else clip.speaker_id for clip in clips]
+    known = {name: number for number, name in enumerate(sorted(set(names) - {""}))}
+    return np.array([known.get(name, UNKNOWN) for name in names], dtype=np.int64)
+
+
+class Tasks(nn.Module):
+    """The losses beside that of the emotions, and the adversary, which no model keeps.
+
+    Parameters
+    ----------
+    config : TasksConfig
+    network : Network
+    intensities : np.ndarray [shape=(clips,)]
+        Of all training clips, see :func:`intensity_targets`.
+    identities : np.ndarray [shape=(clips,)]
+        See :func:`identity_targets`.
+
+    Raises
+    ------
+    DataError
+        If no clip says what a task needs.
+    """
+
+    def __init__(
+        self,
+        config: TasksConfig,
+        network: Network,
+        intensities: np.ndarray,
+        identities: np.ndarray,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.adversary: AdversarialHead | None = None
+        if config.intensity and np.isnan(intensities).all():
+            raise DataError(
+                "tasks.intensity needs clips that say how strongly they show their emotion "
+                f"({', '.join(INTENSITIES)}): the training data has none"
+            )
+        if config.adversary:
+            count = int(identities.max()) + 1
+            if count < 2:
+                raise DataError(
+                    f"tasks.adversary needs clips of two or more: no such {config.adversary} in "
+                    "the training data"
+                )
+            self.adversary = AdversarialHead(network.embedding_size, count)
+
+    def forward(
+        self, network: Network, embedding: Tensor, intensity: Tensor, identity: Tensor
+    ) -> Tensor:
+        """Return the weighted sum of all losses, each the mean over the clips that it knows.
+
+        Parameters
+        ----------
+        network : Network
+        embedding : Tensor [batch, embedding]
+        intensity : Tensor [batch]
+            NaN where it is not known.
+        identity : Tensor [batch], int64
+            ``UNKNOWN`` where it is not known.
+
+        Returns
+        -------
+        Tensor []
+        """
+        loss = embedding.new_zeros(())
+        if network.intensity_head is not None:
+            known = ~torch.isnan(intensity)
+            # Of all clips, because its norm needs a batch.
+            found = network.intensity_head(embedding)[:, 0].float()
+            errors = nn.functional.binary_cross_entropy_with_logits(
+                found, torch.nan_to_num(intensity), reduction="none"
+            )
+            loss = loss + self.config.intensity * _mean(errors, known)
+        if self.adversary is not None:
+            known = identity != UNKNOWN
+            found = self.adversary(embedding).float()
+            errors = nn.functional.cross_entropy(found, identity.clamp_min(0), reduction="none")
+            loss = loss + self.config.adversary_weight * _mean(errors, known)
+        return loss
+
+
+def _mean(errors: Tensor, known: Tensor) -> Tensor:
+    """Mean of what is known; 0 where nothing is."""
+    return (errors * known).sum() / known.sum().clamp_min(1)
