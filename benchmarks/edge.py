@@ -56,6 +56,7 @@ def measure(data: Path | None, sizes: list[str], cache: Path) -> Result:
     import torch
     from _edge_peers import PEERS
 
+    from affekt.errors import ModelError
     from affekt.export.onnx import voice_like
 
     torch.set_num_threads(1)
@@ -68,7 +69,11 @@ def measure(data: Path | None, sizes: list[str], cache: Path) -> Result:
         for kind, precisions in PRECISIONS.items():
             for precision in precisions:
                 name = f"{size} {kind} {precision}"
-                rows.append({"name": name, **exports.row(kind, precision)})
+                try:
+                    rows.append({"name": name, **exports.row(kind, precision)})
+                except ModelError as error:  # what an architecture cannot do has no row
+                    print(f"{name}: {error}", flush=True)
+                    continue
                 loaders[name] = partial(exports.load, kind, precision)
                 runners[name] = partial(loaders[name]().run, waveform)
                 print(rows[-1], flush=True)

@@ -141,6 +141,11 @@ def smaller(model: bytes, precision: str, recordings: Sequence[Floats] = ()) -> 
         ``"fp16"``, ``"int8"`` (weights alone), ``"int8-dynamic"`` or ``"int8-static"``.
     recordings : sequence of np.ndarray [shape=(samples,)]
         For ``"int8-static"``: what the ranges of the activations are measured on.
+
+    Raises
+    ------
+    ModelError
+        If the scheme does not know one of the network's operators.
     """
     module = _needed("ai_edge_quantizer")
     types = module.qtyping
@@ -167,8 +172,15 @@ def smaller(model: bytes, precision: str, recordings: Sequence[Floats] = ()) -> 
             )
         with _quiet():
             ranges = quantizer.calibrate(_inputs(model, recordings))
-    with _quiet():
-        return bytes(quantizer.quantize(ranges, enable_progress_report=False).quantized_model)
+    try:
+        with _quiet():
+            done = quantizer.quantize(ranges, enable_progress_report=False)
+    except ValueError as error:  # an operator that the quantizer does not know
+        reason = (str(error).splitlines() or ["no reason given"])[0][:160]
+        raise ModelError(
+            f"this network cannot be quantised as {precision} ({reason}): take int8"
+        ) from None
+    return bytes(done.quantized_model)
 
 
 def _inputs(model: bytes, recordings: Sequence[Floats]) -> dict[str, list[dict[str, Floats]]]:
