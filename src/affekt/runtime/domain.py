@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,7 +64,8 @@ class Domain:
         """
         scaled = (embeddings - self.mean) / self.scale  # [count, dim]
         inside = scaled @ self.basis.T  # [count, rank]
-        outside = (scaled**2).sum(axis=1) - (inside**2).sum(axis=1)
+        # einsum: a stream asks for one at a time, where the call itself is what takes long
+        outside = np.einsum("ij,ij->i", scaled, scaled) - np.einsum("ij,ij->i", inside, inside)
         return np.asarray(np.maximum(outside, 0) / len(self.mean), dtype=np.float32)
 
     def score(self, embedding: Floats, duration: float) -> float | None:
@@ -83,13 +86,20 @@ class Domain:
 
     def scores(self, embeddings: Floats, durations: Sequence[float]) -> list[float | None]:
         """Return the same for many: embeddings [count, dim], and how many seconds each is of."""
-        lengths, limits = zip(*self.limits, strict=True)
-        allowed = np.interp(np.log(np.maximum(durations, 1e-6)), np.log(lengths), limits)
+        shortest = self.limits[0][0]
+        times = [math.log(max(duration, shortest)) for duration in durations]
+        allowed = np.interp(times, *self._course)
         scores = (self.remainders(embeddings) / allowed).tolist()
         return [
-            None if duration < lengths[0] else float(score)
+            None if duration < shortest else float(score)
             for score, duration in zip(scores, durations, strict=True)
         ]
+
+    @cached_property
+    def _course(self) -> tuple[Floats, Floats]:
+        """Logarithms of the lengths, and the limits there."""
+        lengths, limits = np.array(self.limits).T
+        return np.log(lengths), limits
 
     def to_config(self) -> dict[str, Any]:
         """Return the numbers as ``config.json`` holds them: float16 in base64, to be short."""

@@ -247,7 +247,7 @@ def _segments(exhibit: Exhibit) -> Iterator[str]:
             f'<td class="number">{segment.end:.2f}</td><td>{escape(segment.label)}</td>'
             f'<td class="number">{segment.confidence:.0%}</td>'
             f'<td class="number">{_score(segment.domain_score)}</td>'
-            f"<td>{escape('; '.join(segment.warnings))}</td></tr>"
+            f'<td class="notes">{escape("; ".join(segment.warnings))}</td></tr>'
         )
     yield "</tbody></table></div></details>"
 
