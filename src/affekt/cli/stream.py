@@ -10,9 +10,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
+import numpy as np
 import typer
 
+from affekt.audio.arrays import read_chunk
 from affekt.audio.blocks import Blocks
+from affekt.audio.check import QualityMeter
 from affekt.cli import _sources
 from affekt.cli._common import Format as TableFormat
 from affekt.cli._common import ModelOption, ThreadsOption, emit, log, watched
@@ -32,6 +35,7 @@ from affekt.cli._timeline import (
 )
 from affekt.errors import AudioError, ConfigError
 from affekt.runtime import Measurement, Segment, TimelineOptions, load_model
+from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.formats import Track
 from affekt.runtime.formats.json import segment_line, track_line
 from affekt.runtime.formats.table import Style
@@ -137,6 +141,7 @@ def command(
         try:
             for chunk in heard:
                 segments = stream.push(chunk)
+                writer.measure(chunk, stream_rate)
                 writer.write(stream.measurements, segments)
                 if view is not None:
                     view.hear(
@@ -190,6 +195,10 @@ class _Writer:
         self._json = style is LineFormat.json
         self._name = name
         self._hops = hops
+        self._meter = QualityMeter()
+        self._waiting: list[np.ndarray] = []
+        self._rate = 0
+        self._unlike = self._seconds = 0.0
         color = target is sys.stdout and watched()
         unicode = target is not sys.stdout or shows_blocks(sys.stdout)
         self._lines = Lines(labels, Style(color=color, unicode=unicode))
@@ -199,12 +208,36 @@ class _Writer:
             for one in measurements:
                 self._line(_hop_line(self._name, one))
         for segment in segments:
+            if segment.domain_score is not None:
+                self._unlike += segment.domain_score * segment.duration
+                self._seconds += segment.duration
             line = segment_line(self._name, segment) if self._json else self._lines.segment(segment)
             self._line(line)
 
+    def measure(self, chunk: np.ndarray, rate: int) -> None:
+        """Measure the quality, a second at a time: chunks may be shorter than a frame."""
+        self._rate = rate
+        self._waiting.append(read_chunk(chunk, "stream"))
+        if sum(map(len, self._waiting)) >= rate:
+            samples = np.concatenate(self._waiting)
+            whole = len(samples) // rate * rate
+            for start in range(0, whole, rate):
+                self._meter.push(samples[start : start + rate], rate)
+            self._waiting = [samples[whole:]]
+
     def close(self, duration: float) -> None:
-        if self._json:
-            self._line(track_line(Track(self._name, duration=duration, error=self.error)))
+        if not self._json:
+            return
+        quality, unlike = None, self._unlike / self._seconds if self._seconds else None
+        doubts: tuple[str, ...] = ()
+        if duration:
+            rest = np.concatenate([*self._waiting, np.zeros(0, np.float32)])
+            if len(rest):
+                self._meter.push(rest, self._rate)
+            quality = self._meter.quality()
+            doubts = tuple(describe_doubts(quality, whole=False, unlike=unlike))
+        facts = (duration, self.error, quality, doubts, unlike)
+        self._line(track_line(Track(self._name, (), *facts)))
 
     def _line(self, line: str) -> None:
         self._target.write(f"{line}\n")
