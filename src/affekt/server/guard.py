@@ -55,6 +55,10 @@ SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_FIXED_HEADERS = tuple(
+    (name.encode(), value.encode())
+    for name, value in {**SECURITY_HEADERS, "cache-control": "no-store"}.items()
+)
 
 
 class Guard:
@@ -157,15 +161,8 @@ class _Exchange:
 
     def _with_headers(self, given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         names = {name.lower() for name, _ in given}
-        fixed = {**SECURITY_HEADERS, REQUEST_ID: self.request_id, "cache-control": "no-store"}
-        return [
-            *given,
-            *(
-                (name.encode(), value.encode())
-                for name, value in fixed.items()
-                if name.encode() not in names
-            ),
-        ]
+        own = (REQUEST_ID.encode(), self.request_id.encode())
+        return [*given, *(pair for pair in (*_FIXED_HEADERS, own) if pair[0] not in names)]
 
     async def refuse(self, error: ApiError) -> None:
         """Answer with an error, unless the answer has begun."""

@@ -6,8 +6,7 @@ are collected in memory, which the limits bound.
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,8 +70,7 @@ async def read_form(request: Request, limits: Limits, held: Held) -> Form:
     collector = _Collector()
     try:
         parser = MultipartParser(boundary, collector.callbacks())
-        async for chunk in body_chunks(request, limits, held):
-            parser.write(chunk)
+        await receive_body(request, limits, held, parser.write)
         parser.finalize()
     except FormParserError:
         raise _damaged() from None
@@ -84,43 +82,38 @@ async def read_form(request: Request, limits: Limits, held: Held) -> Form:
 async def read_body(request: Request, limits: Limits, held: Held) -> bytes:
     """Read a whole body; errors as in :func:`read_form`."""
     content = bytearray()
-    async for chunk in body_chunks(request, limits, held):
-        content += chunk
+    await receive_body(request, limits, held, content.extend)
     return bytes(content)
 
 
-async def body_chunks(request: Request, limits: Limits, held: Held) -> AsyncIterator[bytes]:
-    """Yield a body as it arrives, for as long as it keeps to the limits."""
+async def receive_body(
+    request: Request, limits: Limits, held: Held, take: Callable[[bytes], object]
+) -> None:
+    """Hand on a body as it arrives, for as long as it keeps to the limits."""
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limits.upload_bytes:
         raise _too_large(limits)
-    start, received = time.monotonic(), 0
-    chunks = request.stream().__aiter__()
-    while True:
-        patience = min(
-            limits.upload_seconds,
-            limits.slow_after_seconds + received / limits.slow_bytes_per_second,
-        )
-        chunk = await _next_chunk(chunks, start + patience - time.monotonic())
-        if chunk is None:
-            return
-        received += len(chunk)
-        if received > limits.upload_bytes:
-            raise _too_large(limits)
-        held.add(len(chunk))
-        yield chunk
-
-
-async def _next_chunk(chunks: AsyncIterator[bytes], seconds: float) -> bytes | None:
-    """Wait so many seconds for more of a body; None at its end."""
-    with anyio.move_on_after(max(0.0, seconds)):
+    start, received = anyio.current_time(), 0
+    # One scope for all of a body: its end moves on with what has come.
+    with anyio.CancelScope(deadline=start + _patience(limits, 0)) as scope:
         try:
-            return await anext(chunks)
-        except StopAsyncIteration:
-            return None
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received > limits.upload_bytes:
+                    raise _too_large(limits)
+                held.add(len(chunk))
+                take(chunk)
+                scope.deadline = start + _patience(limits, received)
         except ClientDisconnect:
             raise ApiError(CLIENT_LEFT, "the client left", "client_left") from None
+        return
     raise ApiError(408, "the upload is too slow", "upload_too_slow")
+
+
+def _patience(limits: Limits, received: int) -> float:
+    """Seconds from its start within which more of a body must come."""
+    at_least = limits.slow_after_seconds + received / limits.slow_bytes_per_second
+    return min(limits.upload_seconds, at_least)
 
 
 class _Collector:
