@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from affekt.files import atomic_path
+from affekt.files import atomic_path, json_text
 
 
 def test_the_new_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -65,3 +66,12 @@ def test_the_partial_name_keeps_the_extension_and_is_hidden(tmp_path: Path) -> N
         assert partial.suffix == ".png"
         assert partial.name.startswith(".")
         partial.write_bytes(b"")
+
+
+def test_json_is_for_people_and_programs() -> None:
+    facts = {"a": ["x, y", "z"], "b": {"c": [], "d": [[1, 2], [{"e": 3}]]}, "f": "[\\n 1,\\n 2]"}
+    text = json_text(facts)
+    assert json.loads(text) == facts
+    assert '"a": ["x, y", "z"]' in text
+    assert "[1, 2]" in text
+    assert text.endswith("}\n")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -27,3 +30,15 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+_PLAIN_LIST = re.compile(r"\[\n\s*([^][{}]*?)\n\s*\]")
+
+
+def json_text(facts: Mapping[str, Any]) -> str:
+    """JSON for people and programs: indented, but with each list of plain values on one line."""
+
+    def line(found: re.Match[str]) -> str:
+        return "[" + re.sub(r",\n\s*", ", ", found[1]) + "]"
+
+    return _PLAIN_LIST.sub(line, json.dumps(facts, indent=1, ensure_ascii=False)) + "\n"

@@ -90,7 +90,8 @@ def test_all_options_are_written_so_that_later_defaults_change_nothing(exported:
         "stem": [4, 8],
         "channels": 8,
         "dilations": [1, 2],
-        "dropout": CnnOptions().dropout,  # left out when the network was made
+        "dropout": CnnOptions().dropout,  # left out when the network was made, as the next one
+        "squeeze": 0,
     }
 
 

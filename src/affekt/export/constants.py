@@ -7,7 +7,6 @@ they load a graph, so it runs as fast as with the stored arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,41 +60,40 @@ class _Part:
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
 
-    def count(self, stop: int) -> str:
-        """0, 1, 2 ... as int64 ``[stop]``."""
-        limits = (np.array(value, dtype=np.int64) for value in (0, stop, 1))
+    def count(self, stop: int, start: int = 0) -> str:
+        """``start``, ``start + 1`` ... as int64 ``[stop - start]``."""
+        limits = (np.array(value, dtype=np.int64) for value in (start, stop, 1))
         return self.node("Range", *(self.constant(limit) for limit in limits))
 
 
 def _cosines(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:
-    _waves(part, config, shape, np.cos)
+    _waves(part, config, shape, "Cos")
 
 
 def _sines(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:
-    _waves(part, config, shape, np.sin)
+    _waves(part, config, shape, "Sin")
 
 
 def _waves(
     part: _Part,
     config: FrontendConfig,
     shape: tuple[int, ...],
-    wave: Callable[[np.ndarray], np.ndarray],
+    wave: str,
 ) -> None:
     """``[bins, window / 2]``: bin and time say which of the ``n_fft`` angles it is."""
     bins, times = shape
-    n_fft = config.n_fft
-    table = wave(2 * np.pi * np.arange(n_fft) / n_fft).astype(np.float32)
+    n_fft, half = config.n_fft, config.n_fft // 2
+    # Angles from -pi up: the smaller, the more digits a float32 has for them.
+    step = part.constant(np.array(2 * np.pi / n_fft, dtype=np.float32))
+    circle = part.node("Cast", part.count(n_fft - half, -half), to=onnx.TensorProto.FLOAT)
+    table = part.node(wave, part.node("Mul", circle, step))  # [n_fft]
     taper = hann(config.window)[times:].astype(np.float32)
     taper[0] /= 2  # the middle of the frame is on both sides
     column = part.node("Reshape", part.count(bins), part.constant(np.array([-1, 1])))
-    angle = part.node(
-        "Mod",
-        part.node("Mul", column, part.count(times)),  # [bins, window / 2]
-        part.constant(np.array(n_fft, dtype=np.int64)),
-    )
-    part.node(
-        "Mul", part.node("Gather", part.constant(table), angle), part.constant(taper), last=True
-    )
+    place = part.node("Mul", column, part.count(times))  # [bins, window / 2]
+    place = part.node("Add", place, part.constant(np.array(half)))
+    place = part.node("Mod", place, part.constant(np.array(n_fft)))
+    part.node("Mul", part.node("Gather", table, place), part.constant(taper), last=True)
 
 
 def _filters(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:

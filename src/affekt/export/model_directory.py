@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from affekt.errors import ModelError
 from affekt.export.card import model_card
 from affekt.export.onnx import Parity, check_parity, export_onnx
 from affekt.export.streaming import export_streaming, streaming_facts
-from affekt.files import atomic_path
+from affekt.files import atomic_path, json_text
 from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network, describe
 from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE
@@ -85,7 +84,7 @@ def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> 
         export_streaming(network, folder, config)
     checkpoint.save(folder / WEIGHTS_FILE, dict(network.state_dict()), config)
     texts = {
-        folder / CONFIG_FILE: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+        folder / CONFIG_FILE: json_text(config),
         folder / CARD_FILE: model_card(config, graph.stat().st_size),
     }
     for path, text in texts.items():

@@ -160,9 +160,9 @@ def _on_speech(reference: Reference, graph: Run, speech: UnheardSpeech) -> dict[
 def _agreement(found: Floats, expected: Floats) -> dict[str, float]:
     difference = np.abs(found - expected)
     return {
-        "max_difference": float(difference.max()),
-        "mean_difference": float(difference.mean()),
-        "label_agreement": float((found.argmax(axis=1) == expected.argmax(axis=1)).mean()),
+        "max_difference": _digits(difference.max()),
+        "mean_difference": _digits(difference.mean()),
+        "label_agreement": _digits((found.argmax(axis=1) == expected.argmax(axis=1)).mean()),
     }
 
 
@@ -238,3 +238,8 @@ def beyond_limits(report: Mapping[str, Any]) -> list[str]:
             f"allowed are {100 * limits['uar_loss']:.1f} points"
         )
     return broken
+
+
+def _digits(value: float) -> float:
+    """The four digits that a report needs."""
+    return float(f"{value:.4g}")

@@ -9,7 +9,6 @@ and is imported only when it is asked for, because each needs packages of its ow
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from affekt.export import parity
 from affekt.export.card import model_card
 from affekt.export.model_directory import WEIGHTS_FILE, read_network
 from affekt.export.recordings import Calibration, calibration_recordings, unheard_speech
+from affekt.files import json_text
 from affekt.models import Network
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, DEFAULT_MODEL
 
@@ -231,8 +231,8 @@ def _module(target: str, precision: str) -> Any:
 def _finish(folder: Path, config: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     """Add what every target has: the configuration, the report, and the model card."""
     texts = {
-        CONFIG_FILE: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
-        PARITY_FILE: json.dumps(report, indent=2) + "\n",
+        CONFIG_FILE: json_text(config),
+        PARITY_FILE: json_text(report),
         CARD_FILE: model_card(config, report["graph_bytes"], report["graph"])
         + parity.card_section(report),
     }

@@ -77,8 +77,10 @@ class LogMel(nn.Module):
     def power(self, waveform: Tensor) -> Tensor:
         """Power spectrum ``[batch, n_fft // 2 + 1, frames]`` of ``[batch, samples]``."""
         window, hop = self.config.window, self.config.hop_length
-        needed = waveform.shape[1] // hop * hop + window - waveform.shape[1]
-        return self._framed_power(nn.functional.pad(waveform, (window // 2, needed - window // 2)))
+        hops = waveform.shape[1] // hop
+        needed = hops * hop + window - waveform.shape[1]
+        padded = nn.functional.pad(waveform, (window // 2, needed - window // 2))
+        return self._framed_power(padded, hops + 1)
 
     whole_basis: Tensor | None = None
 
@@ -89,26 +91,34 @@ class LogMel(nn.Module):
         """
         self.whole_basis = torch.from_numpy(_whole_basis(self.config))
 
-    def _framed_power(self, samples: Tensor) -> Tensor:
-        """Power spectrum ``[batch, bins, frames]`` of whole frames of ``[batch, samples]``.
+    def _framed_power(self, samples: Tensor, count: int) -> Tensor:
+        """Power spectrum ``[batch, bins, count]`` of the frames that make up ``[batch, samples]``.
 
         A cosine is the same on both sides of the middle of a frame and a sine is the opposite, so
         that what is added, or subtracted, first needs half the products.
         """
-        frames, middle = self._frames(samples), self.config.window // 2
+        frames, middle = self._frames(samples, count), self.config.window // 2
         if self.whole_basis is not None:
             return _power(*(frames @ self.whole_basis.T).transpose(1, 2).chunk(2, dim=1))
         frames = frames.transpose(1, 2)  # [batch, window, frames]
         after, before = frames[:, middle:], frames[:, 1 : middle + 1].flip(1)
         return _power(self.cosine_basis @ (after + before), self.sine_basis @ (after - before))
 
-    def _frames(self, samples: Tensor) -> Tensor:
-        """Whole overlapping frames ``[batch, frames, window]``, put together from blocks."""
+    def _frames(self, samples: Tensor, count: int) -> Tensor:
+        """Overlapping frames ``[batch, count, window]``, put together from blocks.
+
+        The count is given, and lengths are never cut off but taken, so that an export knows the
+        shape of everything that follows.
+        """
         window, hop = self.config.window, self.config.hop_length
         block = math.gcd(window, hop)
-        step, count = hop // block, (samples.shape[1] - window) // hop + 1
-        blocks = samples.reshape(samples.shape[0], -1, block)
-        parts = [blocks[:, first::step][:, :count] for first in range(window // block)]
+        step, more = hop // block, (window // block - 1) // (hop // block)
+        samples = nn.functional.pad(samples, (0, more * hop - (window - hop)))
+        hops = samples.reshape(samples.shape[0], count + more, step, block)
+        parts = [
+            hops[:, :, first % step].narrow(1, first // step, count)
+            for first in range(window // block)
+        ]
         return torch.cat(parts, dim=2)
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -187,7 +197,7 @@ class LogMel(nn.Module):
         before = config.window // 2 + self._wait * config.hop_length
         joined = memory.join(samples[:, None], before)
         whole = (frames - 1) * config.hop_length + config.window
-        power = self._framed_power(joined[:, 0, :whole])
+        power = self._framed_power(joined[:, 0].narrow(1, 0, whole), frames)
         mask = memory.delay(valid, self._wait)
         mel_power = nn.functional.conv1d(power, self.filters)
         if self.local_level is not None:
