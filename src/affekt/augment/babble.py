@@ -45,7 +45,7 @@ class Babble:
     def __call__(self, power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Apply to mel power ``[batch, n_mels, frames]``; same shape out."""
         noisy = np.array(power)
-        if len(power) < 2:
+        if len(power) < 2 or not self.probability:  # nor is anything drawn
             return noisy
         for row in np.flatnonzero(rng.random(len(power)) < self.probability):
             others = np.delete(np.arange(len(power)), row)

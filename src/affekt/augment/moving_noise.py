@@ -61,6 +61,8 @@ class MovingNoise:
     def __call__(self, power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Apply to mel power ``[batch, n_mels, frames]``; same shape out."""
         power = np.array(power)
+        if not self.probability:  # nor is anything drawn: what comes after stays what it was
+            return power
         for row in np.flatnonzero(rng.random(len(power)) < self.probability):
             noise = self._noise(power.shape[1], power.shape[2], rng)
             level = noise_level(power[row], rng.uniform(self.min_snr_db, self.max_snr_db))

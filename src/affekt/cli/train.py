@@ -49,7 +49,7 @@ def command(
       affekt train recipes/cnn.toml --source my-recordings/ --out runs/mine
       affekt train recipes/nano.toml --teacher runs/default/model --out runs/nano
       affekt predict --model runs/mine/model recording.wav
-      torchrun --nproc-per-node 4 -m affekt train recipes/default.toml --out runs/fast
+      torchrun --nproc-per-node 4 -m affekt train recipes/cnn.toml -o runs/fast
     """
     from dataclasses import replace
 

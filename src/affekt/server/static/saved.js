@@ -37,10 +37,11 @@ export function toCsv({ name, labels, segments, quality, warnings, domainScore }
   const rounded = measures.map((value, i) => number(value && Number(value.toFixed(digits[i]))));
   const rows = [["file", "start", "end", "label", "confidence", "intensity", ...labels, ...MEASURES]];
   rows[0].push("warnings", "error");
-  for (const { start, end, label, confidence, scores } of segments) {
+  for (const { start, end, label, confidence, scores, warnings: own = [], domain_score: unlike } of segments) {
     const times = [start, end].map(number);
+    const told = [...rounded.slice(0, -1), number(unlike) || rounded.at(-1)];
     const each = [confidence, undefined, ...labels.map((emotion) => scores[emotion])].map(number);
-    rows.push([name, ...times, label, ...each, ...rounded, warnings.join("; "), ""]);
+    rows.push([name, ...times, label, ...each, ...told, distinct(own, warnings).join("; "), ""]);
   }
   const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   return rows.map((row) => row.map(cell).join(",") + "\n").join("");
@@ -49,8 +50,9 @@ export function toCsv({ name, labels, segments, quality, warnings, domainScore }
 /** @param {Saved} saved */
 export function toSrt({ segments, warnings }) {
   return placed(segments)
-    .map(([start, end, { label, confidence }], i) => {
-      const doubts = i === 0 && warnings.length ? `(${warnings.join("; ")})\n` : "";
+    .map(([start, end, { label, confidence, warnings: own = [] }], i) => {
+      const told = distinct(own, i === 0 ? warnings : []);
+      const doubts = told.length ? `(${told.join("; ")})\n` : "";
       const times = `${subtitleClock(start)} --> ${subtitleClock(end)}`;
       return `${i + 1}\n${times}\n${label} ${Math.round(100 * confidence)}%\n${doubts}\n`;
     })
@@ -64,7 +66,7 @@ export function toTextGrid({ duration, segments, warnings }) {
   const tiers = {
     emotion: parts.map(([a, b, { label }]) => [a, b, label]),
     confidence: parts.map(([a, b, { confidence }]) => [a, b, confidence.toFixed(4)]),
-    warnings: parts.map(([a, b]) => [a, b, ""]),
+    warnings: parts.map(([a, b, { warnings: own = [] }]) => [a, b, own.join("; ")]),
   };
   const notes = warnings.slice(0, end + 1);
   const lines = [
@@ -128,6 +130,11 @@ ${rows.join("\n")}
 <dl>${known.join("\n")}</dl>
 </body></html>
 `;
+}
+
+/** What is in either list, once. */
+function distinct(first, second) {
+  return [...new Set([...first, ...second])];
 }
 
 function escaped(text) {
