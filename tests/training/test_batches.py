@@ -10,9 +10,10 @@ from tiny_corpus import write_sound
 
 torch = pytest.importorskip("torch")
 
-from affekt.augment import ChannelTilt, Mixup, NoiseFloor  # noqa: E402
+from affekt.augment import BandLimit, ChannelTilt, Mixup, NoiseFloor, SpecAugment  # noqa: E402
 from affekt.data import Clip  # noqa: E402
 from affekt.errors import DataError  # noqa: E402
+from affekt.mel import mel_edges  # noqa: E402
 from affekt.models.frontend import FrontendConfig, build_frontend  # noqa: E402
 from affekt.training import FeatureStore, Recipe  # noqa: E402
 from affekt.training.batches import Batch, Batches, allowed_classes  # noqa: E402
@@ -104,17 +105,31 @@ def test_relevelled_is_what_the_frontend_makes_of_a_limited_recording(make: Make
     )
 
 
-def test_relevel_is_asked_for(clips: list[Clip], store: FeatureStore) -> None:
-    noisy = AugmentConfig(
-        noise_floor=NoiseFloor(1.0, 0, 0), channel_tilt=ChannelTilt(0, 0), mixup=Mixup(alpha=0)
+def test_relevel_gives_noisy_recordings_their_level_back(
+    clips: list[Clip], store: FeatureStore
+) -> None:
+    still = AugmentConfig(
+        band_limit=BandLimit(0),
+        noise_floor=NoiseFloor(0),
+        channel_tilt=ChannelTilt(0, 0),
+        spec_augment=SpecAugment(frequency_masks=0, time_masks=0),
+        mixup=Mixup(alpha=0),
     )
-    plain, levelled = (
-        Batches(clips, LABELS, Recipe(augment=replace(noisy, relevel=again)), store, 0)
-        for again in (False, True)
-    )
-    before = next(iter(plain.epoch(0))).log_mel.exp().mean()
-    after = next(iter(levelled.epoch(0))).log_mel.exp().mean()
-    assert after < 0.85 * before  # noise as strong as the recording doubles its power
+    noisy = replace(still, noise_floor=NoiseFloor(1.0, 0, 0))
+    config = FrontendConfig()
+    edges = mel_edges(config.n_mels, config.f_min, config.f_max)
+    bandwidths = torch.from_numpy(edges[2:] - edges[:-2])[:, None]
+
+    def levels(augment: AugmentConfig) -> np.ndarray:
+        training = TrainingConfig(batch_size=len(clips), speeds=(1.0,))
+        recipe = Recipe(augment=augment, training=training)
+        batch = next(iter(Batches(clips, LABELS, recipe, store, 0).epoch(0)))
+        power = batch.log_mel.double().exp() - config.floor
+        return np.asarray((bandwidths * power).sum(dim=(1, 2)))
+
+    recorded = levels(still)
+    assert (levels(noisy) > 1.3 * recorded).all()
+    np.testing.assert_allclose(levels(replace(noisy, relevel=True)), recorded, rtol=0.01)
 
 
 def test_an_epoch_can_be_entered_in_its_middle(make: Make) -> None:

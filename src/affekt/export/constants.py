@@ -60,9 +60,9 @@ class _Part:
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
 
-    def count(self, stop: int, start: int = 0) -> str:
-        """``start``, ``start + 1`` ... as int64 ``[stop - start]``."""
-        limits = (np.array(value, dtype=np.int64) for value in (start, stop, 1))
+    def count(self, stop: int) -> str:
+        """0, 1, 2 ... as int64 ``[stop]``."""
+        limits = (np.array(value, dtype=np.int64) for value in (0, stop, 1))
         return self.node("Range", *(self.constant(limit) for limit in limits))
 
 
@@ -82,16 +82,16 @@ def _waves(
 ) -> None:
     """``[bins, window / 2]``: bin and time say which of the ``n_fft`` angles it is."""
     bins, times = shape
-    n_fft, half = config.n_fft, config.n_fft // 2
-    # Angles from -pi up: the smaller, the more digits a float32 has for them.
-    step = part.constant(np.array(2 * np.pi / n_fft, dtype=np.float32))
-    circle = part.node("Cast", part.count(n_fft - half, -half), to=onnx.TensorProto.FLOAT)
-    table = part.node(wave, part.node("Mul", circle, step))  # [n_fft]
+    n_fft = config.n_fft
+    # In double precision: angles up to 2 pi have too few digits in float32.
+    step = part.constant(np.array(2 * np.pi / n_fft))
+    circle = part.node("Cast", part.count(n_fft), to=onnx.TensorProto.DOUBLE)
+    waves = part.node(wave, part.node("Mul", circle, step))
+    table = part.node("Cast", waves, to=onnx.TensorProto.FLOAT)  # [n_fft]
     taper = hann(config.window)[times:].astype(np.float32)
     taper[0] /= 2  # the middle of the frame is on both sides
     column = part.node("Reshape", part.count(bins), part.constant(np.array([-1, 1])))
     place = part.node("Mul", column, part.count(times))  # [bins, window / 2]
-    place = part.node("Add", place, part.constant(np.array(half)))
     place = part.node("Mod", place, part.constant(np.array(n_fft)))
     part.node("Mul", part.node("Gather", table, place), part.constant(taper), last=True)
 
