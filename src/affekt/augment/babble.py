@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affekt.augment.noise_floor import check_probability, check_ratio, noise_level
+from affekt.augment.noise_floor import noise_level
+from affekt.augment.waveform import check_probability, check_range
 from affekt.errors import ConfigError
 
 
@@ -35,7 +36,7 @@ class Babble:
 
     def __post_init__(self) -> None:
         check_probability("babble", self.probability)
-        check_ratio("babble", self.min_snr_db, self.max_snr_db)
+        check_range("babble", "snr_db", self.min_snr_db, self.max_snr_db, -60, 120)
         if not 1 <= self.min_voices <= self.max_voices:
             raise ConfigError(
                 f"babble: need 1 <= min_voices <= max_voices, got {self.min_voices} "

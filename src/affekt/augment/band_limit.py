@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from affekt.augment.waveform import check_probability
 from affekt.errors import ConfigError
 
 
@@ -37,8 +38,7 @@ class BandLimit:
     min_low: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise ConfigError(f"band_limit: probability {self.probability:g} is not in [0, 1]")
+        check_probability("band_limit", self.probability)
         if min(self.max_high, self.max_low) < 0 or self.max_high + self.max_low >= 1:
             raise ConfigError(
                 f"band_limit: shares {self.max_high:g} and {self.max_low:g} leave no band"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from affekt.augment.waveform import check_probability
 from affekt.errors import ConfigError
 
 
@@ -26,8 +27,7 @@ class CutMix:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise ConfigError(f"cutmix: probability {self.probability:g} is not in [0, 1]")
+        check_probability("cutmix", self.probability)
         if self.alpha <= 0:
             raise ConfigError(f"cutmix: alpha must be positive, got {self.alpha:g}")
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affekt.augment.noise_floor import check_probability, check_ratio, noise_level
+from affekt.augment.noise_floor import noise_level
+from affekt.augment.waveform import check_probability, check_range
 from affekt.errors import ConfigError
 
 _SPECTRAL_KNOTS = 6
@@ -46,7 +47,7 @@ class MovingNoise:
 
     def __post_init__(self) -> None:
         check_probability("moving_noise", self.probability)
-        check_ratio("moving_noise", self.min_snr_db, self.max_snr_db)
+        check_range("moving_noise", "snr_db", self.min_snr_db, self.max_snr_db, -60, 120)
         if self.colour_db < 0 or self.swing_db < 0:
             raise ConfigError(
                 f"moving_noise: need deviations of 0 dB or more, got {self.colour_db:g} "

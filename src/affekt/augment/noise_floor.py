@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from affekt.augment.waveform import check_probability, check_range
 from affekt.errors import ConfigError
 
 
@@ -34,7 +35,7 @@ class NoiseFloor:
 
     def __post_init__(self) -> None:
         check_probability("noise_floor", self.probability)
-        check_ratio("noise_floor", self.min_snr_db, self.max_snr_db)
+        check_range("noise_floor", "snr_db", self.min_snr_db, self.max_snr_db, -60, 120)
         if self.slope_db < 0:
             raise ConfigError(f"noise_floor: slope_db cannot be negative, got {self.slope_db:g}")
 
@@ -54,15 +55,3 @@ class NoiseFloor:
 def noise_level(power: np.ndarray, snr_db: float) -> float:
     """Mean power of the noise that stands in this ratio to mel power of any shape."""
     return float(power.mean()) * float(10 ** (-snr_db / 10))
-
-
-def check_probability(name: str, probability: float) -> None:
-    """Refuse what is not a share, in the name of a transform."""
-    if not 0 <= probability <= 1:
-        raise ConfigError(f"{name}: probability {probability:g} is not in [0, 1]")
-
-
-def check_ratio(name: str, min_snr_db: float, max_snr_db: float) -> None:
-    """Refuse a range that ends before it begins, in the name of a transform."""
-    if min_snr_db > max_snr_db:
-        raise ConfigError(f"{name}: min_snr_db {min_snr_db:g} is above max_snr_db {max_snr_db:g}")

@@ -103,6 +103,18 @@ def check_range(name: str, what: str, low: float, high: float, least: float, mos
         )
 
 
+def check_probability(name: str, probability: float) -> None:
+    """Refuse what is not a probability.
+
+    Raises
+    ------
+    ConfigError
+        Naming the transform and the value.
+    """
+    if not 0 <= probability <= 1:
+        raise ConfigError(f"{name}: probability {probability:g} is not in [0, 1]")
+
+
 def mean_power(samples: Samples) -> float:
     """Mean square, in float64: a long recording's sum of squares outgrows float32."""
     return float(np.mean(np.square(samples, dtype=np.float64)))

@@ -215,7 +215,12 @@ class _Writer:
             self._line(line)
 
     def measure(self, chunk: np.ndarray, rate: int) -> None:
-        """Measure the quality, a second at a time: chunks may be shorter than a frame."""
+        """Measure the quality, a second at a time: chunks may be shorter than a frame.
+
+        Lines for people do not tell it, so that nothing is measured for them.
+        """
+        if not self._json:
+            return
         self._rate = rate
         self._waiting.append(read_chunk(chunk, "stream"))
         if sum(map(len, self._waiting)) >= rate:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.convolution import Convolution, masked
+from affekt.models.convolution import Convolution, masked, shortened, strided_layers, strides
 from affekt.models.registry import Encoder, register
 
 if TYPE_CHECKING:
@@ -69,22 +69,15 @@ class Cnn(Encoder):
 
     def __init__(self, rows: int, options: CnnOptions) -> None:
         super().__init__()
-        channels, bands = 1, rows
-        stem = []
-        for width in options.stem:
-            stem.append(Convolution(channels, width, (3, 3), stride=2, padding=(1, 1)))
-            channels, bands = width, (bands + 1) // 2
-        self.stem = nn.ModuleList(stem)
-        # All remaining bands at once: from here on there is only time. The 1-D convolutions
-        # are written as 2-D ones of height 1, which run twice as fast channels-last on a CPU.
-        self.project = Convolution(channels, options.channels, (bands, 1))
+        # After the last of these there is only time. The 1-D convolutions are written as 2-D ones
+        # of height 1, which run twice as fast channels-last on a CPU.
+        self.stem, self.project = strided_layers(rows, options.stem, options.channels)
         self.blocks = nn.ModuleList(
             _ResidualBlock(options.channels, dilation, options.dropout, options.squeeze)
             for dilation in options.dilations
         )
         self.output_channels = options.channels
-        self.time_stride = 2 ** len(options.stem)
-        stem_field = 1 + sum(2 * 2**level for level in range(len(options.stem)))
+        self.time_stride, stem_field = strides(len(options.stem))
         block_field = sum((_KERNEL - 1) * (dilation + 1) for dilation in options.dilations)
         self.streamable = not options.squeeze
         self.receptive_field = (
@@ -95,14 +88,7 @@ class Cnn(Encoder):
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """``[batch, rows, frames] -> [batch, channels, ceil(frames / time_stride)]``."""
-        x = features[:, None].contiguous(memory_format=torch.channels_last)
-        mask = None if mask is None else mask[:, :, None]  # [batch, 1, 1, frames]
-        x = masked(x, mask)
-        for convolution in self.stem:
-            x = convolution(x)
-            mask = None if mask is None else mask[..., ::2]
-            x = masked(x, mask)
-        x = masked(self.project(x), mask)
+        x, mask = shortened(features, mask, self.stem, self.project)
         for block in self.blocks:
             x = block(x, mask)
         return x[:, :, 0]

@@ -55,14 +55,8 @@ class Stem(nn.Module):
 
     def __init__(self, rows: int, widths: Sequence[int], channels: int) -> None:
         super().__init__()
-        inputs, layers = 1, []
-        for width in widths:
-            layers.append(Convolution(inputs, width, (3, 3), stride=2, padding=(1, 1)))
-            inputs, rows = width, (rows + 1) // 2
-        self.layers = nn.ModuleList(layers)
-        self.project = Convolution(inputs, channels, (rows, 1))
-        self.time_stride = 2 ** len(widths)
-        self.receptive_field = 1 + sum(2 * 2**level for level in range(len(widths)))
+        self.layers, self.project = strided_layers(rows, widths, channels)
+        self.time_stride, self.receptive_field = strides(len(widths))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, features: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -74,15 +68,38 @@ class Stem(nn.Module):
         Tensor [batch, 1, ceil(frames / time_stride)] or None
             The mask of what came out, if there was one.
         """
-        x = features[:, None].contiguous(memory_format=torch.channels_last)
-        mask = None if mask is None else mask[:, :, None]  # [batch, 1, 1, frames]
-        x = masked(x, mask)
-        for layer in self.layers:
-            x = layer(x)
-            mask = None if mask is None else mask[..., ::2]
-            x = masked(x, mask)
-        x = masked(self.project(x), mask)
+        x, mask = shortened(features, mask, self.layers, self.project)
         return x[:, :, 0], None if mask is None else mask[:, :, 0]
+
+
+def strided_layers(
+    rows: int, widths: Sequence[int], channels: int
+) -> tuple[nn.ModuleList, Convolution]:
+    """The layers of a stem: those that halve time and frequency, and one over all that is left."""
+    inputs, layers = 1, []
+    for width in widths:
+        layers.append(Convolution(inputs, width, (3, 3), stride=2, padding=(1, 1)))
+        inputs, rows = width, (rows + 1) // 2
+    return nn.ModuleList(layers), Convolution(inputs, channels, (rows, 1))
+
+
+def strides(layers: int) -> tuple[int, int]:
+    """Time stride and receptive field of so many layers, in input frames."""
+    return 2**layers, 1 + sum(2 * 2**level for level in range(layers))
+
+
+def shortened(
+    features: Tensor, mask: Tensor | None, layers: nn.ModuleList, project: nn.Module
+) -> tuple[Tensor, Tensor | None]:
+    """Features ``[batch, rows, frames]`` through a stem: ``[batch, channels, 1, fewer]``."""
+    x = features[:, None].contiguous(memory_format=torch.channels_last)
+    mask = None if mask is None else mask[:, :, None]  # [batch, 1, 1, frames]
+    x = masked(x, mask)
+    for layer in layers:
+        x = layer(x)
+        mask = None if mask is None else mask[..., ::2]
+        x = masked(x, mask)
+    return masked(project(x), mask), mask
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:

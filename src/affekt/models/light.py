@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
+from affekt.models.convolution import Convolution, masked
 from affekt.models.registry import Encoder, register
 
 _VIEWS = ((9, 1), (1, 11), (3, 3))  # cepstra x frames: spectral, temporal, and both
@@ -66,12 +67,12 @@ class Light(Encoder):
         if options.cepstra > rows:
             raise ConfigError(f"light: {options.cepstra} cepstra need as many bands, got {rows}")
         self.cepstra = _Cepstra(rows, options.cepstra) if options.cepstra else None
-        self.views = nn.ModuleList(_Block(1, options.view, kernel) for kernel in _VIEWS)
+        self.views = nn.ModuleList(_same_size(1, options.view, kernel) for kernel in _VIEWS)
         widths = (len(_VIEWS) * options.view, *options.blocks)
         self.blocks = nn.ModuleList(
-            _Block(inputs, outputs, (3, 3)) for inputs, outputs in pairwise(widths)
+            _same_size(inputs, outputs, (3, 3)) for inputs, outputs in pairwise(widths)
         )
-        self.last = _Block(widths[-1], options.channels, (1, 1))
+        self.last = Convolution(widths[-1], options.channels, (1, 1))
         self.output_channels = options.channels
         self.time_stride = _FRAMES ** len(widths)
         self.receptive_field = _field(len(options.blocks))
@@ -82,13 +83,13 @@ class Light(Encoder):
         x = features if self.cepstra is None else self.cepstra(features)
         x = x[:, None].contiguous(memory_format=torch.channels_last)
         mask = None if mask is None else mask[:, :, None]  # [batch, 1, 1, frames]
-        x = x if mask is None else x * mask
+        x = masked(x, mask)
         x = torch.cat([view(x) for view in self.views], dim=1)
         x, mask = _pooled(x, mask, rows=2)
-        for index, block in enumerate(cast("list[_Block]", [*self.blocks])):
+        for index, block in enumerate(self.blocks):
             x, mask = _pooled(block(x), mask, rows=2 if index < _POOLED_BOTH else 1)
         x = cast("Tensor", self.last(x)).mean(dim=2)
-        return x if mask is None else x * mask[:, :, 0]
+        return masked(x, None if mask is None else mask[:, :, 0])
 
 
 class _Cepstra(nn.Module):
@@ -115,17 +116,9 @@ def _cosines(count: int, bands: int) -> np.ndarray:
     return np.asarray(np.sqrt(2 / bands) * np.cos(np.pi * order * (2 * band + 1) / (2 * bands)))
 
 
-class _Block(nn.Module):
-    """Convolution of the same size, batch normalisation, ReLU."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int]) -> None:
-        super().__init__()
-        padding = (kernel[0] // 2, kernel[1] // 2)
-        self.convolution = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.norm(self.convolution(x)))
+def _same_size(inputs: int, outputs: int, kernel: tuple[int, int]) -> Convolution:
+    """A convolution that leaves rows and frames as many as they were."""
+    return Convolution(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
 
 
 def _pooled(x: Tensor, mask: Tensor | None, rows: int) -> tuple[Tensor, Tensor | None]:
