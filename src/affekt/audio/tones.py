@@ -6,8 +6,9 @@ instrument stay where they are. What is measured and what is missed is in `docs/
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 TONE_FRAME = 0.064
@@ -107,9 +108,15 @@ def _compressed(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     first, last = int(_FROM * TONE_FRAME), min(int(_TO * TONE_FRAME), size // 2)
     if len(mono) < size or size < 16 or last - first < 3:
         return np.zeros((0, 3), np.float32)
-    frames = sliding_window_view(mono, size)[::size] * np.hanning(size).astype(np.float32)
+    count = len(mono) // size
+    frames = mono[: count * size].reshape(count, size) * _taper(size)
     spectra = np.fft.rfft(frames)[:, first : last + 1]
     return np.asarray(np.sqrt(np.abs(spectra)), dtype=np.float32)
+
+
+@lru_cache(maxsize=8)
+def _taper(size: int) -> NDArray[np.float32]:
+    return np.hanning(size).astype(np.float32)
 
 
 def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
