@@ -35,6 +35,17 @@ def command(
     window: Annotated[
         float, typer.Option("--window", min=0.5, help="Seconds, where a target fixes the length.")
     ] = 3.0,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Name of the model; by default as before.", show_default=False),
+    ] = None,
+    streaming: Annotated[
+        bool,
+        typer.Option(
+            "--streaming/--no-streaming",
+            help="Write encoder.onnx and head.onnx, too, where the model can stream (onnx).",
+        ),
+    ] = True,
     force: Annotated[
         bool, typer.Option("--force", help="Write it even if it answers too differently.")
     ] = False,
@@ -58,7 +69,7 @@ def command(
     from affekt.export.targets import export_model
 
     if to == "onnx" and out.suffix == ".onnx" and quantize is None:
-        emit([_one_file(model, out)], format)
+        emit([_one_file(model, out, name)], format)
         return
     if out.suffix in (".onnx", ".tflite", ".plan"):
         raise ConfigError(f"{out}: an export writes a folder (or float32 as one .onnx file)")
@@ -70,10 +81,17 @@ def command(
         calibration=calibration,
         data=data,
         window=window,
+        name=name,
+        streaming=streaming,
         force=force,
     )
     if heard := report.get("calibration"):
         log(_calibrated(heard))
+    if (domain := report.get("domain")) and not domain["kept"]:
+        log(
+            "without the out-of-domain score: that of this export differs from the network's by "
+            f"{domain['max_difference']:.2g}"
+        )
     emit([_row(report)], format)
     log(f"wrote {out}: all figures are in {out / 'parity.json'}")
 
@@ -88,7 +106,7 @@ def _calibrated(heard: Mapping[str, int]) -> str:
     return line
 
 
-def _one_file(model: Path, out: Path) -> Mapping[str, Any]:
+def _one_file(model: Path, out: Path, name: str | None) -> Mapping[str, Any]:
     """Write the graph alone; config.json is in its metadata."""
     from affekt.export import check_parity, export_onnx
     from affekt.export.model_directory import read_network
@@ -96,6 +114,7 @@ def _one_file(model: Path, out: Path) -> Mapping[str, Any]:
     from affekt.files import atomic_path
 
     network, config = read_network(weights_folder(model))
+    config["name"] = name or config["name"]
     with atomic_path(out) as partial:  # a file that fails the proof never gets the name
         export_onnx(network, partial, config)
         parity = check_parity(network, partial)

@@ -126,7 +126,9 @@ def export_module(
         for node in model.graph.node:
             del node.metadata_props[:]
         compute_constants(model, frontend)
-        onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+        onnx.helper.set_model_props(
+            model, {METADATA_KEY: json.dumps(metadata, separators=(",", ":"))}
+        )
         onnx.save(model, partial)
 
 

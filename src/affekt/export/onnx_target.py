@@ -20,7 +20,7 @@ def export(job: Job, folder: Path) -> Artefact:
 
     write_graph(job, folder / GRAPH_FILE)
     facts = {}
-    if job.network.streamable:
+    if job.config["streamable"]:
         # int8, too: float16 is nearer to the network, and needs no calibration of its own.
         half = job.precision != "fp32"
         difference = export_streaming(job.network, folder, job.config, half=half)

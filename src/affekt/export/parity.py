@@ -16,7 +16,7 @@ import torch
 
 from affekt.evaluation.metrics import uar
 from affekt.export.onnx import voice_like
-from affekt.export.recordings import PROTOCOL, UnheardSpeech
+from affekt.export.recordings import PROTOCOL, UnheardSpeech, speech_like
 from affekt.runtime.windows import fill_windows
 
 if TYPE_CHECKING:
@@ -128,11 +128,7 @@ def _at_length(
     reference: Reference, graph: Run, speech: UnheardSpeech | None, seconds: float, rate: int
 ) -> dict[str, Any]:
     """Agreement at one length, in a batch of many."""
-    if speech:
-        waveforms = speech.stretches(seconds, STRETCHES, rate)
-    else:
-        shape = (STRETCHES, round(seconds * rate))
-        waveforms = voice_like(shape, rate, np.random.default_rng(0))
+    waveforms = speech_like(speech, seconds, STRETCHES, rate)
     return {"seconds": seconds, **_agreement(graph.run(waveforms)[0], reference(waveforms))}
 
 

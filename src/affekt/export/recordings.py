@@ -16,6 +16,7 @@ from affekt.audio.load import decode
 from affekt.data import CORPORA, Clip, load_corpus
 from affekt.errors import AudioError, DataError
 from affekt.evaluation import get_protocol
+from affekt.export.onnx import voice_like
 
 Floats = npt.NDArray[np.float32]
 
@@ -197,6 +198,16 @@ def unheard_speech(
         np.array([labels.index(clip.emotion) for clip in chosen]),
         len({clip.speaker_id for clip in chosen}),
     )
+
+
+def speech_like(
+    speech: UnheardSpeech | None, seconds: float, count: int, sample_rate: int
+) -> np.ndarray:
+    """Stretches of unheard speech, or of made-up voices without any: ``[count, samples]``."""
+    if speech:
+        return speech.stretches(seconds, count, sample_rate)
+    shape = (count, round(seconds * sample_rate))
+    return voice_like(shape, sample_rate, np.random.default_rng(_SEED))
 
 
 def _evenly(clips: Sequence[Clip], count: int) -> list[Clip]:

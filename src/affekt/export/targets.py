@@ -24,11 +24,20 @@ import numpy.typing as npt
 from affekt.errors import ConfigError, ModelError
 from affekt.export import parity
 from affekt.export.card import model_card
+from affekt.export.domain import check_domain, measured_domain, with_domain
 from affekt.export.model_directory import WEIGHTS_FILE, read_network
 from affekt.export.recordings import Calibration, calibration_recordings, unheard_speech
 from affekt.files import json_text
 from affekt.models import Network
-from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, DEFAULT_MODEL
+from affekt.runtime.bundle import (
+    CARD_FILE,
+    CONFIG_FILE,
+    DEFAULT_MODEL,
+    ENCODER_FILE,
+    GRAPH_FILE,
+    HEAD_FILE,
+)
+from affekt.runtime.domain import KEY
 
 Floats = npt.NDArray[np.float32]
 
@@ -102,11 +111,14 @@ class Target:
     summary: str
     precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
     calibrated: tuple[str, ...] = ("int8",)
+    streams: bool = False
 
 
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
-        "onnx": Target("affekt.export.onnx_target", "a model directory for ONNX Runtime"),
+        "onnx": Target(
+            "affekt.export.onnx_target", "a model directory for ONNX Runtime", streams=True
+        ),
         "tensorrt": Target(
             "affekt.export.tensorrt",
             "the graph, and scripts that build an engine",
@@ -154,6 +166,8 @@ def export_model(
     calibration: Path | None = None,
     data: Path | None = None,
     window: float = 3.0,
+    name: str | None = None,
+    streaming: bool = True,
     force: bool = False,
 ) -> dict[str, Any]:
     """Write a model for a target, and measure what has become of it.
@@ -175,6 +189,11 @@ def export_model(
         Where the corpora lie.
     window : float
         Seconds of the window, for targets that fix it.
+    name : str, optional
+        What the model is called from now on.
+    streaming : bool
+        Write the files that stream, where target and network have them. Without, the model hears
+        streams by windows, as one that cannot stream.
     force : bool
         Write what lies beyond the limits as well.
 
@@ -193,27 +212,42 @@ def export_model(
     module = _module(target, precision)
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file: --to {target} writes a folder")
-    network, config = read_network(weights_folder(source))
+    weights = weights_folder(source)
+    network, config = read_network(weights)
+    config = _told(config, name, streaming and TARGETS[target].streams)
+    domain = measured_domain(weights)
     calibrated = precision in TARGETS[target].calibrated
     recordings = calibration_recordings(config, calibration, data) if calibrated else Calibration()
     job = Job(network, config, precision, recordings.waveforms, window)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        folder = Path(scratch)
         artefact = module.export(job, folder)
-        facts: dict[str, Any] = {"model": config["name"], "target": target, "precision": precision}
+        report: dict[str, Any] = {"model": config["name"], "target": target, "precision": precision}
         if calibrated:
-            facts["calibration"] = recordings.facts()
-        report = {**facts, **parity.measure(job, artefact, folder, unheard_speech(config, data))}
+            report["calibration"] = recordings.facts()
+        speech = unheard_speech(config, data)
+        report |= parity.measure(job, artefact, folder, speech)
         broken = parity.beyond_limits(report)
         if broken and not force:
             raise ModelError(
                 f"{target} {precision} is not what the network is: {'; '.join(broken)}. "
                 "Nothing was written; --force writes it all the same"
             )
-        _finish(folder, config, report)
+        if domain is not None:
+            report[KEY] = check_domain(domain, job, artefact, folder, speech)
+        _finish(folder, with_domain(config, domain, report.get(KEY)), report)
         _move(folder, out)
     return report
+
+
+def _told(config: Mapping[str, Any], name: str | None, streams: bool) -> dict[str, Any]:
+    """The configuration of an export: its name, and whether it streams."""
+    config = {**config, "name": name or config["name"]}
+    if not streams:
+        config = {**config, "streamable": False}
+        config.pop("streaming", None)
+    return config
 
 
 def _module(target: str, precision: str) -> Any:
@@ -242,7 +276,14 @@ def _finish(folder: Path, config: Mapping[str, Any], report: Mapping[str, Any]) 
 
 
 def _move(folder: Path, out: Path) -> None:
-    """Put new files in the place of old ones, each whole; other files there stay."""
+    """Put new files in the place of old ones, each whole; other files there stay.
+
+    But not what streams: beside a new graph it would be of another one.
+    """
+    if (folder / GRAPH_FILE).is_file():
+        for name in (ENCODER_FILE, HEAD_FILE):
+            if not (folder / name).is_file():
+                (out / name).unlink(missing_ok=True)
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             place = out / path.relative_to(folder)
