@@ -136,6 +136,7 @@ class Worker:
 
     def __init__(self, script: str, *arguments: str) -> None:
         self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
         self._process = subprocess.Popen(
             [sys.executable, script, *arguments],
             env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
@@ -154,11 +155,13 @@ class Worker:
         return line
 
     def round(self) -> None:
-        """Have the work done once, and keep the seconds it took."""
+        """Have the work done once, and keep the seconds it took: by the clock, and of the CPU."""
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
-        self.seconds.append(float(self._answer()))
+        clock, cpu = map(float, self._answer().split())
+        self.seconds.append(clock)
+        self.cpu_seconds.append(cpu)
 
     def finish(self) -> str:
         """End the process; return what it printed last."""
@@ -168,9 +171,9 @@ class Worker:
 def work_in_rounds(work: Callable[[], object]) -> None:
     """In a worker: do the work and print the seconds it took, for each line read from stdin."""
     for _ in sys.stdin:
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         work()
-        print(time.perf_counter() - start, flush=True)
+        print(time.perf_counter() - start, time.process_time() - start_cpu, flush=True)
 
 
 # --- clips and the machine ---

@@ -103,8 +103,11 @@ class Cnn(Encoder):
             mask = mask[..., ::2]
             x = masked(x, mask)
         x = masked(self.project(x), mask)
+        late, masks = 0, memory.join(mask, self.delay)  # as far back as the last block looks
         for block in cast("list[_ResidualBlock]", [*self.blocks]):
-            x, mask = block.step(x, mask, memory)
+            inner, late = late + block.dilation, late + block.dilation + 1
+            inner_mask, mask = (masks[..., self.delay - lag : -lag] for lag in (inner, late))
+            x = block.step(x, inner_mask, mask, memory)
         return x[:, :, 0], mask[:, :, 0]
 
 
@@ -113,6 +116,7 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, dilation: int, dropout: float, squeeze: int) -> None:
         super().__init__()
+        self.dilation = dilation
         self.dilated = nn.Conv2d(
             channels,
             channels,
@@ -134,16 +138,19 @@ class _ResidualBlock(nn.Module):
             y = self.excitation(y, mask)
         return masked(torch.relu(x + y), mask)
 
-    def step(self, x: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """What :meth:`forward` gives, later by the dilation and one step."""
-        (_, dilation), weight = self.dilated.dilation, self.dilated.weight
-        y = nn.functional.conv2d(memory.join(x, 2 * dilation), weight, dilation=(1, dilation))
-        y = torch.relu(self.dilated_norm(y))
-        mask = memory.delay(mask, dilation)
-        y = self.local_norm(nn.functional.conv2d(memory.join(y * mask, 2), self.local.weight))
-        mask = memory.delay(mask, 1)
-        x = memory.delay(x, dilation + 1)
-        return masked(torch.relu(x + y), mask), mask
+    def step(self, x: Tensor, inner_mask: Tensor, mask: Tensor, memory: Memory) -> Tensor:
+        """What :meth:`forward` gives, later by the dilation and one step.
+
+        ``inner_mask`` is that of what lies between the convolutions, later by the dilation;
+        ``mask`` that of what comes out.
+        """
+        dilation = self.dilation
+        joined = memory.join(x, 2 * dilation)
+        y = nn.functional.conv2d(joined, self.dilated.weight, dilation=(1, dilation))
+        y = masked(torch.relu(self.dilated_norm(y)), inner_mask)
+        y = self.local_norm(nn.functional.conv2d(memory.join(y, 2), self.local.weight))
+        x = joined[..., dilation - 1 : -(dilation + 1)]
+        return masked(torch.relu(x + y), mask)
 
 
 class _Excitation(nn.Module):

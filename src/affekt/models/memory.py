@@ -31,7 +31,7 @@ class Memory:
         past = self._state[:, self._used : self._used + size].reshape(-1, *shape)
         self._used += size
         joined = torch.cat([past, new], dim=-1)
-        self._kept.append(joined[..., joined.shape[-1] - length :].flatten(1))
+        self._kept.append(joined[..., -length:].flatten(1))
         return joined
 
     def delay(self, new: Tensor, steps: int) -> Tensor:

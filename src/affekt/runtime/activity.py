@@ -94,16 +94,16 @@ class Activity:
 
     def _measure(self, samples: Floats) -> None:
         """Find which steps are loud enough to be heard."""
-        rest = np.concatenate([self._rest, samples])
+        rest = np.concatenate([self._rest, samples]) if len(self._rest) else samples
         whole = len(rest) // self._step
-        steps, self._rest = np.split(rest, [whole * self._step])
+        steps, self._rest = rest[: whole * self._step], rest[whole * self._step :]
         peaks = np.abs(steps.reshape(whole, self._step)).max(axis=1)
         self._loud = np.concatenate([self._loud, peaks >= _SILENT_PEAK])
 
     def _match(self, *, at_end: bool = False) -> None:
         """Give each step what the detector says of its middle."""
         if self._detector is None:
-            self._speech = self._loud.copy()
+            self._speech = self._loud
             return
         ready = []
         for index in range(self.steps, self._first + len(self._loud)):

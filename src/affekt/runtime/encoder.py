@@ -113,7 +113,7 @@ class Run:
             How much each counts where its span is pooled, above 0.
         """
         self._samples += len(samples)
-        rest = np.concatenate([self._rest, samples])
+        rest = np.concatenate([self._rest, samples]) if len(self._rest) else samples
         whole = len(rest) // self._encoder.step * self._encoder.step
         self._rest = rest[whole:]
         return self._step(rest[:whole], self._samples - len(rest))
@@ -142,13 +142,14 @@ class Run:
         if steps == 0:
             return np.zeros((0, encoder.channels), np.float32), np.zeros(0, np.float32)
         hop = encoder.step // encoder.stride
-        times = start + hop * np.arange(steps * encoder.stride)
-        valid = (times <= self._samples).astype(np.float32)
+        valid = np.ones((1, steps, encoder.stride), dtype=np.float32)
+        within = (self._samples - start) // hop + 1  # frames that begin within the recording
+        valid.reshape(-1)[within:] = 0.0
         frames, mask, self._state = encoder.encode(
-            samples.reshape(1, steps, encoder.step),
-            valid.reshape(1, steps, encoder.stride),
-            self._state,
+            samples.reshape(1, steps, encoder.step), valid, self._state
         )
+        if mask.min() > 0:
+            return frames[0], mask[0]
         known = mask[0] > 0
         return frames[0][known], mask[0][known]
 

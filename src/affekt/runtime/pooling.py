@@ -52,7 +52,7 @@ class FrameJudge:
         assert self._sums is not None  # spans are known only when frames are
         ends = [self.known if span.at_end else span.last for span in spans]
         pooled = [self._sums.pool(span.first, end) for span, end in zip(spans, ends, strict=True)]
-        embeddings = np.stack(pooled)
+        embeddings = np.array(pooled)
         return self._encoder.classify(embeddings), embeddings
 
     def forget(self, first: int) -> None:
@@ -66,13 +66,19 @@ class FrameJudge:
             self._waiting.append((frames, weights))
         if not self._waiting:
             return
-        frames, weights = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
+        frames, weights = self._waiting[0]
+        if len(self._waiting) > 1:
+            frames, weights = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
         if self._sums is None:
             self._sums = RunningSums(frames.shape[1])
         first = self._sums.frames
-        speech = self._activity.frames_with_speech(first, first + len(frames))
-        known = len(speech)
-        self._sums.add(frames[:known], weights[:known] * speech)
+        if self._activity.detects_speech:
+            speech = self._activity.frames_with_speech(first, first + len(frames))
+            known = len(speech)
+            self._sums.add(frames[:known], weights[:known] * speech)
+        else:  # all of them count
+            known = len(frames)
+            self._sums.add(frames, weights)
         self._waiting = [(frames[known:], weights[known:])] if known < len(frames) else []
 
 
@@ -104,13 +110,14 @@ class RunningSums:
     def add(self, frames: Floats, weights: Floats) -> None:
         """Add frames [frames, channels] that count so much [frames]; 0 is not at all."""
         self._make_room(len(frames))
-        last, end = self._used - 1, self._used + len(frames)
+        end = self._used + len(frames)
         new = self._rows[self._used : end]
+        sums, squares = new[:, 1 : 1 + self._channels], new[:, 1 + self._channels :]
         new[:, 0] = weights
-        new[:, 1 : 1 + self._channels] = frames * new[:, :1]
-        new[:, 1 + self._channels :] = new[:, 1 : 1 + self._channels] * frames
-        np.cumsum(new, axis=0, out=new)
-        new += self._rows[last]
+        np.multiply(frames, new[:, :1], out=sums)
+        np.multiply(sums, frames, out=squares)
+        course = self._rows[self._used - 1 : end]
+        np.add.accumulate(course, axis=0, out=course)
         self._used = end
 
     def pool(self, first: int, last: int) -> Floats:

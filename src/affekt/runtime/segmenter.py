@@ -82,7 +82,7 @@ class Segmenter:
             self._pause(cell, done)
         else:
             heard = [other.scores for other in around if other.scores is not None]
-            self._add(cell, np.mean(heard, axis=0), done)
+            self._add(cell, cell.scores if len(heard) == 1 else np.mean(heard, axis=0), done)
 
     def _pause(self, cell: Cell, done: list[Segment]) -> None:
         last = self._candidate or self._current
@@ -159,7 +159,7 @@ class _Run:
 
     def segment(self, labels: Sequence[str]) -> Segment:
         """Return it as it stands."""
-        scores = dict(zip(labels, map(float, self._sum / self._weight), strict=True))
+        scores = dict(zip(labels, (self._sum / self._weight).tolist(), strict=True))
         confidence = max(scores.values()) if self.label == UNCERTAIN else scores[self.label]
         unlike = self._unlike / self._scored if self._scored else None
         return Segment(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -206,28 +206,30 @@ class SlidingWindows:
         self._heard = 0  # samples
         self._next = 0  # index of the next cell
 
-    def push(self, samples: Floats) -> Iterator[Cell]:
-        """Hear more samples [samples]; yield the cells that became known."""
+    def push(self, samples: Floats) -> list[Cell]:
+        """Hear more samples [samples]; return the cells that became known."""
+        cells: list[Cell] = []
         self._rest.append(samples)
         self._waiting += len(samples)
-        if self._waiting < self._block:
-            return
-        rest = np.concatenate(self._rest)
-        whole = len(rest) // self._block * self._block
-        self._rest, self._waiting = [rest[whole:]], len(rest) - whole
-        for start in range(0, whole, self._block):
-            self._hear(rest[start : start + self._block])
-            yield from self._ready()
+        if self._waiting >= self._block:
+            rest = np.concatenate(self._rest)
+            whole = len(rest) // self._block * self._block
+            self._rest, self._waiting = [rest[whole:]], len(rest) - whole
+            for start in range(0, whole, self._block):
+                self._hear(rest[start : start + self._block])
+                cells += self._ready()
+        return cells
 
-    def flush(self) -> Iterator[Cell]:
-        """Yield what is left when no more samples come."""
+    def flush(self) -> list[Cell]:
+        """Return what is left when no more samples come."""
         if self._rest:
             self._hear(np.concatenate(self._rest))
         self._rest, self._waiting = [], 0
         if self._heard >= self._shortest * self._grid.step:
             self._activity.finish()
             self._judge.finish()
-            yield from self._ready(at_end=True)
+            return self._ready(at_end=True)
+        return []
 
     def _hear(self, samples: Floats) -> None:
         self._heard += len(samples)

@@ -141,7 +141,7 @@ class Stream:
         if len(samples) > 0:
             check_samples(samples[:, None], self._rate, "stream", start=self.duration)
         self._pushed += len(samples)
-        return self._take(list(self._windows.push(self._resampler.push(samples))))
+        return self._take(self._windows.push(self._resampler.push(samples)))
 
     def flush(self) -> list[Segment]:
         """End the stream; return the segments that were still open."""
@@ -149,10 +149,13 @@ class Stream:
             self.measurements = []
             return []
         self._ended = True
-        cells = [*self._windows.push(self._resampler.finish()), *self._windows.flush()]
+        cells = self._windows.push(self._resampler.finish()) + self._windows.flush()
         return [*self._take(cells), *self._segmenter.flush()]
 
     def _take(self, cells: list[Cell]) -> list[Segment]:
+        if not cells:
+            self.measurements = []
+            return []
         labels = self._backend.config.labels
         self.measurements = [
             _measurement(cell, labels) for cell in cells if cell.scores is not None
@@ -162,13 +165,14 @@ class Stream:
 
 def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
     assert cell.scores is not None
-    best = int(cell.scores.argmax())
+    scores = dict(zip(labels, cell.scores.tolist(), strict=True))
+    best = labels[int(cell.scores.argmax())]
     return Measurement(
         start=cell.start,
         end=cell.end,
-        label=labels[best],
-        confidence=float(cell.scores[best]),
-        scores=dict(zip(labels, map(float, cell.scores), strict=True)),
+        label=best,
+        confidence=scores[best],
+        scores=scores,
         speech=cell.speech,
         domain_score=cell.unlike,
         warnings=unlike_doubts(cell.unlike),

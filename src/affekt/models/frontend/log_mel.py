@@ -201,10 +201,8 @@ class LogMel(nn.Module):
         mask = memory.delay(valid, self._wait)
         mel_power = nn.functional.conv1d(power, self.filters)
         if self.local_level is not None:
-            level = self.local_level.step(power, mask, memory)
-            future = self.local_level.future
-            mel_power, mask = memory.delay(mel_power, future), memory.delay(mask, future)
-            mel_power = mel_power / level
+            level, mask = self.local_level.step(power, mask, memory)
+            mel_power = memory.delay(mel_power, self.local_level.future) / level
         return torch.log(mel_power + config.floor), mask
 
     def _derive(self, spectrum: Tensor, lengths: Tensor | None) -> Tensor:

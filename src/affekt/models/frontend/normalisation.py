@@ -61,8 +61,10 @@ class LocalLevel(nn.Module):
         mean = total / nn.functional.conv1d(there, self.stretch)
         return power / mean.clamp(min=_SMALLEST_LEVEL)
 
-    def step(self, power: Tensor, mask: Tensor, memory: Memory) -> Tensor:
-        """Level ``[batch, 1, frames]`` around each of the frames ``future`` before these.
+    def step(self, power: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Level around each of the frames ``future`` before these, and their mask.
+
+        Both are ``[batch, 1, frames]``.
 
         Parameters
         ----------
@@ -75,7 +77,8 @@ class LocalLevel(nn.Module):
         there = memory.join(mask, self.past + self.future)
         total = nn.functional.conv1d(around, self.stretch)
         count = nn.functional.conv1d(there, self.stretch)
-        return (total / count.clamp(min=1)).clamp(min=_SMALLEST_LEVEL)
+        level = (total / count.clamp(min=1)).clamp(min=_SMALLEST_LEVEL)
+        return level, there.narrow(2, self.past, mask.shape[2])
 
 
 def standardise(features: Tensor, lengths: Tensor | None = None) -> Tensor:
