@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -199,6 +200,27 @@ def test_a_microphone_that_is_unplugged(monkeypatch: pytest.MonkeyPatch) -> None
     assert {(chunk.shape, rate) for chunk, rate in chunks} == {((4410, 1), 44100)}
     with pytest.raises(AudioError, match="microphone: Device unavailable .*--list-devices"):
         next(heard)
+
+
+def test_the_first_seconds_are_provisional(command: list[str], samples: np.ndarray) -> None:
+    words = ["--rate", "16000", "--window", "3", "--hop", "0.5"]
+    _, rows, _ = run(command, *words, "--hops", stdin=samples.tobytes())
+    marks = [row["provisional"] for row in rows if "hop" in row]
+    assert marks[:4] == [True] * 3 + [False]
+    assert rows[2]["hop"] == [0.0, 1.5]
+    assert not any(marks[3:])
+    _, plain, _ = run(command, *words, stdin=samples.tobytes())
+    assert plain == [row for row in rows if "hop" not in row]
+
+
+def test_the_view_says_what_is_provisional() -> None:
+    view = LiveView(["happy", "sad"])
+    early = Measurement(0.0, 1.0, "sad", 0.75, {"happy": 0.25, "sad": 0.75}, provisional=True)
+    view.hear(np.zeros(1600, np.float32), 1.0, [early], [], None)
+    assert "so far, provisional" in view.draw()
+    assert "> sad    ████████████████████████          75%" in view.draw()
+    view.hear(np.zeros(1600, np.float32), 4.0, [replace(early, provisional=False)], [], None)
+    assert "provisional" not in view.draw()
 
 
 def test_a_file_is_played_at_its_own_speed(samples: np.ndarray, tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ class LiveView:
             newest = measurements[-1]
             self._scores = newest.scores
             self._heard = f"at {clock((newest.start + newest.end) / 2)}"
+            if newest.provisional:
+                self._heard = "so far, provisional"
 
     def draw(self) -> str:
         """Return the view as text, for a screen of 80 columns."""

@@ -97,7 +97,11 @@ def command(
         LineFormat, typer.Option("--format", "-f", help="For people, or one JSON object a line.")
     ] = LineFormat.table,
     hops: Annotated[
-        bool, typer.Option("--hops", help="In JSON, also write what is heard hop by hop.")
+        bool,
+        typer.Option(
+            "--hops",
+            help="In JSON, also write what is heard hop by hop; provisional in the first seconds.",
+        ),
     ] = False,
     out: Annotated[
         Path | None,
@@ -134,19 +138,18 @@ def command(
     recogniser = load_model(model, threads=threads)
     prepare(options)
     stream_rate, heard = _sources.one_rate(chunks, name)
-    stream = recogniser.stream(options, sample_rate=stream_rate)
     live = out is None and style is LineFormat.table and watched() and shows_blocks(sys.stdout)
+    stream = recogniser.stream(options, sample_rate=stream_rate, provisional=live or hops)
     with _opened(out) as target, _view(live, recogniser.labels) as view:
         writer = _Writer(target, style, name, recogniser.labels, hops)
         try:
             for chunk in heard:
                 segments = stream.push(chunk)
                 writer.measure(chunk, stream_rate)
-                writer.write(stream.measurements, segments)
+                answers = [*stream.provisional, *stream.measurements]
+                writer.write(answers, segments)
                 if view is not None:
-                    view.hear(
-                        chunk, stream.duration, stream.measurements, segments, stream.open_segment
-                    )
+                    view.hear(chunk, stream.duration, answers, segments, stream.open_segment)
         except AudioError as error:
             writer.error = str(error)
             raise
@@ -259,6 +262,7 @@ def _hop_line(name: str, one: Measurement) -> str:
         "speech": one.speech,
         "domain_score": None if one.domain_score is None else round(one.domain_score, 4),
         "warnings": list(one.warnings),
+        "provisional": one.provisional,
     }
     return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 

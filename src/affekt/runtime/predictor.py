@@ -212,7 +212,11 @@ class Model:
         return measure(self._backend, source, options)
 
     def stream(
-        self, options: TimelineOptions | None = None, *, sample_rate: int = SAMPLE_RATE
+        self,
+        options: TimelineOptions | None = None,
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        provisional: bool = False,
     ) -> Stream:
         """Listen to sound as it comes.
 
@@ -221,6 +225,8 @@ class Model:
         options : TimelineOptions, optional
         sample_rate : int
             Of the chunks that will be pushed, in Hz.
+        provisional : bool
+            Whether something is said in the first seconds, before a whole window was heard.
 
         Returns
         -------
@@ -229,7 +235,7 @@ class Model:
         """
         from affekt.runtime.stream import Stream
 
-        return Stream(self._backend, options, sample_rate=sample_rate)
+        return Stream(self._backend, options, sample_rate=sample_rate, provisional=provisional)
 
     def predict_clips(self, clips: Sequence[Clip]) -> list[Prediction]:
         """Say which emotion each clip carries, for whoever loads the clips elsewhere.

@@ -32,6 +32,9 @@ class Measurement:
         model cannot tell, and for less than a second of sound.
     warnings : tuple of str
         What makes the answer less sure.
+    provisional : bool
+        Whether it is about all of the last seconds, given before the first whole window was heard,
+        and has no part in a segment: see ``Stream.provisional``.
     """
 
     start: float
@@ -42,6 +45,7 @@ class Measurement:
     speech: float | None = None
     domain_score: float | None = None
     warnings: tuple[str, ...] = ()
+    provisional: bool = False
 
 
 @dataclass(frozen=True)

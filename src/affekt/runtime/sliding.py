@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -181,6 +181,8 @@ class SlidingWindows:
         Seconds of sound below which nothing is judged.
     domain : Domain, optional
         Where embeddings of speech lie.
+    at_block : callable, optional
+        Called with the samples of every block that left all cells so far without an answer.
     """
 
     def __init__(
@@ -193,6 +195,7 @@ class SlidingWindows:
         sample_rate: int,
         shortest: float,
         domain: Domain | None = None,
+        at_block: Callable[[Floats], None] | None = None,
     ) -> None:
         self._judge = judge
         self._grid = grid
@@ -201,6 +204,7 @@ class SlidingWindows:
         self._seconds = grid.step / sample_rate
         self._shortest = shortest / self._seconds  # steps
         self._domain = domain
+        self._at_block = at_block
         self._rest: list[Floats] = []
         self._waiting = 0  # samples in _rest
         self._heard = 0  # samples
@@ -216,8 +220,15 @@ class SlidingWindows:
             whole = len(rest) // self._block * self._block
             self._rest, self._waiting = [rest[whole:]], len(rest) - whole
             for start in range(0, whole, self._block):
-                self._hear(rest[start : start + self._block])
-                cells += self._ready()
+                block = rest[start : start + self._block]
+                self._hear(block)
+                known = self._ready()
+                cells += known
+                if self._at_block is not None:
+                    if any(cell.scores is not None for cell in known):
+                        self._at_block = None
+                    else:
+                        self._at_block(block)
         return cells
 
     def flush(self) -> list[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from affekt.errors import AudioError
 from affekt.runtime.activity import Activity
 from affekt.runtime.domain import read_domain
 from affekt.runtime.doubts import unlike_doubts
+from affekt.runtime.opening import Opening
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.pooling import FrameJudge
 from affekt.runtime.segmenter import Segmenter
@@ -22,7 +24,7 @@ from affekt.runtime.sliding import FALLBACK_STEP, Cell, Grid, Judge, RerunJudge,
 from affekt.runtime.vad import VAD_RATE, VoiceActivity, vad_is_installed
 
 if TYPE_CHECKING:
-    from affekt.runtime.backends import Backend
+    from affekt.runtime.backends import Backend, Floats
 
 STREAM_BLOCK = 0.5  # seconds that are heard at once, at most; shorter where the hop is
 _log = logging.getLogger("affekt")
@@ -42,11 +44,17 @@ class Stream:
         Of the chunks, in Hz.
     block : float, optional
         Seconds that are heard at once. Larger blocks take less work, smaller ones answer sooner.
+    provisional : bool
+        Whether something is said before the first whole window was heard.
 
     Attributes
     ----------
     measurements : list of Measurement
         Those that the last ``push`` or ``flush`` made.
+    provisional : list of Measurement
+        What the last ``push`` made known before there was any measurement, if that was asked for:
+        at every hop, and at least every half second, what ``predict`` says of the last seconds
+        alone.
     """
 
     def __init__(
@@ -56,13 +64,16 @@ class Stream:
         *,
         sample_rate: int = VAD_RATE,
         block: float | None = None,
+        provisional: bool = False,
     ) -> None:
         self._backend = backend
         self._options = options or TimelineOptions()
         self._rate = checked_rate(sample_rate, "stream")
         self._block = block
+        self._early = provisional
         self._domain = read_domain(backend.config)
         self.measurements: list[Measurement] = []
+        self.provisional: list[Measurement] = []
         self.reset()
 
     @property
@@ -107,13 +118,14 @@ class Stream:
             sample_rate=rate,
             shortest=config.minimum_duration,
             domain=self._domain,
+            at_block=self._opened(activity, step) if self._early else None,
         )
         threshold = config.threshold if options.threshold is None else options.threshold
         self._segmenter = Segmenter(config.labels, options, threshold, grid.hop * step / rate)
         self._resampler = Resampler(self._rate, rate)
         self._pushed = 0
         self._ended = False
-        self.measurements = []
+        self.measurements, self.provisional = [], []
 
     def push(self, chunk: ArrayLike) -> list[Segment]:
         """Hear more sound.
@@ -141,16 +153,30 @@ class Stream:
         if len(samples) > 0:
             check_samples(samples[:, None], self._rate, "stream", start=self.duration)
         self._pushed += len(samples)
+        self.provisional = []
         return self._take(self._windows.push(self._resampler.push(samples)))
 
     def flush(self) -> list[Segment]:
         """End the stream; return the segments that were still open."""
+        self.provisional = []
         if self._ended:
             self.measurements = []
             return []
         self._ended = True
         cells = self._windows.push(self._resampler.finish()) + self._windows.flush()
         return [*self._take(cells), *self._segmenter.flush()]
+
+    def _opened(self, activity: Activity, step: int) -> Callable[[Floats], None]:
+        """What is called for each block until there is a measurement."""
+        window = self._options.window
+        opening = Opening(self._backend, activity, window=window, step=step, domain=self._domain)
+
+        def hear(samples: Floats) -> None:
+            answer = opening.hear(samples)
+            if answer is not None:
+                self.provisional.append(answer)
+
+        return hear
 
     def _take(self, cells: list[Cell]) -> list[Segment]:
         if not cells:
