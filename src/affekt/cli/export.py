@@ -43,7 +43,7 @@ def command(
         bool,
         typer.Option(
             "--streaming/--no-streaming",
-            help="Write encoder.onnx and head.onnx, too, where the model can stream (onnx).",
+            help="Write encoder.onnx and head.onnx, too, where the model can stream (onnx, web).",
         ),
     ] = True,
     force: Annotated[

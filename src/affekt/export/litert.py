@@ -113,10 +113,10 @@ class _WithNames(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
         """As :meth:`Network.forward`."""
-        probabilities, embedding, *_ = self.network(waveform)
-        return probabilities, embedding
+        answers: tuple[Tensor, ...] = self.network(waveform)
+        return answers
 
 
 def _convertible(network: Network) -> nn.Module:

@@ -17,7 +17,12 @@ import numpy as np
 from affekt.runtime.bundle import CONFIG_FILE
 
 LABELS_FILE = "labels.txt"
-PORTS = ("waveform", "probabilities", "embedding")
+OUTPUTS = {
+    "probabilities": "calibrated",
+    "embedding": "the pooled representation",
+    "intensity": "how strongly the emotion is shown, from 0 to 1",
+}
+"""In the order of the network's; the last only of networks that say it."""
 _NAME = "TFLITE_METADATA"
 _AUDIO_PROPERTIES = 4  # in the union ContentProperties
 _AXIS_LABELS = 2  # in the enumeration AssociatedFileType
@@ -30,7 +35,7 @@ def add_metadata(model: bytes, config: Mapping[str, Any]) -> bytes:
     Parameters
     ----------
     model : bytes
-        With the outputs probabilities and embedding.
+        With the outputs of :meth:`affekt.models.Network.forward`.
     config : mapping
         The model's ``config.json``.
     """
@@ -42,9 +47,9 @@ def add_metadata(model: bytes, config: Mapping[str, Any]) -> bytes:
         if buffer.offset > 1:  # the quantizer lays weights behind the flatbuffer
             data = model[buffer.offset : buffer.offset + buffer.size]
             buffer.data, buffer.offset, buffer.size = np.frombuffer(data, np.uint8), 0, 0
-    _name_ports(root)
+    names = _name_ports(root)
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(_metadata(config), np.uint8)
+    buffer.data = np.frombuffer(_metadata(config, names), np.uint8)
     root.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = _NAME.encode(), len(root.buffers) - 1
@@ -54,14 +59,19 @@ def add_metadata(model: bytes, config: Mapping[str, Any]) -> bytes:
     return bytes(builder.Output()) + _archive(config)
 
 
-def _name_ports(root: Any) -> None:
-    """Call the ports what they are; the converter numbers them, in an order of its own."""
+def _name_ports(root: Any) -> list[str]:
+    """Call the ports what they are; the converter numbers them, in an order of its own.
+
+    Returns the names of the outputs.
+    """
     graph, (signature,) = root.subgraphs[0], root.signatureDefs
     indices = {bytes(port.name): port.tensorIndex for port in signature.outputs}
-    order = [indices[b"output_0"], indices[b"output_1"]]
+    order = [indices[b"output_%d" % place] for place in range(len(indices))]
+    names = list(OUTPUTS)[: len(order)]
     graph.outputs = order
-    for index, name in zip([*graph.inputs, *order], PORTS, strict=True):
+    for index, name in zip([*graph.inputs, *order], ["waveform", *names], strict=True):
         graph.tensors[index].name = name.encode()
+    return names
 
 
 def _archive(config: Mapping[str, Any]) -> bytes:
@@ -77,7 +87,7 @@ def _archive(config: Mapping[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-def _metadata(config: Mapping[str, Any]) -> bytes:
+def _metadata(config: Mapping[str, Any], outputs: Sequence[str]) -> bytes:
     """The flatbuffer ``ModelMetadata``; numbers are the places of fields in its schema."""
     import flatbuffers
 
@@ -86,13 +96,13 @@ def _metadata(config: Mapping[str, Any]) -> bytes:
     content = build.table(3, {0: ("uint8", _AUDIO_PROPERTIES), 1: ("table", audio)})
     labels = build.table(5, {0: ("table", build.text(LABELS_FILE)), 2: ("int8", _AXIS_LABELS)})
     waveform = build.tensor("waveform", "float32 samples, mono", content=content)
-    probabilities = build.tensor("probabilities", "calibrated", files=[labels])
-    embedding = build.tensor("embedding", "the pooled representation")
+    files = {"probabilities": [labels]}
+    answers = [build.tensor(name, OUTPUTS[name], files=files.get(name, ())) for name in outputs]
     graph = build.table(
         9,
         {
             2: ("table", build.vector([waveform])),
-            3: ("table", build.vector([probabilities, embedding])),
+            3: ("table", build.vector(answers)),
         },
     )
     model = build.table(

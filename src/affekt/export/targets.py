@@ -131,7 +131,9 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             precisions=PRECISIONS,
             calibrated=("int8-static",),
         ),
-        "web": Target("affekt.export.web_target", "a folder for browsers: page, module, engine"),
+        "web": Target(
+            "affekt.export.web_target", "a folder for browsers: page, module, engine", streams=True
+        ),
     }
 )
 
@@ -264,6 +266,8 @@ def _module(target: str, precision: str) -> Any:
 
 def _finish(folder: Path, config: Mapping[str, Any], report: Mapping[str, Any]) -> None:
     """Add what every target has: the configuration, the report, and the model card."""
+    for path in folder.rglob(CONFIG_FILE):  # that of a model inside a site
+        path.write_text(json_text(config), encoding="utf-8")
     texts = {
         CONFIG_FILE: json_text(config),
         PARITY_FILE: json_text(report),

@@ -22,6 +22,7 @@ from affekt.runtime.windows import fill_windows
 Floats = npt.NDArray[np.float32]
 
 _OUTPUTS = ("probabilities", "embedding")
+_INTENSITY = "intensity"  # of models that say it
 
 
 class LiteRtBackend:
@@ -52,14 +53,16 @@ class LiteRtBackend:
         self._lock = threading.Lock()  # an interpreter has one set of tensors
         inputs = self._interpreter.get_input_details()
         outputs = {port["name"]: port for port in self._interpreter.get_output_details()}
-        if len(inputs) != 1 or len(inputs[0]["shape"]) != 2 or set(outputs) != set(_OUTPUTS):
+        single = len(inputs) == 1 and len(inputs[0]["shape"]) == 2
+        if not single or set(outputs) - {_INTENSITY} != set(_OUTPUTS):
             raise ModelError(
                 f"{self._path} is not a model of affekt: expected one input of waveforms, and "
                 "probabilities and an embedding as outputs"
             )
         self.window = int(inputs[0]["shape"][1])  # samples
         self._input = inputs[0]["index"]
-        self._outputs = [outputs[name]["index"] for name in _OUTPUTS]
+        names = (*_OUTPUTS, _INTENSITY) if _INTENSITY in outputs else _OUTPUTS
+        self._outputs = [outputs[name]["index"] for name in names]
         classes = int(outputs["probabilities"]["shape"][-1])
         if classes != len(self.config.labels):
             raise ModelError(
@@ -86,6 +89,11 @@ class LiteRtBackend:
         ModelError
             If the input has another shape, or the answer is not a number.
         """
+        probabilities, embeddings, *_ = self.answer(waveforms)
+        return probabilities, embeddings
+
+    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
+        """As :meth:`run`, and intensities [batch] from 0 to 1 where the model says them."""
         waveforms = np.asarray(waveforms, dtype=np.float32)
         if waveforms.ndim != 2 or not waveforms.size:
             raise ModelError(
@@ -96,14 +104,10 @@ class LiteRtBackend:
             for windows in fill_windows(waveforms, self.window)
         ]
         means = [[np.mean(port, axis=0) for port in zip(*rows, strict=True)] for rows in answers]
-        probabilities, embeddings = (np.stack(port) for port in zip(*means, strict=True))
-        if not np.isfinite(probabilities).all():
+        answered = tuple(np.stack(port) for port in zip(*means, strict=True))
+        if not np.isfinite(answered[0]).all():
             raise ModelError(f"{self._path} answers with no probabilities: export the model again")
-        return probabilities, embeddings
-
-    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
-        """As :meth:`run`: these files do not say intensities."""
-        return self.run(waveforms)
+        return answered
 
     def frame_encoder(self) -> None:
         """None: a window of fixed length is heard as a whole."""

@@ -8,6 +8,10 @@ export interface Prediction {
   /** Its calibrated probability, from 0 to 1. */
   confidence: number;
   scores: Scores;
+  /** How strongly the emotion is shown, from 0 to 1; null where the model does not say. */
+  intensity: number | null;
+  /** What the model makes of the recording before it names an emotion. */
+  embedding: Float32Array;
   /** In seconds. */
   duration: number;
   /** What makes the answer less sure: clipped, very quiet, noisy, short ... */

@@ -82,10 +82,13 @@ export class Model {
     const quality = measureQuality(recording);
     this.#refuse(quality);
     const { duration } = quality;
-    const { probabilities, embedding } = await this.#run(toMono(recording, this.sampleRate));
+    const heard = await this.#run(toMono(recording, this.sampleRate));
+    const { probabilities, embedding } = heard;
+    const intensity = heard.intensity?.[0] ?? null; // of models that say it
     const unlike = this.#domain && domainScore(this.#domain, embedding, duration);
     const warnings = doubts(quality, unlike);
-    return { ...this.named(probabilities), duration, warnings, quality, domainScore: unlike };
+    const answer = { ...this.named(probabilities), intensity, embedding };
+    return { ...answer, duration, warnings, quality, domainScore: unlike };
   }
 
   /**
