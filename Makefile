@@ -2,12 +2,13 @@
 # with `make demo PYTHON=/path/to/python3.12`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-edge tables litert test-litert clean python
+.PHONY: help demo test lint bench bench-edge tables litert mediapipe test-litert clean python
 .DELETE_ON_ERROR:
 
 DEMO_ENV := .venv-demo
 TEST_ENV := .venv-test
 LITERT_ENV := .venv-litert
+MEDIAPIPE_ENV := .venv-mediapipe
 SOURCES := $(shell find src -type f -not -name '*.pyc')
 DATA ?= $(or $(AFFEKT_DATA),../shared/data)
 PYTEST_ARGS ?=
@@ -38,8 +39,10 @@ test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DAT
 
 litert: $(LITERT_ENV)/.ready ## prepare the converter to LiteRT (2 GB): .venv-litert/bin/affekt export --to litert
 
-test-litert: $(LITERT_ENV)/.ready ## convert to LiteRT and run what comes out
-	@$(LITERT_ENV)/bin/python -m pytest tests/export/test_litert.py $(PYTEST_ARGS)
+mediapipe: $(MEDIAPIPE_ENV)/.ready ## prepare MediaPipe, for the test that its audio classifier answers alike
+
+test-litert: $(LITERT_ENV)/.ready ## convert to LiteRT and run what comes out, with MediaPipe where it is prepared
+	@MEDIAPIPE_PYTHON=$(wildcard $(MEDIAPIPE_ENV)/bin/python) $(LITERT_ENV)/bin/python -m pytest tests/export/test_litert.py $(PYTEST_ARGS)
 
 lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
 	@$(TEST_ENV)/bin/ruff check .
@@ -77,9 +80,8 @@ tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/re
 	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/bin/python benchmarks/ablation.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
-	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(LITERT_ENV) build dist demo
+	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(LITERT_ENV) $(MEDIAPIPE_ENV) build dist demo
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # An environment is made once and kept until what it depends on changes. The demo environment
 # holds the base install and nothing else; the test environment runs the source tree itself.
@@ -100,6 +102,12 @@ $(LITERT_ENV)/.ready: pyproject.toml constraints-litert.txt | python
 	@echo "Preparing $(LITERT_ENV), which takes minutes and 2 GB ..."
 	@test -x $(LITERT_ENV)/bin/pip || "$(PYTHON)" -m venv $(LITERT_ENV)
 	@$(LITERT_ENV)/bin/pip install --quiet --constraint constraints-litert.txt --editable '.[train,litert]' pytest
+	@touch $@
+
+# Apart from the converter, because each pins packages that the other has too.
+$(MEDIAPIPE_ENV)/.ready: | python
+	@test -x $(MEDIAPIPE_ENV)/bin/pip || "$(PYTHON)" -m venv $(MEDIAPIPE_ENV)
+	@$(MEDIAPIPE_ENV)/bin/pip install --quiet mediapipe==1.2.3
 	@touch $@
 
 $(TEST_ENV)/.bench: $(TEST_ENV)/.ready

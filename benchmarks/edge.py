@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
@@ -121,7 +122,7 @@ class Exports:
         place.mkdir(exist_ok=True)
         (self._onnx if kind == "onnx" else self._litert)(place, precision)
         job, artefact = self._job(kind, precision)
-        report = parity.measure(job, artefact, place, self._speech)
+        report = parity.measure(job, artefact, place, self._speech, self._references[kind])
         speech = report["speech"]
         row = {
             "size": self.size,
@@ -155,11 +156,13 @@ class Exports:
         return job, Artefact("model.tflite", litert.load, kind, window=WINDOW)
 
     def _onnx(self, place: Path, precision: str) -> None:
-        from affekt.export.onnx_target import write_graph
+        from affekt.export.onnx_target import smaller
         from affekt.export.targets import Job
 
         recordings = self._recordings if precision == "int8" else ()
-        write_graph(Job(self.network, self.config, precision, recordings), place / "model.onnx")
+        job = Job(self.network, self.config, precision, recordings)
+        (place / "model.onnx").write_bytes(self._plain)
+        smaller(place / "model.onnx", place / "model.onnx", job)
 
     def _litert(self, place: Path, precision: str) -> None:
         from affekt.export import litert
@@ -171,6 +174,22 @@ class Exports:
             model = litert.smaller(model, precision, recordings)
         config = {**self.config, "precision": precision, "window": WINDOW}
         (place / "model.tflite").write_bytes(add_metadata(model, config))
+
+    @cached_property
+    def _plain(self) -> bytes:
+        from affekt.export import export_onnx
+
+        with tempfile.TemporaryDirectory() as name:
+            export_onnx(self.network, Path(name) / "model.onnx", self.config)
+            return (Path(name) / "model.onnx").read_bytes()
+
+    @cached_property
+    def _references(self) -> Any:
+        """By format, the network, which answers for every clip once."""
+        from affekt.export.parity import Reference
+
+        windows = {"onnx": None, "litert": WINDOW}
+        return {kind: Reference(self.network, window) for kind, window in windows.items()}
 
     @cached_property
     def _tflite(self) -> bytes:

@@ -16,6 +16,15 @@ from affekt.models.frontend import FrontendConfig
 RATE = 16000  # Hz
 LABELS = ("angry", "happy", "neutral", "sad")
 TINY = {"stem": (4, 8), "channels": 8, "dilations": (1, 2)}
+TINY_OPTIONS: dict[str, dict[str, Any]] = {
+    "cnn": TINY,
+    "crnn": {"stem": (4, 8), "channels": 8, "hidden": 6, "cell": "lstm"},
+    "crnn-attention": {"stem": (4, 8), "channels": 8, "hidden": 6, "heads": 3},
+    "transformer": {"stem": (4, 8), "channels": 8, "blocks": 2, "heads": 2, "kernel": 5},
+    "tcn": {"stem": (4, 8), "channels": 8, "levels": 3},
+    "light": {"cepstra": 6, "view": 2, "blocks": (4, 4), "channels": 8},
+}
+"""By architecture, options of a network small enough for tests."""
 # Written out, because defaults are tuned from time to time: frames of 25 ms every 10 ms.
 FRONTEND = FrontendConfig(RATE, 512, 400, 160, n_mels=64, f_min=50.0, f_max=8000.0, floor=1e-3)
 

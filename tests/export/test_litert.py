@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import wave
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny_network import LABELS, RATE, tiny_network, voice
+from tiny_network import LABELS, RATE, TINY_OPTIONS, tiny_network, voice
 
 pytest.importorskip("litert_torch")
 
@@ -52,14 +57,13 @@ def plain(network: Network, bare: bytes, tmp_path_factory: pytest.TempPathFactor
     return with_metadata(bare, network, tmp_path_factory.mktemp("litert"))
 
 
-def expected(network: Network, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def expected(network: Network, waveforms: np.ndarray) -> tuple[np.ndarray, ...]:
     """What torch answers on the same windows."""
     rows = []
     for windows in fill_windows(waveforms, round(WINDOW * RATE)):
         with torch.inference_mode():
             rows.append([port.numpy().mean(axis=0) for port in network(torch.from_numpy(windows))])
-    probabilities, embeddings = zip(*rows, strict=True)
-    return np.stack(probabilities), np.stack(embeddings)
+    return tuple(np.stack(port) for port in zip(*rows, strict=True))
 
 
 @pytest.mark.parametrize(("seconds", "rows"), [(0.1, 1), (0.5, 3), (1.0, 2), (3.3, 2), (10.0, 1)])
@@ -70,6 +74,38 @@ def test_it_equals_torch_at_many_lengths_and_batch_sizes(
     found = LiteRtBackend(Bundle(plain, None)).run(waveforms)
     for ours, theirs in zip(found, expected(network, waveforms), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+CONVERTIBLE = ("transformer", "tcn", "light")  # besides cnn, above; the others are refused
+
+
+@pytest.mark.parametrize("name", CONVERTIBLE)
+def test_every_architecture_equals_torch_in_all_that_it_says(name: str, tmp_path: Path) -> None:
+    network = tiny_network(
+        architecture=name, options=TINY_OPTIONS[name], pooling="attention", intensity=True
+    )
+    bare = litert.convert(network, round(WINDOW * RATE))
+    recordings = [voice(1.2, seed) for seed in range(6)]
+    waveforms = np.stack([voice(1.7, row) for row in range(2)])
+    wanted = expected(network, waveforms)
+    for precision in PRECISIONS:
+        try:
+            model = bare
+            if precision != "fp32":
+                model = litert.smaller(bare, precision, recordings)
+        except ModelError as error:
+            assert str(error).endswith("take int8")  # noqa: PT017
+            assert precision == "int8-static"
+            continue
+        found = LiteRtBackend(Bundle(with_metadata(model, network, tmp_path), None))
+        tolerance = {"fp32": 1e-4, "fp16": 5e-3}.get(precision, 0.1)
+        probabilities, embeddings, intensities = found.answer(waveforms)
+        np.testing.assert_allclose(probabilities, wanted[0], atol=tolerance)
+        np.testing.assert_allclose(intensities, wanted[2], atol=tolerance)
+        assert embeddings.shape == wanted[1].shape
+    assert (
+        affekt.load_model(tmp_path / LITERT_FILE).predict((voice(1.0), RATE)).intensity is not None
+    )
 
 
 @pytest.mark.parametrize("precision", PRECISIONS[1:])
@@ -94,6 +130,26 @@ def test_it_carries_what_media_pipe_and_affekt_read(plain: Path) -> None:
     assert model.labels == LABELS
     answer = model.predict((voice(2.0), RATE))
     np.testing.assert_allclose(sum(answer.scores.values()), 1, atol=1e-5)
+
+
+def test_media_pipe_answers_alike(plain: Path, network: Network, tmp_path: Path) -> None:
+    python = os.environ.get("MEDIAPIPE_PYTHON") or (find_spec("mediapipe") and sys.executable)
+    if not python:
+        pytest.skip("needs mediapipe, make mediapipe, then make test-litert")
+    whole = np.round(voice(WINDOW, 3) * 32767).astype(np.int16)
+    recording = tmp_path / "voice.wav"
+    with wave.open(str(recording), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(whole.tobytes())
+    script = Path(__file__).parents[1] / "mediapipe_labels.py"
+    words = [python, str(script), str(plain), str(recording)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["heads"] == ["embedding", "probabilities"]
+    samples = (whole / 32768).astype(np.float32)
+    wanted = dict(zip(LABELS, expected(network, samples[None])[0][0].tolist(), strict=True))
+    assert answer["scores"] == pytest.approx(wanted, abs=1e-4)
 
 
 def test_a_file_without_metadata_or_of_other_content_is_refused(

@@ -15,7 +15,8 @@ import affekt
 from affekt.errors import ModelError
 from affekt.export import check_parity, export_onnx
 from affekt.export.onnx import OPSET, PARITY_BATCH_SIZES, PARITY_DURATIONS
-from affekt.runtime.bundle import METADATA_KEY
+from affekt.runtime.backends import OnnxBackend
+from affekt.runtime.bundle import METADATA_KEY, Bundle
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +45,13 @@ def test_odd_lengths_agree_in_probabilities_and_embedding(
         expected = exported.network(torch.from_numpy(waveform))
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+def test_a_waveform_of_another_shape_is_refused(graph: Path) -> None:
+    backend = OnnxBackend(Bundle(graph, None), threads=1)
+    for shape in ((RATE,), (1, RATE, 1), (0, RATE), (1, 0)):
+        with pytest.raises(ModelError, match=r"takes waveforms \[batch, samples\], got shape \("):
+            backend.run(np.zeros(shape, np.float32))
 
 
 def test_the_answers_that_are_compared_differ_from_input_to_input(exported: Exported) -> None:

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 import wave
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
-from tiny_network import LABELS, RATE, Exported, voice
+from tiny_network import LABELS, RATE, Exported, tiny_network, voice
 
 from affekt.export import tensorrt, triton
 from affekt.export.model_directory import read_network
@@ -89,7 +90,9 @@ def test_the_client_asks_as_the_protocol_wants_it(repository: Path, tmp_path: Pa
             order = np.argsort(-scores[0])[:count]
             data = [f"{scores[0][index]:f}:{index}:{LABELS[index]}" for index in order]
             body = json.dumps({"outputs": [{"name": "probabilities", "data": data}]}).encode()
-            self.send_response(200)
+            if len(samples[0]) < RATE // 2:
+                body = b'{"error": "the recording is too short"}'
+            self.send_response(200 if len(samples[0]) >= RATE // 2 else 400)
             self.end_headers()
             self.wfile.write(body)
 
@@ -103,15 +106,30 @@ def test_the_client_asks_as_the_protocol_wants_it(repository: Path, tmp_path: Pa
         address = f"http://127.0.0.1:{server.server_port}"
         words = [sys.executable, repository / "client.py", sound, address]
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        ask = runpy.run_path(str(repository / "client.py"))["ask"]
+        with pytest.raises(SystemExit, match="refuses the recording: .*the recording is too short"):
+            ask([0.0] * 400, address)
     finally:
         server.shutdown()
     assert done.returncode == 0, done.stderr
     assert {line.rsplit(":")[-1] for line in done.stdout.split()} == set(LABELS)
-    read = runpy.run_path(str(repository / "client.py"))["read"]
+    client = runpy.run_path(str(repository / "client.py"))
+    with pytest.raises(SystemExit, match="no server answers at http://127.0.0.1:9"):
+        client["ask"]([0.0] * RATE, "http://127.0.0.1:9")
+    read = client["read"]
     with wave.open(str(sound), "wb") as file:
         file.setparams((2, 2, 44100, 0, "NONE", ""))
     with pytest.raises(SystemExit, match="expected 16000 Hz, mono, 16 bit"):
         read(str(sound))
+
+
+def test_intensity_is_a_port_of_its_own(job: Job) -> None:
+    network = tiny_network(intensity=True)
+    text = triton.model_configuration(replace(job, network=network), "tiny", "onnxruntime")
+    line = 'name: "intensity" data_type: TYPE_FP32 dims: [ 1 ] reshape: { shape: [ ] }'
+    assert line in text
+    assert text.count("{") == text.count("}")
+    assert line not in triton.model_configuration(job, "tiny", "onnxruntime")
 
 
 def test_a_name_becomes_a_folder() -> None:

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 from browser import served
-from tiny_network import Exported, voice
+from tiny_network import TINY_OPTIONS as ARCHITECTURES
+from tiny_network import Exported, tiny_network, voice
 
 import affekt
+from affekt.export import ModelFacts, export_onnx
+from affekt.export.model_directory import model_config
 from affekt.export.targets import export_model
+from affekt.server.site import write_site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -46,6 +50,45 @@ def test_a_site_carries_a_model_that_python_reads(
     assert (place / "README.md").read_text(encoding="utf-8").startswith("---")
     for name in ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm"):
         assert (site / "runtime" / name).stat().st_size > 10_000
+
+
+ANSWER = """async ([encoded, model]) => {
+  const bytes = Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0));
+  const affekt = await import("./static/affekt.js");
+  const answer = await (await affekt.loadModel(model)).predict(bytes.buffer);
+  return {...answer, embedding: Array.from(answer.embedding)};
+}"""
+
+
+@pytest.mark.slow
+def test_a_browser_runs_every_architecture(tmp_path: Path, engine: Path, chromium: Browser) -> None:
+    site = tmp_path / "site"
+    for name, options in ARCHITECTURES.items():
+        network = tiny_network(
+            architecture=name, options=options, pooling="attention", intensity=True
+        )
+        folder = tmp_path / name
+        folder.mkdir()
+        config = model_config(network, ModelFacts(name, {}))
+        export_onnx(network, folder / "model.onnx", config)
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "README.md").write_text(name)
+        write_site(folder, site)
+    with served(site) as address:
+        page = chromium.new_page()
+        page.goto(f"{address}/README.md")
+        for name in ARCHITECTURES:
+            model = affekt.load_model(tmp_path / name)
+            for seconds in (0.5, 4.0):
+                file = io.BytesIO()
+                soundfile.write(file, voice(seconds, 5), 16_000, format="WAV", subtype="FLOAT")
+                content = file.getvalue()
+                words = [base64.b64encode(content).decode(), f"models/{name}/"]
+                found, expected = page.evaluate(ANSWER, words), model.predict(content)
+                assert found["scores"] == pytest.approx(expected.scores, abs=1e-4), name
+                assert found["intensity"] == pytest.approx(expected.intensity, abs=1e-4), name
+                assert found["embedding"] == pytest.approx(expected.embedding.tolist(), abs=1e-3)
+        page.close()
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

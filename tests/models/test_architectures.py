@@ -9,29 +9,23 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from tiny_network import RATE, tiny_network, voice
+from tiny_network import RATE, TINY_OPTIONS, tiny_network, voice
 
 from affekt.errors import ConfigError, ModelError
 from affekt.export.litert import convert
 from affekt.export.onnx import check_parity, export_onnx
+from affekt.export.quantize import to_float16, to_int8
 from affekt.models import ARCHITECTURES
 from affekt.models.registry import Encoder, build_encoder
 from affekt.training.losses import soft_cross_entropy
 
 ROWS = 12
+MORE_OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "cnn": [{"stem": (4, 8), "channels": 8, "dilations": (1, 2), "squeeze": 4}],
+    "crnn": [{"stem": (4,), "channels": 8, "hidden": 6, "cell": "gru", "layers": 1}],
+}
 SMALL: dict[str, list[dict[str, Any]]] = {
-    "cnn": [
-        {"stem": (4, 8), "channels": 8, "dilations": (1, 2)},
-        {"stem": (4, 8), "channels": 8, "dilations": (1, 2), "squeeze": 4},
-    ],
-    "crnn": [
-        {"stem": (4, 8), "channels": 8, "hidden": 6, "cell": "lstm"},
-        {"stem": (4,), "channels": 8, "hidden": 6, "cell": "gru", "layers": 1},
-    ],
-    "crnn-attention": [{"stem": (4, 8), "channels": 8, "hidden": 6, "heads": 3}],
-    "transformer": [{"stem": (4, 8), "channels": 8, "blocks": 2, "heads": 2, "kernel": 5}],
-    "tcn": [{"stem": (4, 8), "channels": 8, "levels": 3}],
-    "light": [{"cepstra": 6, "view": 2, "blocks": (4, 4), "channels": 8}],
+    name: [options, *MORE_OPTIONS.get(name, ())] for name, options in TINY_OPTIONS.items()
 }
 """By architecture, options of networks small enough for tests."""
 CASES = [
@@ -92,18 +86,32 @@ def test_the_receptive_field_is_what_it_says(name: str, options: dict[str, Any])
 def test_the_exported_graph_answers_alike_at_every_length_and_batch_size(
     name: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
-    network = tiny_network(architecture=name, options=options, pooling="attention")
+    network = tiny_network(architecture=name, options=options, pooling="attention", intensity=True)
     path = tmp_path / "model.onnx"
     export_onnx(network, path, {})
     durations = (0.1, 0.333, 1.0, 2.5, 7.0)
     parity = check_parity(network, path, durations=durations, batch_sizes=(1, 3))
     assert parity.max_difference < 2e-5
+    shorter, longer = (voice(seconds)[None] for seconds in (0.5, 2.0))
+    plain = answers(path, longer)
+    assert np.abs(plain[0] - answers(path, shorter)[0]).max() > 1e-4  # not deaf to what it hears
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(longer))
+    for port, other in zip(plain, expected, strict=True):  # embedding and intensity as well
+        np.testing.assert_allclose(port, other.numpy(), atol=1e-4)
+    half, small = tmp_path / "half.onnx", tmp_path / "small.onnx"
+    to_float16(path, half)
+    to_int8(path, small, network.config.frontend, [voice(1.5, seed) for seed in range(6)])
+    for smaller, tolerance in ((half, 0.005), (small, 0.1)):
+        for waveform in (shorter, np.concatenate([longer, -longer])):
+            found, wanted = answers(smaller, waveform), answers(path, waveform)
+            np.testing.assert_allclose(found[0], wanted[0], atol=tolerance)
+            np.testing.assert_allclose(found[2], wanted[2], atol=tolerance)
+
+
+def answers(path: Path, waveforms: np.ndarray) -> Any:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    answers = [
-        session.run(["probabilities"], {"waveform": voice(seconds)[None]})[0]
-        for seconds in (0.5, 2.0)
-    ]
-    assert np.abs(answers[0] - answers[1]).max() > 1e-4  # not deaf to what it hears
+    return session.run(["probabilities", "embedding", "intensity"], {"waveform": waveforms})
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))

@@ -300,6 +300,7 @@ def test_a_resampled_stream_is_the_resampled_recording(run: Run, voice: np.ndarr
         ("await model.predict(new Float32Array(100).fill(.1), 16000)", "too short: 0.0063 s"),
         ("await model.predict(new Float32Array(16000).fill(900), 16000)", "a sample is 900"),
         ("await model.predict(new Float32Array(16000).fill(NaN), 16000)", "a sample is NaN"),
+        ("await model.probabilities(new Float64Array(16000))", "the model failed on its input"),
         ("await model.predict(new Float32Array(16000), 44.1)", "rate of 44.1 Hz is out of range"),
         ("await model.predict('voice.wav')", "expected a Blob"),
         ("model.stream({hop: 2, window: 1})", "hop is longer than window"),

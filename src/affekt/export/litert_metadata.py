@@ -25,6 +25,7 @@ OUTPUTS = {
 """In the order of the network's; the last only of networks that say it."""
 _NAME = "TFLITE_METADATA"
 _AUDIO_PROPERTIES = 4  # in the union ContentProperties
+_NORMALISATION = 1  # in the union ProcessUnitOptions
 _AXIS_LABELS = 2  # in the enumeration AssociatedFileType
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
@@ -95,9 +96,15 @@ def _metadata(config: Mapping[str, Any], outputs: Sequence[str]) -> bytes:
     audio = build.table(2, {0: ("uint32", config["sample_rate"]), 1: ("uint32", 1)})
     content = build.table(3, {0: ("uint8", _AUDIO_PROPERTIES), 1: ("table", audio)})
     labels = build.table(5, {0: ("table", build.text(LABELS_FILE)), 2: ("int8", _AXIS_LABELS)})
-    waveform = build.tensor("waveform", "float32 samples, mono", content=content)
-    files = {"probabilities": [labels]}
-    answers = [build.tensor(name, OUTPUTS[name], files=files.get(name, ())) for name in outputs]
+    # From -1 to 1, and heard as they are: nothing is taken away or divided by.
+    as_they_are = build.table(2, {0: ("table", build.floats(0.0)), 1: ("table", build.floats(1.0))})
+    unit = build.table(2, {0: ("uint8", _NORMALISATION), 1: ("table", as_they_are)})
+    range_ = build.table(2, {0: ("table", build.floats(1.0)), 1: ("table", build.floats(-1.0))})
+    description = "float32 samples from -1 to 1, mono"
+    slots = {3: content, 4: build.vector([unit]), 5: range_}
+    waveform = build.tensor("waveform", description, slots)
+    files = {"probabilities": {6: build.vector([labels])}}
+    answers = [build.tensor(name, OUTPUTS[name], files.get(name, {})) for name in outputs]
     graph = build.table(
         9,
         {
@@ -146,12 +153,12 @@ class _Tables:
             put[kind](slot, value, 0)
         return int(self.builder.EndObject())
 
-    def tensor(
-        self, name: str, description: str, *, content: int = 0, files: Sequence[int] = ()
-    ) -> int:
-        slots = {0: ("table", self.text(name)), 1: ("table", self.text(description))}
-        if content:
-            slots[3] = ("table", content)
-        if files:
-            slots[6] = ("table", self.vector(files))
-        return self.table(7, slots)
+    def floats(self, *values: float) -> int:
+        self.builder.StartVector(4, len(values), 4)
+        for value in reversed(values):
+            self.builder.PrependFloat32(value)
+        return int(self.builder.EndVector())
+
+    def tensor(self, name: str, description: str, tables: Mapping[int, int]) -> int:
+        named = {0: self.text(name), 1: self.text(description), **tables}
+        return self.table(7, {slot: ("table", offset) for slot, offset in named.items()})

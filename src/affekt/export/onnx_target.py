@@ -33,14 +33,16 @@ def export(job: Job, folder: Path) -> Artefact:
 def write_graph(job: Job, path: Path) -> None:
     """Write the network as ONNX in the job's precision."""
     config = {**job.config, "precision": job.precision}
-    plain = path if job.precision == "fp32" else path.with_suffix(".fp32.onnx")
-    export_onnx(job.network, plain, config)
+    export_onnx(job.network, path, config)
+    smaller(path, path, job)
+
+
+def smaller(source: Path, target: Path, job: Job) -> None:
+    """Write a float32 graph in the job's precision."""
     if job.precision == "fp16":
-        to_float16(plain, path)
+        to_float16(source, target)
     elif job.precision == "int8":
-        to_int8(plain, path, job.network.config.frontend, job.calibration)
-    if plain != path:
-        plain.unlink()
+        to_int8(source, target, job.network.config.frontend, job.calibration)
 
 
 def load(folder: Path, threads: int) -> Run:

@@ -11,6 +11,7 @@ from affekt.export.targets import Artefact, Job
 from affekt.export.tensorrt import LARGEST_BATCH, TEMPLATES, write_build_scripts
 from affekt.runtime.bundle import GRAPH_FILE
 
+INTENSITY = "intensity"  # the output that only some networks have
 _DELAY = 2000  # microseconds that a request may wait for company
 
 
@@ -38,6 +39,7 @@ def export(job: Job, folder: Path) -> Artefact:
         ("NAME", name),
         ("RATE", job.config["sample_rate"]),
         ("CLASSES", len(job.network.config.labels)),
+        ("OTHERS", tuple(name for name in job.network.outputs if name == INTENSITY)),
     ):
         client = client.replace(f"@{key}@", str(value))
     (folder / "client.py").write_text(client, encoding="utf-8")
@@ -57,8 +59,14 @@ def repository_name(name: str) -> str:
 def model_configuration(job: Job, name: str, backend: str) -> str:
     """``config.pbtxt``: ports, and batches of whatever has come while the model was busy.
 
-    Triton batches only requests of one length, so no recording is ever padded.
+    Triton batches only requests of one length, so no recording is ever padded. It wants an axis
+    in every port: the intensity, one number per recording, is given one.
     """
+    intensity = (
+        ',\n  { name: "intensity" data_type: TYPE_FP32 dims: [ 1 ] reshape: { shape: [ ] } }'
+        if INTENSITY in job.network.outputs
+        else ""
+    )
     return f"""name: "{name}"
 backend: "{backend}"
 max_batch_size: {LARGEST_BATCH}
@@ -70,7 +78,7 @@ output [
     name: "probabilities" data_type: TYPE_FP32 dims: [ {len(job.network.config.labels)} ]
     label_filename: "labels.txt"
   }},
-  {{ name: "embedding" data_type: TYPE_FP32 dims: [ {job.network.embedding_size} ] }}
+  {{ name: "embedding" data_type: TYPE_FP32 dims: [ {job.network.embedding_size} ] }}{intensity}
 ]
 dynamic_batching {{ max_queue_delay_microseconds: {_DELAY} }}
 """

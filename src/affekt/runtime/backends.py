@@ -149,14 +149,16 @@ class OnnxBackend:
         Raises
         ------
         ModelError
-            If the graph fails or answers with something other than finite probabilities.
+            If the input has another shape, the graph fails, or it answers with something other
+            than finite probabilities.
         """
         probabilities, embeddings, *_ = self.answer(waveforms)
         return probabilities, embeddings
 
     def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
         """As :meth:`run`, and intensities [batch] from 0 to 1 where the model says them."""
-        answers = run_session(self._session, self._outputs, {"waveform": waveforms}, self._path)
+        inputs = {"waveform": checked_waveforms(waveforms, self._path)}
+        answers = run_session(self._session, self._outputs, inputs, self._path)
         probabilities = answers[0]
         expected = (len(waveforms), len(self.config.labels))
         if probabilities.shape != expected or not np.isfinite(probabilities).all():
@@ -211,6 +213,20 @@ class OnnxBackend:
                 f"{len(config.labels)}: the two are of different models"
             )
         return config
+
+
+def checked_waveforms(waveforms: Floats, path: Path) -> Floats:
+    """Return what a graph takes, as float32.
+
+    Raises
+    ------
+    ModelError
+        If it is not of shape [batch, samples], or empty.
+    """
+    waveforms = np.asarray(waveforms, dtype=np.float32)
+    if waveforms.ndim != 2 or not waveforms.size:
+        raise ModelError(f"{path} takes waveforms [batch, samples], got shape {waveforms.shape}")
+    return waveforms
 
 
 def run_session(

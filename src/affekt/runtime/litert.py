@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import MissingExtraError, ModelError
+from affekt.runtime.backends import checked_waveforms
 from affekt.runtime.bundle import CONFIG_FILE, Bundle
 from affekt.runtime.config import ModelConfig, parse_config
 from affekt.runtime.windows import fill_windows
@@ -94,11 +95,7 @@ class LiteRtBackend:
 
     def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
         """As :meth:`run`, and intensities [batch] from 0 to 1 where the model says them."""
-        waveforms = np.asarray(waveforms, dtype=np.float32)
-        if waveforms.ndim != 2 or not waveforms.size:
-            raise ModelError(
-                f"{self._path} takes waveforms [batch, samples], got shape {waveforms.shape}"
-            )
+        waveforms = checked_waveforms(waveforms, self._path)
         answers = [
             [self._run_window(window) for window in windows]
             for windows in fill_windows(waveforms, self.window)

@@ -67,11 +67,11 @@ export class Graph {
 
   async #run(inputs) {
     const tensors = {};
-    for (const [name, [values, shape]] of Object.entries(inputs)) {
-      const kind = values instanceof BigInt64Array ? "int64" : "float32";
-      tensors[name] = new this.#ort.Tensor(kind, values, shape);
-    }
     try {
+      for (const [name, [values, shape]] of Object.entries(inputs)) {
+        const kind = values instanceof BigInt64Array ? "int64" : "float32";
+        tensors[name] = new this.#ort.Tensor(kind, values, shape);
+      }
       const outputs = await this.#session.run(tensors);
       return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data]));
     } catch (error) {
