@@ -30,10 +30,12 @@ from typing import Any
 import numpy as np
 from _common import ROOT, Report, Result, Worker, processor, work_in_rounds
 from _load import SAMPLE_RATE, Answers, drive, form_request, hold_streams
+from _watch import cpu_seconds, memory
 
 REPORT = Report("serve", "docs/serving.md")
 CLIP_SECONDS = 3.0
 CLIENTS = (1, 8, 64)
+KINDS = ("WAV", "FLAC")  # read as it is, and decoded in a process of its own
 PEER_REQUESTS = {1: 5, 8: 16, 64: 64}
 DIRECT_CLIPS = 100
 STREAMS = 64
@@ -44,8 +46,8 @@ PEER_START_SECONDS = 300.0  # it imports torch and transformers
 # --- what is sent ---
 
 
-def clips(count: int = 16) -> list[bytes]:
-    """Return different recordings of equal length, as the bytes of wav files."""
+def clips(count: int = 16, kind: str = "WAV") -> list[bytes]:
+    """Return different recordings of equal length, as the bytes of files."""
     import soundfile
 
     generator = np.random.default_rng(0)
@@ -55,7 +57,7 @@ def clips(count: int = 16) -> list[bytes]:
         swell = np.sin(np.linspace(0, 3 * np.pi, length)) ** 2
         samples = (0.1 * generator.normal(size=length) * swell).astype(np.float32)
         file = io.BytesIO()
-        soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+        soundfile.write(file, samples, SAMPLE_RATE, format=kind, subtype="PCM_16")
         made.append(file.getvalue())
     return made
 
@@ -124,17 +126,19 @@ def work_directly(model: str | None) -> None:
     import affekt
 
     recogniser = affekt.load_model(model, threads=1)
-    made = clips()
-    times: list[float] = []
+    made = {kind: clips(kind=kind) for kind in KINDS}
+    times: dict[str, list[float]] = {kind: [] for kind in KINDS}
 
     def work() -> None:
-        for index in range(DIRECT_CLIPS):
-            begun = time.perf_counter()
-            recogniser.predict(made[index % len(made)])
-            times.append(1000 * (time.perf_counter() - begun))
+        for kind, files in made.items():
+            for index in range(DIRECT_CLIPS):
+                begun = time.perf_counter()
+                recogniser.predict(files[index % len(files)])
+                times[kind].append(1000 * (time.perf_counter() - begun))
 
     work()
-    times.clear()
+    for measured in times.values():
+        measured.clear()
     print("ready", flush=True)
     work_in_rounds(work)
     print(json.dumps(times))
@@ -167,21 +171,21 @@ def measure_requests(options: argparse.Namespace) -> Result:
     """Compare the server with its model and with the peer."""
     made = clips()
     own: dict[int, list[Answers]] = {clients: [] for clients in CLIENTS}
-    overheads, direct = [], Worker(__file__, "--direct", options.model or "default")
+    decoded: list[Answers] = []
+    direct = Worker(__file__, "--direct", options.model or "default")
     with affekt_server(options.model) as (port, _):
-        requests = [form_request(clip, path="/v1/audio/emotions", port=port) for clip in made]
-        asyncio.run(drive(port, requests, clients=8, seconds=2))  # warm up
+        path = "/v1/audio/emotions"
+        requests = [form_request(clip, path=path, port=port) for clip in made]
+        flac = [form_request(clip, path=path, port=port) for clip in clips(kind="FLAC")]
+        asyncio.run(drive(port, requests + flac, clients=8, seconds=2))  # warm up
         for number in range(options.rounds):
             for clients in CLIENTS:
                 load = drive(port, requests, clients=clients, seconds=options.seconds)
                 own[clients].append(asyncio.run(load))
+            decoded.append(asyncio.run(drive(port, flac, clients=1, seconds=options.seconds)))
             direct.round()
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
     times = json.loads(direct.finish())
-    for number in range(options.rounds):
-        alone = times[number * DIRECT_CLIPS : (number + 1) * DIRECT_CLIPS]
-        served = own[1][number].milliseconds
-        overheads.append(statistics.median(served) - statistics.median(alone))
     peer = {}
     with peer_server() as port:
         requests = [form_request(clip, path="/predict", port=port) for clip in made]
@@ -193,8 +197,8 @@ def measure_requests(options: argparse.Namespace) -> Result:
     peer_rows = {str(clients): summary(found) for clients, found in peer.items()}
     return {
         "affekt": affekt_rows,
-        "direct": percentiles(times)
-        | {"requests_per_second": round(1000 / statistics.mean(times), 2)},
+        "direct": percentiles(times["WAV"])
+        | {"requests_per_second": round(1000 / statistics.mean(times["WAV"]), 2)},
         "peer": peer_rows,
         "times_as_many_as_peer": {
             clients: round(
@@ -204,8 +208,18 @@ def measure_requests(options: argparse.Namespace) -> Result:
             )
             for clients in affekt_rows
         },
-        "overhead_milliseconds": round(statistics.median(overheads), 3),
+        "overhead_milliseconds": overhead(own[1], times["WAV"]),
+        "overhead_decoded_milliseconds": overhead(decoded, times["FLAC"]),
     }
+
+
+def overhead(served: Sequence[Answers], alone: Sequence[float]) -> float:
+    """Return what one client waits longer than for a direct call: the median over the rounds."""
+    found = []
+    for number, answers in enumerate(served):
+        direct = alone[number * DIRECT_CLIPS : (number + 1) * DIRECT_CLIPS]
+        found.append(statistics.median(answers.milliseconds) - statistics.median(direct))
+    return round(statistics.median(found), 3)
 
 
 def measure_batching(options: argparse.Namespace) -> Result:
@@ -283,26 +297,6 @@ def soak(options: argparse.Namespace) -> Result:
     }
 
 
-def processes(pid: int) -> list[int]:
-    """Return a server and its decoders."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [pid, *(int(c) for task in tasks for c in (task / "children").read_text().split())]
-
-
-def memory(pid: int) -> int:
-    """Return the resident bytes of a server and its decoders; shared pages are counted in each."""
-    sizes = [Path(f"/proc/{one}/statm").read_text().split()[1] for one in processes(pid)]
-    return 4096 * sum(map(int, sizes))
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a server and its decoders."""
-    fields = [
-        Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split() for p in processes(pid)
-    ]
-    return sum(int(one[11]) + int(one[12]) for one in fields) / 100
-
-
 def summary(rounds: Sequence[Answers]) -> Result:
     """Return rate and latencies over all rounds; the rate is the median of theirs."""
     rates = [len(answers.milliseconds) / answers.seconds for answers in rounds]
@@ -342,10 +336,16 @@ def table(result: Result) -> str:
     ratios = result["times_as_many_as_peer"]
     told = ", ".join(f"{ratio:.0f} times at {n}" for n, ratio in ratios.items())
     batching, streams = result["batching"], result["streams"]
+    isolated = result.get("overhead_decoded_milliseconds")
+    also = (
+        f", and {isolated:.1f} ms for FLAC, whose decoder is isolated"
+        if isolated is not None
+        else ""
+    )
     lines += [
         "",
-        f"As many requests as the peer: {told} clients. Over the direct call, HTTP and isolation "
-        f"add {result['overhead_milliseconds']:.1f} ms at the median. Sharing runs between "
+        f"As many requests as the peer: {told} clients. Over the direct call, HTTP "
+        f"adds {result['overhead_milliseconds']:.1f} ms at the median{also}. Sharing runs between "
         f"requests: {batching['8']:.0f} requests per second, {batching['1']:.0f} without.",
         "",
         f"{streams['streams']} streams at once for {streams['seconds']:.0f} s: "

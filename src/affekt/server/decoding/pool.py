@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import numpy as np
 
 from affekt.audio import AudioQuality, Clip
@@ -54,7 +55,8 @@ class DecoderPool:
         self._memory = memory
         self._timeout = timeout
         self._on_death = on_death
-        self._idle: asyncio.Queue[_Child] = asyncio.Queue()
+        # The one used last goes first: what it needs is still in the processor's cache.
+        self._idle: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
         self._children: set[_Child] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -95,11 +97,10 @@ class DecoderPool:
         """
         child = await self._living_child()
         try:
-            frame = await asyncio.wait_for(
-                child.ask(content, {"sample_rate": sample_rate, "max_duration": max_duration}),
-                self._timeout,
-            )
-        except asyncio.TimeoutError:
+            with anyio.fail_after(self._timeout):  # wait_for would make a task of it
+                asked = {"sample_rate": sample_rate, "max_duration": max_duration}
+                frame = await child.ask(content, asked)
+        except TimeoutError:
             self._replace(child)
             raise AudioError(
                 f"the file: decoding it takes longer than {self._timeout:g} s; "
