@@ -80,7 +80,14 @@ def to_int8(
     if not waveforms:
         raise ModelError("int8 needs recordings to measure the range of the activations on")
     model = onnx.load(source)
-    nodes = [node.name for node in _encoder_nodes(model) if node.op_type in QUANTISED]
+    stored = {item.name for item in model.graph.initializer}
+    nodes = [
+        node.name
+        for node in _encoder_nodes(model)
+        # Not the products of attention: what it computes from itself has no range to be measured.
+        if node.op_type in QUANTISED
+        and (node.op_type != "MatMul" or not stored.isdisjoint(node.input))
+    ]
     if not nodes:
         raise ModelError("the graph has no layer that int8 could be used for: export it as float32")
     # The tool leaves files of its own behind, and reads the graph several times.
