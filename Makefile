@@ -63,12 +63,14 @@ bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables
 bench-edge: $(LITERT_ENV)/.ready ## measure every export, beside what else a small device could run
 	@$(LITERT_ENV)/bin/pip install --quiet librosa==0.11.0
 	@$(LITERT_ENV)/bin/python benchmarks/edge.py --data "$(DATA)"
+	@$(LITERT_ENV)/bin/python benchmarks/prune.py --data "$(DATA)"
 
 tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
 	@test ! -f benchmarks/results/architectures.json || $(TEST_ENV)/bin/python benchmarks/architectures.py --table-only
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
 	@test ! -f benchmarks/results/edge.json || $(TEST_ENV)/bin/python benchmarks/edge.py --table-only
+	@test ! -f benchmarks/results/prune.json || $(TEST_ENV)/bin/python benchmarks/prune.py --table-only
 	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only
 	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
 	@test ! -f benchmarks/results/realtime.json || $(TEST_ENV)/bin/python benchmarks/realtime.py --table-only
