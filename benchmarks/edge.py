@@ -393,6 +393,9 @@ def draw(result: Result) -> None:
                 label = f"{size}, {kind}"
                 axis.plot(*values, marker, color=COLOURS[size], alpha=0.8, label=label)
         axis.set_xscale("log")
+        if key == "latency_ms":  # plain numbers: powers of ten run into one another
+            axis.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
+            axis.minorticks_off()
         axis.set_xlabel(title)
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel("UAR, %")
