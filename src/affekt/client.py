@@ -88,6 +88,7 @@ class Client:
             embedding=np.empty(0, dtype=np.float32),
             duration=body["duration"],
             warnings=tuple(body["warnings"]),
+            intensity=body.get("intensity"),
         )
 
     def timeline(self, source: AudioSource, *, model: str | None = None) -> list[Segment]:
@@ -96,6 +97,7 @@ class Client:
             Segment(
                 **{name: part[name] for name in _SEGMENT},
                 domain_score=part.get("domain_score"),  # None: of a server before it
+                intensity=part.get("intensity"),
                 warnings=tuple(part.get("warnings", ())),
             )
             for part in self._verbose(source, model, "segment")["segments"]

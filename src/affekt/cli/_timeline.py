@@ -109,6 +109,8 @@ class Lines:
             f"{paint(strength, '36', self.style)} {segment.confidence:>4.0%}   "
             f"{', '.join(f'{name} {score:.0%}' for score, name in others[:2])}"
         )
+        if segment.intensity is not None:
+            line += f"   intensity {segment.intensity:.0%}"
         if segment.warnings:
             line += f"  {paint('! ' + '; '.join(segment.warnings), '33', self.style)}"
         return line

@@ -259,6 +259,7 @@ def _hop_line(name: str, one: Measurement) -> str:
         "label": one.label,
         "confidence": round(one.confidence, 6),
         "scores": {label: round(score, 6) for label, score in one.scores.items()},
+        **({} if one.intensity is None else {"intensity": round(one.intensity, 6)}),
         "speech": one.speech,
         "domain_score": None if one.domain_score is None else round(one.domain_score, 4),
         "warnings": list(one.warnings),

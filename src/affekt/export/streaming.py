@@ -1,7 +1,8 @@
 """The network chunk by chunk as ONNX files: ``encoder.onnx`` and ``head.onnx``, proved beside it.
 
 ``encoder.onnx`` maps new samples, their mask and a state to frame embeddings and the next state;
-``head.onnx`` maps a pooled embedding to calibrated probabilities. Pooling over a span of frames
+``head.onnx`` maps a pooled embedding to calibrated probabilities, and to the intensity where the
+network says it. Pooling over a span of frames
 lies between them, outside the graphs, so that many windows share one run of the encoder.
 """
 
@@ -91,7 +92,8 @@ def export_streaming(
     pooled = [Port("embedding", torch.zeros(2, network.embedding_size), {0: batch})]
     with atomic_path(folder / ENCODER_FILE) as encoder, atomic_path(folder / HEAD_FILE) as head:
         export_module(streaming, inputs, outputs, encoder, config, frontend)
-        export_module(PooledHead(network), pooled, ("probabilities",), head, config, frontend)
+        answers = PooledHead(network)
+        export_module(answers, pooled, answers.output_names, head, config, frontend)
         if half:
             for path in (encoder, head):
                 to_float16(path, path)
@@ -114,7 +116,7 @@ def check_streaming(
     Returns
     -------
     float
-        The largest difference of a probability.
+        The largest difference of a probability, or of the intensity.
 
     Raises
     ------
@@ -128,10 +130,11 @@ def check_streaming(
     for duration in durations:
         waveform = voice_like((1, round(duration * sample_rate)), sample_rate, rng)
         with torch.inference_mode():
-            expected = network.eval()(torch.from_numpy(waveform))[0].numpy()
-        found = files.classify(pool(*_streamed(files, waveform[0], rng))[None])
-        difference = float(np.abs(found - expected).max())
-        worst = max(worst, difference if np.isfinite(difference) else np.inf)
+            expected, _, *strength = network.eval()(torch.from_numpy(waveform))
+        found = files.answer(pool(*_streamed(files, waveform[0], rng))[None])
+        for one, other in zip(found, (expected, *strength), strict=True):
+            difference = float(np.abs(one - other.numpy()).max())
+            worst = max(worst, difference if np.isfinite(difference) else np.inf)
     if not worst <= tolerance:
         raise ModelError(
             f"the streamed network differs from the whole one by {worst:.2g} "

@@ -101,15 +101,27 @@ class StreamingNetwork(nn.Module):
 
 
 class PooledHead(nn.Module):
-    """From a pooled embedding ``[batch, dim]`` to calibrated probabilities."""
+    """From a pooled embedding ``[batch, dim]`` to calibrated probabilities, and the intensity.
+
+    Attributes
+    ----------
+    output_names : tuple of str
+        What comes out: ``probabilities``, and ``intensity`` where the network says it.
+    """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         network.eval()
-        self.head = network.head
+        self.head, self.intensity_head = network.head, network.intensity_head
+        self.output_names: tuple[str, ...] = ("probabilities",)
+        if self.intensity_head is not None:
+            self.output_names += ("intensity",)
         self.register_buffer("temperature", network.temperature)
         self.temperature: Tensor
 
-    def forward(self, embedding: Tensor) -> Tensor:
-        """``[batch, embedding] -> [batch, classes]``."""
-        return torch.softmax(self.head(embedding) / self.temperature, dim=1)
+    def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
+        """``[batch, embedding] -> [batch, classes]``, and ``[batch]`` from 0 to 1."""
+        probabilities = torch.softmax(self.head(embedding) / self.temperature, dim=1)
+        if self.intensity_head is None:
+            return (probabilities,)
+        return probabilities, torch.sigmoid(self.intensity_head(embedding))[:, 0]

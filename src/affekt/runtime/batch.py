@@ -83,6 +83,7 @@ def remember(book: Journal, outcome: Outcome) -> None:
             "label": answer.label,
             "confidence": answer.confidence,
             "scores": answer.scores,
+            "intensity": answer.intensity,
             "duration": answer.duration,
             "warnings": list(answer.warnings),
             "domain_score": answer.domain_score,

@@ -60,6 +60,9 @@ class FrameEncoder:
         self._encoder_path, self._head_path = encoder, head
         self._encoder = open_session(encoder, threads, device)
         self._head = open_session(head, threads, device)
+        self._answers = tuple(port.name for port in self._head.get_outputs())
+        if self._answers not in (("probabilities",), ("probabilities", "intensity")):
+            raise ModelError(f"{head} answers with {', '.join(self._answers)}: export it again")
         self.channels = int(self._encoder.get_outputs()[0].shape[-1])
         shapes = {port.name: port.shape[-1] for port in self._encoder.get_inputs()}
         expected = {"samples": self.step, "valid": self.stride, "state": self.state_size}
@@ -81,11 +84,15 @@ class FrameEncoder:
 
     def classify(self, embeddings: Floats) -> Floats:
         """Pooled embeddings [windows, dim] to calibrated probabilities [windows, classes]."""
+        return self.answer(embeddings)[0]
+
+    def answer(self, embeddings: Floats) -> tuple[Floats, ...]:
+        """The same, and intensities [windows] from 0 to 1 where the model says them."""
         inputs = {"embedding": embeddings.astype(np.float32, copy=False)}
-        (answer,) = run_session(self._head, ("probabilities",), inputs, self._head_path)
-        if not np.isfinite(answer).all():
+        answers = run_session(self._head, self._answers, inputs, self._head_path)
+        if not np.isfinite(answers[0]).all():
             raise ModelError(f"{self._head_path} answers with no probabilities: export it again")
-        return answer
+        return tuple(answers)
 
 
 class Run:

@@ -73,7 +73,7 @@ class Opening:
         return self._measurement(waveform, share)
 
     def _measurement(self, waveform: Floats, speech: float | None) -> Measurement:
-        (probabilities,), (embedding,) = self._backend.run(waveform[None])
+        (probabilities,), (embedding,), *strength = self._backend.answer(waveform[None])
         labels, duration = self._backend.config.labels, len(waveform) / self._rate
         unlike = None if self._domain is None else self._domain.score(embedding, duration)
         end = self._heard / self._rate
@@ -87,5 +87,6 @@ class Opening:
             speech=speech,
             domain_score=unlike,
             warnings=unlike_doubts(unlike),
+            intensity=float(strength[0][0]) if strength else None,
             provisional=True,
         )

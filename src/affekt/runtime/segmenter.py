@@ -133,6 +133,7 @@ class _Run:
         self._weight = 0.0  # seconds with something to hear
         self._unlike = 0.0  # out-of-domain scores times seconds
         self._scored = 0.0  # seconds with such a score
+        self._intensity: float | None = None  # times seconds; None where no cell has any
 
     @property
     def duration(self) -> float:
@@ -147,6 +148,8 @@ class _Run:
         if cell.unlike is not None:
             self._unlike += cell.unlike * seconds
             self._scored += seconds
+        if cell.intensity is not None:
+            self._intensity = (self._intensity or 0.0) + cell.intensity * seconds
         self.end = cell.end
 
     def absorb(self, other: _Run) -> None:
@@ -155,6 +158,8 @@ class _Run:
         self._weight += other._weight
         self._unlike += other._unlike
         self._scored += other._scored
+        if other._intensity is not None:
+            self._intensity = (self._intensity or 0.0) + other._intensity
         self.end = other.end
 
     def segment(self, labels: Sequence[str]) -> Segment:
@@ -166,4 +171,5 @@ class _Run:
             *(self.start, self.end, self.label, confidence, scores),
             warnings=unlike_doubts(unlike),
             domain_score=unlike,
+            intensity=None if self._intensity is None else self._intensity / self._weight,
         )

@@ -32,6 +32,8 @@ class Measurement:
         model cannot tell, and for less than a second of sound.
     warnings : tuple of str
         What makes the answer less sure.
+    intensity : float or None
+        From 0 (faint) to 1 (strong); None where the model does not say.
     provisional : bool
         Whether it is about all of the last seconds, given before the first whole window was heard,
         and has no part in a segment: see ``Stream.provisional``.
@@ -45,6 +47,7 @@ class Measurement:
     speech: float | None = None
     domain_score: float | None = None
     warnings: tuple[str, ...] = ()
+    intensity: float | None = None
     provisional: bool = False
 
 
@@ -64,7 +67,8 @@ class Segment:
     scores : dict of str to float
         Mean probability of every emotion, in the order of the model; they sum to 1.
     intensity : float or None
-        From 0 (faint) to 1 (strong); None where the model does not say.
+        Mean of that of its measurements, from 0 (faint) to 1 (strong); None where the model does
+        not say.
     warnings : tuple of str
         What makes the answer less sure.
     domain_score : float or None

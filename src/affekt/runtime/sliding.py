@@ -75,6 +75,8 @@ class Cell:
         Share of the hop that is speech; None without a detector.
     unlike : float or None
         The out-of-domain score of the window.
+    intensity : float or None
+        From 0 to 1; None where the model does not say.
     """
 
     start: float
@@ -82,6 +84,7 @@ class Cell:
     scores: NDArray[np.float64] | None
     speech: float | None
     unlike: float | None = None
+    intensity: float | None = None
 
 
 class Judge(Protocol):
@@ -100,8 +103,11 @@ class Judge(Protocol):
         """Know that no more samples come."""
         ...
 
-    def judge(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
-        """Return probabilities [spans, classes] and embeddings [spans, dim]."""
+    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
+        """Return probabilities [spans, classes] and embeddings [spans, dim].
+
+        And intensities [spans] where the model says them.
+        """
         ...
 
     def forget(self, first: int) -> None:
@@ -147,16 +153,15 @@ class RerunJudge:
     def finish(self) -> None:
         """Nothing to do: the graph sees where a stretch ends."""
 
-    def judge(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
-        """Return probabilities and embeddings of each span; pauses in it are heard too."""
+    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
+        """Return what is heard in each span; pauses in it are heard too."""
         answers = []
         for span in spans:
             first, last = (step * self._step for step in (span.first, span.last))
             offset = self._first * self._step
             waveform = self._samples[first - offset : last - offset]
-            answers.append(self._backend.run(waveform[None]))
-        scores, embeddings = (np.concatenate(part) for part in zip(*answers, strict=True))
-        return scores, embeddings
+            answers.append(self._backend.answer(waveform[None]))
+        return tuple(np.concatenate(part) for part in zip(*answers, strict=True))
 
     def forget(self, first: int) -> None:
         """Drop what came before a step."""
@@ -267,7 +272,7 @@ class SlidingWindows:
         spans = [span for _, span in found if span is not None]
         answers = iter(self._answers(spans))
         cells = [
-            self._cell(index, *((None, None) if span is None else next(answers)))
+            self._cell(index, *((None, None, None) if span is None else next(answers)))
             for index, span in found
         ]
         oldest = max(0, self._next * hop - self._grid.length)
@@ -275,21 +280,27 @@ class SlidingWindows:
         self._judge.forget(oldest)
         return cells
 
-    def _answers(self, spans: Sequence[Span]) -> Iterable[tuple[Floats, float | None]]:
-        """Probabilities [classes] of each span, and how unlike speech it is."""
+    def _answers(
+        self, spans: Sequence[Span]
+    ) -> Iterable[tuple[Floats, float | None, float | None]]:
+        """Probabilities [classes] of each span, how unlike speech it is, and its intensity."""
         if not spans:
             return ()
-        scores, embeddings = self._judge.judge(spans)
+        scores, embeddings, *more = self._judge.judge(spans)
+        intensities = more[0].tolist() if more else [None] * len(spans)
+        return zip(scores, self._unlike(spans, embeddings), intensities, strict=True)
+
+    def _unlike(self, spans: Sequence[Span], embeddings: Floats) -> Sequence[float | None]:
+        """Out-of-domain scores of what was pooled from spans: embeddings [spans, dim]."""
         if self._domain is None:
-            return ((one, None) for one in scores)
+            return [None] * len(spans)
         steps = (
             self._activity.speech(span.first, span.last).sum()
             if self._activity.detects_speech
             else span.last - span.first
             for span in spans
         )
-        unlike = self._domain.scores(embeddings, [float(n) * self._seconds for n in steps])
-        return zip(scores, unlike, strict=True)
+        return self._domain.scores(embeddings, [float(n) * self._seconds for n in steps])
 
     def _is_heard(self, index: int, span: Span) -> bool:
         """Tell whether there is anything to hear."""
@@ -305,7 +316,9 @@ class SlidingWindows:
         """The steps that a cell stands for."""
         return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
 
-    def _cell(self, index: int, scores: Floats | None, unlike: float | None) -> Cell:
+    def _cell(
+        self, index: int, scores: Floats | None, unlike: float | None, intensity: float | None
+    ) -> Cell:
         seconds = self._heard * self._seconds / self._grid.step
         first, last = self._own(index)
         share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
@@ -315,4 +328,5 @@ class SlidingWindows:
             scores=None if scores is None else scores.astype(np.float64),
             speech=None if share is None else float(share),
             unlike=unlike,
+            intensity=intensity,
         )

@@ -202,6 +202,7 @@ def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
         speech=cell.speech,
         domain_score=cell.unlike,
         warnings=unlike_doubts(cell.unlike),
+        intensity=cell.intensity,
     )
 
 

@@ -39,6 +39,7 @@ def as_json(
         "label": answer.label,
         "confidence": _rounded(answer.confidence),
         "scores": _scores(answer.scores),
+        **_intensity(answer.intensity),
     }
     if granularities is None:
         return body
@@ -79,6 +80,7 @@ def stretch(heard: Segment | Measurement, **more: Any) -> dict[str, Any]:
         "label": heard.label,
         "confidence": _rounded(heard.confidence),
         "scores": _scores(heard.scores),
+        **_intensity(heard.intensity),
         "domain_score": None if heard.domain_score is None else _rounded(heard.domain_score),
         "warnings": list(heard.warnings),
     }
@@ -86,6 +88,11 @@ def stretch(heard: Segment | Measurement, **more: Any) -> dict[str, Any]:
 
 def _scores(scores: dict[str, float]) -> dict[str, float]:
     return {label: _rounded(score) for label, score in scores.items()}
+
+
+def _intensity(value: float | None) -> dict[str, float]:
+    """The intensity, where the model says it."""
+    return {} if value is None else {"intensity": _rounded(value)}
 
 
 def _rounded(value: float) -> float:

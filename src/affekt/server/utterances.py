@@ -25,7 +25,17 @@ def utterance(segments: Sequence[Segment]) -> Segment:
         *(segments[0].start, segments[-1].end, label, scores[label], scores),
         warnings=unlike_doubts(unlike),
         domain_score=unlike,
+        intensity=_mean_intensity(segments, weights),
     )
+
+
+def _mean_intensity(segments: Sequence[Segment], weights: Sequence[float]) -> float | None:
+    known = [
+        (w * one.intensity, w)
+        for w, one in zip(weights, segments, strict=True)
+        if one.intensity is not None
+    ]
+    return sum(value for value, _ in known) / sum(w for _, w in known) if known else None
 
 
 def group(segments: Iterable[Segment], pause: float = CONTIGUOUS) -> list[list[Segment]]:

@@ -72,6 +72,7 @@ def as_track(result: Track | Outcome) -> Track:
     segment = Segment(
         *(0.0, answer.duration, answer.label, answer.confidence, answer.scores),
         domain_score=answer.domain_score,
+        intensity=answer.intensity,
     )
     return Track(
         file=result.file,

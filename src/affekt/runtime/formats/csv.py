@@ -17,11 +17,11 @@ def lines(
 ) -> Iterator[str]:
     """Yield the header, then one row for each recording.
 
-    The columns are ``file, label, confidence, duration``, the probability of each emotion, the
-    measures of `INPUT_COLUMNS`, ``warnings`` (joined by ``"; "``) and
-    ``error``; what does not apply is empty.
+    The columns are ``file, label, confidence, intensity, duration``, the probability of each
+    emotion, the measures of `INPUT_COLUMNS`, ``warnings`` (joined by ``"; "``) and ``error``; what
+    does not apply is empty.
     """
-    names = ["file", "label", "confidence", "duration", *labels, *INPUT_COLUMNS]
+    names = ["file", "label", "confidence", "intensity", "duration", *labels, *INPUT_COLUMNS]
     names += ["warnings", "error"]
     yield _row(names, delimiter)
     for outcome in outcomes:
@@ -31,6 +31,7 @@ def lines(
             cells |= {"label": answer.label, "warnings": joined(answer.warnings)}
             numbers = {"confidence": answer.confidence, "duration": answer.duration}
             numbers |= {name: answer.scores[name] for name in labels}
+            cells |= _numbers({"intensity": answer.intensity})
             cells |= _numbers(numbers) | _numbers(input_fields(answer))
         yield _row([cells[name] for name in names], delimiter)
 

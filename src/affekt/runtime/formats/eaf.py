@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from affekt.runtime.formats import Track
-from affekt.runtime.formats.text import joined, notes, one_line, placed
+from affekt.runtime.formats.text import joined, notes, one_line, placed, strengths
 
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 
@@ -26,6 +26,12 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
 
 def _document(track: Track) -> Iterator[str]:
     segments = placed(track)
+    texts = {
+        "emotion": [segment.label for _, _, segment in segments],
+        "confidence": [f"{segment.confidence:.4f}" for _, _, segment in segments],
+        **strengths(track),
+        "warnings": [joined(segment.warnings) for _, _, segment in segments],
+    }
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield (
         '<ANNOTATION_DOCUMENT AUTHOR="affekt" FORMAT="3.0" '
@@ -33,17 +39,12 @@ def _document(track: Track) -> Iterator[str]:
         'VERSION="3.0" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
         f'xsi:noNamespaceSchemaLocation="{SCHEMA}">'
     )
-    yield from _header(track, 3 * len(segments))
+    yield from _header(track, len(texts) * len(segments))
     yield "  <TIME_ORDER>"
     for index, (start, end, _) in enumerate(segments):
         yield f'    <TIME_SLOT TIME_SLOT_ID="ts{2 * index + 1}" TIME_VALUE="{start}"/>'
         yield f'    <TIME_SLOT TIME_SLOT_ID="ts{2 * index + 2}" TIME_VALUE="{end}"/>'
     yield "  </TIME_ORDER>"
-    texts = {
-        "emotion": [segment.label for _, _, segment in segments],
-        "confidence": [f"{segment.confidence:.4f}" for _, _, segment in segments],
-        "warnings": [joined(segment.warnings) for _, _, segment in segments],
-    }
     number = 0
     for tier, words in texts.items():
         yield f'  <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID="{tier}">'

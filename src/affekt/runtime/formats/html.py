@@ -140,7 +140,8 @@ def _section(index: int, exhibit: Exhibit, labels: Sequence[str]) -> str:
         answer = exhibit.prediction
         parts.append(
             f'<p><span class="answer">{escape(answer.label)}</span> <span class="soft">'
-            f"{answer.confidence:.0%} sure, {answer.duration:.1f} s</span></p>"
+            f"{answer.confidence:.0%} sure{_strength(answer.intensity)}, "
+            f"{answer.duration:.1f} s</span></p>"
         )
     elif track.segments:
         parts.append(f'<p class="answer">{escape(_gist(exhibit))}</p>')
@@ -240,16 +241,31 @@ def _segments(exhibit: Exhibit) -> Iterator[str]:
     yield f"<details><summary>{_count(len(segments), 'segment')} as a table</summary>"
     yield '<div class="wide"><table><thead><tr><th class="number">from, s</th>'
     yield '<th class="number">to, s</th><th>emotion</th><th class="number">probability</th>'
+    says_strength = any(segment.intensity is not None for segment in segments)
+    if says_strength:
+        yield '<th class="number">intensity</th>'
     yield '<th class="number">unlike training</th><th>notes</th></tr></thead><tbody>'
     for segment in segments:
         yield (
             f'<tr><td class="number">{segment.start:.2f}</td>'
             f'<td class="number">{segment.end:.2f}</td><td>{escape(segment.label)}</td>'
             f'<td class="number">{segment.confidence:.0%}</td>'
+        )
+        if says_strength:
+            yield f'<td class="number">{_percent(segment.intensity)}</td>'
+        yield (
             f'<td class="number">{_score(segment.domain_score)}</td>'
             f'<td class="notes">{escape("; ".join(segment.warnings))}</td></tr>'
         )
     yield "</tbody></table></div></details>"
+
+
+def _strength(intensity: float | None) -> str:
+    return "" if intensity is None else f", intensity {intensity:.0%}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
 
 
 def _score(unlike: float | None) -> str:

@@ -13,8 +13,9 @@ from affekt.runtime.segments import Segment
 def lines(outcomes: Iterable[Outcome], labels: Sequence[str]) -> Iterator[str]:
     """Yield one line for each recording.
 
-    ``{"file", "label", "confidence", "scores": {emotion: probability}, "duration", "quality":
-    {measure: value}, "warnings"}``, or ``{"file", "error"}`` for a recording that could not be
+    ``{"file", "label", "confidence", "scores": {emotion: probability}, "intensity", "duration",
+    "quality": {measure: value}, "warnings"}``, where the intensity is left out if the model does
+    not say it, or ``{"file", "error"}`` for a recording that could not be
     judged.
     """
     del labels  # every object carries its own
@@ -74,6 +75,7 @@ def _fields(outcome: Outcome) -> dict[str, object]:
         "label": answer.label,
         "confidence": round(answer.confidence, 6),
         "scores": _rounded(answer.scores),
+        **({} if answer.intensity is None else {"intensity": round(answer.intensity, 6)}),
         "duration": round(answer.duration, 6),
         "quality": input_fields(answer),
         "warnings": list(answer.warnings),

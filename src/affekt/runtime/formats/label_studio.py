@@ -77,6 +77,8 @@ def _region(
         meta["text"] = list(segment.warnings)
     if segment.domain_score is not None:
         meta["domain_score"] = round(segment.domain_score, 4)
+    if segment.intensity is not None:
+        meta["intensity"] = round(segment.intensity, 4)
     if meta:
         region["meta"] = meta
     return region

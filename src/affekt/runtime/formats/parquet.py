@@ -40,7 +40,7 @@ def write(outcomes: Iterable[Outcome], labels: Sequence[str], path: Path) -> Non
         If pyarrow is not installed.
     """
     arrow, parquet = require_pyarrow()
-    numbers = ["confidence", "duration", *labels, *INPUT_COLUMNS]
+    numbers = ["confidence", "intensity", "duration", *labels, *INPUT_COLUMNS]
     fields = [
         *((name, arrow.string()) for name in ("file", "label")),
         *((name, arrow.float64()) for name in numbers),
@@ -63,6 +63,7 @@ def _fields(outcome: Outcome) -> dict[str, object]:
         "file": file,
         "label": answer.label,
         "confidence": answer.confidence,
+        "intensity": answer.intensity,
         "duration": answer.duration,
         **answer.scores,
         **input_fields(answer),

@@ -63,6 +63,8 @@ def _answer(outcome: Outcome, width: int, style: Style) -> str:
     label = paint(answer.label.ljust(width), "1", style)
     runners_up = ", ".join(f"{name} {score:.0%}" for name, score in answer.ranked()[1:3])
     line = f"{label}  {painted} {answer.confidence:>4.0%}   {runners_up}"
+    if answer.intensity is not None:
+        line += f"   intensity {answer.intensity:.0%}"
     if answer.warnings:
         line += f"  {paint('! ' + '; '.join(answer.warnings), '33', style)}"
     return line

@@ -26,7 +26,8 @@ def one_line(words: str) -> str:
 
 def answer(segment: Segment) -> str:
     """Return what people read of a segment: ``angry 81%``."""
-    return f"{one_line(segment.label)} {segment.confidence:.0%}"
+    strength = "" if segment.intensity is None else f", intensity {segment.intensity:.0%}"
+    return f"{one_line(segment.label)} {segment.confidence:.0%}{strength}"
 
 
 def clock(milliseconds: int, point: str) -> str:
@@ -99,6 +100,17 @@ def notes(track: Track) -> Iterator[str]:
         yield f"warning: {one_line(warning)}"
     if track.error:
         yield f"error: {one_line(track.error)}"
+
+
+def strengths(track: Track) -> dict[str, list[str]]:
+    """Return a tier ``intensity`` with a text for each segment; none where nobody says it."""
+    if all(segment.intensity is None for segment in track.segments):
+        return {}
+    shown = [
+        "" if segment.intensity is None else f"{segment.intensity:.4f}"
+        for _, _, segment in placed(track)
+    ]
+    return {"intensity": shown}
 
 
 def joined(warnings: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from affekt.runtime.formats import Track
-from affekt.runtime.formats.text import joined, notes, one_line, placed
+from affekt.runtime.formats.text import joined, notes, one_line, placed, strengths
 
 Interval = tuple[int, int, str]
 """Start and end in milliseconds, and what is written there."""
@@ -27,6 +27,10 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
         tiers = {
             "emotion": [(a, b, segment.label) for a, b, segment in segments],
             "confidence": [(a, b, f"{segment.confidence:.4f}") for a, b, segment in segments],
+            **{
+                name: [(a, b, text) for (a, b, _), text in zip(segments, texts, strict=True)]
+                for name, texts in strengths(track).items()
+            },
             "warnings": [(a, b, joined(segment.warnings)) for a, b, segment in segments],
         }
         points = list(notes(track))
