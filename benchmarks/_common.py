@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -174,6 +175,19 @@ def work_in_rounds(work: Callable[[], object]) -> None:
         start, start_cpu = time.perf_counter(), time.process_time()
         work()
         print(time.perf_counter() - start, time.process_time() - start_cpu, flush=True)
+
+
+def peak_memory() -> int:
+    """Return the most memory that was resident in this process, in bytes.
+
+    On Linux ``ru_maxrss`` begins with what the parent held when it forked; ``VmHWM`` does not.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        (line,) = (row for row in status.read_text().splitlines() if row.startswith("VmHWM:"))
+        return 1024 * int(line.split()[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
 
 
 # --- clips and the machine ---

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import statistics
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _common import Report, Result, Worker, processor, spread, work_in_rounds
+from _common import Report, Result, Worker, peak_memory, processor, spread, work_in_rounds
 
 from affekt.audio.blocks import decode_blocks
 
@@ -123,7 +122,7 @@ def work(key: str, recording: str) -> None:
         pass  # loads what is loaded once
     print("ready", flush=True)
     work_in_rounds(lambda: facts.update(run(model, options, recording, task.seconds)))
-    print(json.dumps({**facts, "peak_memory_bytes": _memory()}), flush=True)
+    print(json.dumps({**facts, "peak_memory_bytes": peak_memory()}), flush=True)
 
 
 def _timeline(
@@ -146,13 +145,13 @@ def _stream(
         if stream.measurements:
             result_ms.append(took)
         if index == FIVE_MINUTES * RATE // CHUNK - 1:
-            early = _memory()
+            early = peak_memory()
     segments += stream.flush()
     last = stream.measurements[-1].end if stream.measurements else segments[-1].end
     return {
         "segments": len(segments),
         "end": last,
-        "memory_growth_bytes": _memory() - early,
+        "memory_growth_bytes": peak_memory() - early,
         "push_ms": np.percentile(all_ms, [50, 99]).round(3).tolist(),
         "result_ms": np.percentile(result_ms, [50, 99]).round(3).tolist(),
     }
@@ -185,12 +184,6 @@ def _chunks(recording: str, seconds: int) -> Iterator[np.ndarray]:
     for block, _ in decode_blocks(_part(recording, seconds)):
         for start in range(0, len(block), CHUNK):
             yield block[start : start + CHUNK]
-
-
-def _memory() -> int:
-    """Peak resident memory in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024)
 
 
 # --- the measurement ---

@@ -11,7 +11,6 @@ does meets all of them alike, and a ratio is the median of the ratios within eac
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import sys
 import time
@@ -21,7 +20,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _common import Report, Result, Worker, choose_clips, duration, processor, work_in_rounds
+from _common import (
+    Report,
+    Result,
+    Worker,
+    choose_clips,
+    duration,
+    peak_memory,
+    processor,
+    work_in_rounds,
+)
 
 if TYPE_CHECKING:
     from affekt.data import Clip
@@ -115,8 +123,7 @@ def work(peer: str, model: str | None, files: Sequence[str]) -> None:
     run(files[:WARM_UP])
     print("ready", flush=True)
     work_in_rounds(lambda: run(files))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak * (1 if sys.platform == "darwin" else 1024), flush=True)
+    print(peak_memory(), flush=True)
 
 
 # --- the measurement ---

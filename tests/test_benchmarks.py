@@ -89,6 +89,25 @@ def test_a_worker_works_once_a_round_and_has_the_last_word(tmp_path: Path) -> No
     assert min(worker.seconds) > 0
 
 
+def test_the_memory_of_a_worker_is_its_own(tmp_path: Path) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r})\n"
+        "from _common import peak_memory, work_in_rounds\n"
+        "before = peak_memory()\n"
+        "print('ready', flush=True)\n"
+        "work_in_rounds(lambda: bytearray(50_000_000))\n"
+        "print(before, peak_memory())\n",
+        encoding="utf-8",
+    )
+    held = b"x" * 300_000_000  # by the parent, while the worker is started
+    worker = Worker(str(script))
+    worker.round()
+    before, after = map(int, worker.finish().split())
+    assert before < len(held)
+    assert 40_000_000 < after - before < 100_000_000
+
+
 def test_a_worker_that_fails_ends_the_measurement(tmp_path: Path) -> None:
     script = tmp_path / "fail.py"
     script.write_text("raise SystemExit(1)\n", encoding="utf-8")
