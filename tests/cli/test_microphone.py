@@ -145,7 +145,7 @@ def test_what_it_hears_is_what_the_file_holds_and_stays_when_it_is_unplugged(
 
 
 def test_without_any_the_error_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "asound.conf").write_text("")
+    (tmp_path / "asound.conf").write_text("</usr/share/alsa/alsa.conf>\n")
     done = subprocess.run(
         [*COMMAND, "--mic"],
         env={**os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")},

@@ -50,8 +50,9 @@ def test_time_line_stream_and_predict_agree(model_folder: Path) -> None:
     assert None not in strengths
     assert len(strengths) > 5
     for segment in segments:
-        inside = [m.intensity for m in measured if segment.start <= m.start < segment.end]
-        assert segment.intensity == pytest.approx(np.mean(inside), abs=1e-6)
+        inside = [m for m in measured if segment.start <= m.start < segment.end]
+        mean = np.average([m.intensity for m in inside], weights=[m.end - m.start for m in inside])
+        assert segment.intensity == pytest.approx(mean, abs=1e-6)
 
     stream = model.stream(OPTIONS, provisional=True)
     pushed: list[Segment] = []
