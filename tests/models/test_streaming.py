@@ -98,11 +98,16 @@ def test_streams_in_one_batch_do_not_hear_each_other() -> None:
         np.testing.assert_allclose(two[1:], one, atol=1e-4)
 
 
-def test_the_head_is_the_networks() -> None:
-    network = tiny_network(frontend=LOCAL)
+@pytest.mark.parametrize("intensity", [False, True])
+def test_the_head_is_the_networks(intensity: bool) -> None:
+    network = tiny_network(frontend=LOCAL, intensity=intensity)
     with torch.inference_mode():
-        probabilities, embedding = network(torch.from_numpy(voice(1.0))[None])
-        np.testing.assert_allclose(PooledHead(network)(embedding), probabilities, atol=1e-6)
+        probabilities, embedding, *strength = network(torch.from_numpy(voice(1.0))[None])
+        head = PooledHead(network)
+        found = head(embedding)
+    assert len(found) == len(head.output_names) == 1 + intensity
+    for one, other in zip(found, (probabilities, *strength), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_a_network_that_cannot_stream_says_why() -> None:
