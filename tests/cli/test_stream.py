@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -216,10 +217,10 @@ def test_the_first_seconds_are_provisional(command: list[str], samples: np.ndarr
 def test_the_view_says_what_is_provisional() -> None:
     view = LiveView(["happy", "sad"])
     early = Measurement(0.0, 1.0, "sad", 0.75, {"happy": 0.25, "sad": 0.75}, provisional=True)
-    view.hear(np.zeros(1600, np.float32), 1.0, [early], [], None)
+    view.hear(np.zeros(1600, np.float32), 1.0, [early], None)
     assert "so far, provisional" in view.draw()
     assert "> sad    ████████████████████████          75%" in view.draw()
-    view.hear(np.zeros(1600, np.float32), 4.0, [replace(early, provisional=False)], [], None)
+    view.hear(np.zeros(1600, np.float32), 4.0, [replace(early, provisional=False)], None)
     assert "provisional" not in view.draw()
 
 
@@ -234,9 +235,7 @@ def test_a_file_is_played_at_its_own_speed(samples: np.ndarray, tmp_path: Path) 
 def test_the_view_shows_emotions_level_and_segments() -> None:
     view = LiveView(["happy", "sad"])
     tone = np.full(1600, 3277, dtype=np.int16)  # 20 dB below full scale
-    view.hear(
-        tone, 2.0, [Measurement(0.0, 0.5, "sad", 0.75, {"happy": 0.25, "sad": 0.75})], [], None
-    )
+    view.hear(tone, 2.0, [Measurement(0.0, 0.5, "sad", 0.75, {"happy": 0.25, "sad": 0.75})], None)
     text = view.draw()
     assert "0:02.0" in text
     assert "-20 dBFS" in text
@@ -299,3 +298,49 @@ def test_a_slow_pipe_is_heard_before_it_ends(
         rows = [json.loads(line) for line in process.stdout]
     assert process.returncode == 0
     assert rows[-1]["duration"] == pytest.approx(6.0, abs=0.05)
+
+
+def screen(written: str) -> list[str]:
+    """What a terminal shows in the end: it knows line ends, one line up, and clearing a line."""
+    rows, at = [""], 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
+        if part == "\n":
+            at += 1
+            rows += [""] * (at == len(rows))
+        elif part == "\x1b[1A":
+            at -= 1
+        elif part == "\x1b[2K":
+            rows[at] = ""
+        elif part[0] not in "\x1b\r":
+            rows[at] += part
+    return [row.rstrip() for row in rows if row.strip()]
+
+
+def test_on_a_terminal_only_segments_stay(
+    command: list[str], samples: np.ndarray, tmp_path: Path
+) -> None:
+    pty = pytest.importorskip("pty")
+    wav = tmp_path / "talk.wav"
+    loud, pause = samples[: 2 * RATE], np.zeros(3 * RATE, dtype=samples.dtype)
+    soundfile.write(wav, np.concatenate([loud, pause, loud]), RATE, subtype="PCM_16")
+    ours, theirs = pty.openpty()
+    words = ["--simulate", str(wav), "--threshold", "0"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}
+    seen = b""
+    with subprocess.Popen(
+        [*command, *words, "--speed", "6"], stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        try:
+            while part := os.read(ours, 65536):
+                seen += part
+        except OSError:  # how Linux says that nobody holds the other end any more
+            pass
+    os.close(ours)
+    assert process.returncode == 0
+    assert seen.count(b"dBFS") > 3  # the view was drawn
+    _, rows, _ = run(command, *words, "--speed", "100")
+    left = [row for row in screen(seen.decode()) if not row.startswith("warning: ")]
+    labels = [row["label"] for row in rows if "label" in row]
+    assert len(labels) > 1
+    assert [row.split()[2] for row in left] == labels

@@ -1,9 +1,11 @@
-"""What a person sees while `affekt stream` listens: emotions now, the level, the last segments."""
+"""What a person sees while `affekt stream` listens: emotions now, the level, the open segment.
+
+Segments that are final are written as lines, which rich keeps above the view.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -14,7 +16,6 @@ from affekt.runtime import Measurement, Segment
 from affekt.runtime.formats.table import Style, bar
 
 BAR = 32  # characters
-RECENT = 8  # segments
 QUIETEST_DBFS = -60.0
 _REFRESH = 10.0  # per second
 
@@ -38,7 +39,6 @@ class LiveView:
         self._heard = "listening ..."
         self._level_dbfs = QUIETEST_DBFS
         self._duration = 0.0
-        self._recent: deque[Segment] = deque(maxlen=RECENT)
         self._open: Segment | None = None
         self._live = Live(
             get_renderable=lambda: Text(self.draw()), refresh_per_second=_REFRESH, transient=True
@@ -61,7 +61,6 @@ class LiveView:
         chunk: np.ndarray,
         duration: float,
         measurements: Sequence[Measurement],
-        segments: Sequence[Segment],
         open_segment: Segment | None,
     ) -> None:
         """Take what became known with a chunk ``[samples]`` or ``[samples, channels]``."""
@@ -71,7 +70,6 @@ class LiveView:
         # Falls slowly, as the needle of a meter does, so that a syllable can be seen.
         self._level_dbfs = max(level, self._level_dbfs - 3.0, QUIETEST_DBFS)
         self._duration = duration
-        self._recent.extend(segments)
         self._open = open_segment
         if measurements:
             newest = measurements[-1]
@@ -93,8 +91,6 @@ class LiveView:
             score = self._scores[label]
             mark = ">" if score == best and best > 0 else " "
             rows.append(f"{mark} {label:<{width}}  {bar(score, BAR)} {score:4.0%}")
-        rows.append("")
-        rows += [self._lines.segment(segment) for segment in self._recent]
         if self._open is not None:
-            rows.append(f"{self._lines.segment(self._open)}  ...")
+            rows += ["", f"{self._lines.segment(self._open)}  ..."]
         return "\n".join(rows)

@@ -138,10 +138,15 @@ def command(
     recogniser = load_model(model, threads=threads)
     prepare(options)
     stream_rate, heard = _sources.one_rate(chunks, name)
-    live = out is None and style is LineFormat.table and watched() and shows_blocks(sys.stdout)
+    to_file = out is not None and str(out) != "-"
+    blocks = shows_blocks(sys.stdout)
+    live = not to_file and style is LineFormat.table and watched() and blocks
+    looks = Style(color=not to_file and watched(), unicode=to_file or blocks)
     stream = recogniser.stream(options, sample_rate=stream_rate, provisional=live or hops)
-    with _opened(out) as target, _view(live, recogniser.labels) as view:
-        writer = _Writer(target, style, name, recogniser.labels, hops)
+    # The view comes first: while it is there, it puts what goes to stdout above itself.
+    with _view(live, recogniser.labels) as view, _opened(out) as target:
+        lines = Lines(recogniser.labels, looks)
+        writer = _Writer(target, lines, name, as_json=style is LineFormat.json, hops=hops)
         try:
             for chunk in heard:
                 segments = stream.push(chunk)
@@ -149,7 +154,7 @@ def command(
                 answers = [*stream.provisional, *stream.measurements]
                 writer.write(answers, segments)
                 if view is not None:
-                    view.hear(chunk, stream.duration, answers, segments, stream.open_segment)
+                    view.hear(chunk, stream.duration, answers, stream.open_segment)
         except AudioError as error:
             writer.error = str(error)
             raise
@@ -188,23 +193,22 @@ class _Writer:
     def __init__(
         self,
         target: TextIO,
-        style: LineFormat,
+        lines: Lines,
         name: str,
-        labels: Sequence[str],
+        *,
+        as_json: bool,
         hops: bool,
     ) -> None:
         self.error = ""
         self._target = target
-        self._json = style is LineFormat.json
+        self._lines = lines
+        self._json = as_json
         self._name = name
         self._hops = hops
         self._meter = QualityMeter()
         self._waiting: list[np.ndarray] = []
         self._rate = 0
         self._unlike = self._seconds = 0.0
-        color = target is sys.stdout and watched()
-        unicode = target is not sys.stdout or shows_blocks(sys.stdout)
-        self._lines = Lines(labels, Style(color=color, unicode=unicode))
 
     def write(self, measurements: Sequence[Measurement], segments: Sequence[Segment]) -> None:
         if self._json and self._hops:
