@@ -9,8 +9,7 @@ import numpy as np
 from affekt.runtime.activity import Activity
 from affekt.runtime.backends import Backend, Floats
 from affekt.runtime.domain import Domain
-from affekt.runtime.doubts import unlike_doubts
-from affekt.runtime.segments import Measurement
+from affekt.runtime.sliding import Cell
 
 LONGEST = 10.0
 """Seconds that are looked back at most, so that long windows do not make it slow."""
@@ -52,7 +51,7 @@ class Opening:
         self._blocks: deque[Floats] = deque()
         self._kept = self._heard = 0  # samples
 
-    def hear(self, samples: Floats) -> Measurement | None:
+    def hear(self, samples: Floats) -> Cell | None:
         """Hear more samples [samples]; say what is heard by now, None where that is nothing."""
         self._blocks.append(samples)
         self._heard += len(samples)
@@ -70,23 +69,16 @@ class Opening:
             if speech.sum() * self._step < shortest:
                 return None
             share = float(speech.mean())
-        return self._measurement(waveform, share)
+        return self._cell(waveform, share)
 
-    def _measurement(self, waveform: Floats, speech: float | None) -> Measurement:
+    def _cell(self, waveform: Floats, speech: float | None) -> Cell:
         (probabilities,), (embedding,), *strength = self._backend.answer(waveform[None])
-        labels, duration = self._backend.config.labels, len(waveform) / self._rate
-        unlike = None if self._domain is None else self._domain.score(embedding, duration)
-        end = self._heard / self._rate
-        best = int(probabilities.argmax())
-        return Measurement(
+        duration, end = len(waveform) / self._rate, self._heard / self._rate
+        return Cell(
             start=round(end - duration, 6),
             end=round(end, 6),
-            label=labels[best],
-            confidence=float(probabilities[best]),
-            scores=dict(zip(labels, map(float, probabilities), strict=True)),
+            scores=probabilities.astype(np.float64),
             speech=speech,
-            domain_score=unlike,
-            warnings=unlike_doubts(unlike),
+            unlike=None if self._domain is None else self._domain.score(embedding, duration),
             intensity=float(strength[0][0]) if strength else None,
-            provisional=True,
         )

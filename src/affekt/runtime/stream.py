@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -172,9 +173,10 @@ class Stream:
         opening = Opening(self._backend, activity, window=window, step=step, domain=self._domain)
 
         def hear(samples: Floats) -> None:
-            answer = opening.hear(samples)
-            if answer is not None:
-                self.provisional.append(answer)
+            cell = opening.hear(samples)
+            if cell is not None:
+                answer = _measurement(cell, self._backend.config.labels)
+                self.provisional.append(replace(answer, provisional=True))
 
         return hear
 
