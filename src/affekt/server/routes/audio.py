@@ -14,7 +14,7 @@ from affekt.audio import Clip
 from affekt.errors import AudioError
 from affekt.runtime import Model, Prediction
 from affekt.runtime.segments import Segment
-from affekt.server import plain
+from affekt.server import plain_wav
 from affekt.server.answers import FORMATS, TEXT_TYPES, as_json, as_text
 from affekt.server.errors import ApiError
 from affekt.server.routes import note, service_of
@@ -156,8 +156,8 @@ def _check(param: str, value: str, allowed: tuple[str, ...]) -> None:
 async def _decode(order: _Order, service: Service) -> Clip:
     rate, longest = order.model.config.sample_rate, service.settings.limits.audio_seconds
     try:
-        if longest >= plain.MAX_SECONDS and plain.is_plain_wav(order.content, rate):
-            clip = await service.engine.run(plain.read_plain_wav, order.content, rate)
+        if longest >= plain_wav.MAX_SECONDS and plain_wav.is_plain_wav(order.content, rate):
+            clip = await service.engine.run(plain_wav.read_plain_wav, order.content, rate)
         else:
             clip = await service.decoders.decode(
                 order.content, sample_rate=rate, max_duration=longest

@@ -8,7 +8,7 @@ import soundfile
 from live_server import noise, wav_bytes
 
 from affekt.audio import load_clip
-from affekt.server.plain import MAX_SECONDS, is_plain_wav, read_plain_wav
+from affekt.server.plain_wav import MAX_SECONDS, is_plain_wav, read_plain_wav
 
 
 def test_it_is_what_the_decoder_gives(recordings):
