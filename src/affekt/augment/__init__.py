@@ -5,7 +5,8 @@ One transform per file, each a frozen dataclass of its options, called with an e
 
 - Waveform transforms take ``[samples]`` or ``[batch, samples]`` and the sample rate.
   :data:`TRANSFORMS` has them by name; :class:`Compose` and :class:`Sometimes` make chains.
-- Spectral transforms take mel power or log-mel ``[batch, n_mels, frames]``.
+- Spectral transforms take mel power or log-mel ``[batch, n_mels, frames]``; :class:`Warp` draws
+  how much faster and higher each clip becomes.
 - :class:`Mixup` and :class:`CutMix` draw how the recordings of a batch share their labels.
 """
 
@@ -33,6 +34,7 @@ from affekt.augment.spec_augment import SpecAugment
 from affekt.augment.speed_perturbation import SpeedPerturbation
 from affekt.augment.time_stretch import TimeStretch
 from affekt.augment.vocal_tract_length import VocalTractLength
+from affekt.augment.warp import Warp
 from affekt.augment.waveform import WaveformTransform
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "SpeedPerturbation",
     "TimeStretch",
     "VocalTractLength",
+    "Warp",
     "WaveformTransform",
     "chain",
     "get_transform",

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from affekt.augment.warp import shifted, stretched
 from affekt.data import Clip
 from affekt.errors import DataError
 from affekt.mel import mel_edges
@@ -204,9 +205,27 @@ class Batches:
         else:
             speeds = self.recipe.training.speeds
             features = self.store.get(clip, speeds[rng.integers(len(speeds))])
-        surplus = features.shape[1] - self.crop_frames
+        tempo, frequency = self.recipe.augment.warp.draw(rng) if self._warps else (1.0, 1.0)
+        wanted = max(1, round(self.crop_frames * tempo))
+        surplus = features.shape[1] - wanted
         start = rng.integers(surplus + 1) if surplus > 0 else 0
-        return features[:, start : start + self.crop_frames]
+        features = features[:, start : start + wanted]
+        return self._warped(features, tempo, frequency) if self._warps else features
+
+    @property
+    def _warps(self) -> bool:
+        return self.recipe.augment.enabled and self.recipe.augment.warp.probability > 0
+
+    def _warped(self, features: np.ndarray, tempo: float, frequency: float) -> np.ndarray:
+        """Faster and higher; pitch and the like below the log-mel only become faster."""
+        config = self.recipe.model.frontend
+        if tempo != 1:
+            features = stretched(features, tempo)
+        if frequency != 1:
+            log_mel, below = features[: config.n_mels], features[config.n_mels :]
+            log_mel = shifted(log_mel, frequency, config.f_min, config.f_max)
+            features = np.concatenate([log_mel, below])
+        return features
 
 
 def allowed_classes(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:

@@ -26,8 +26,9 @@ from affekt.evaluation.results import (
     summarise,
 )
 from affekt.files import atomic_path
-from affekt.training.contestants import Answer, contestant
-from affekt.training.features import Progress
+from affekt.models.frontend import FrontendConfig
+from affekt.training.contestants import Answer, Contestant, contestant
+from affekt.training.features import FeatureStore, Progress
 from affekt.training.fit import run_fingerprint
 from affekt.training.loop import LAST, Reporter
 from affekt.training.recipe import Recipe
@@ -83,7 +84,8 @@ def run_benchmark(
     protocol : Protocol
     recipe : Recipe
         Its ``data.sources`` are replaced by the protocol's corpora; ``data.extra`` lends
-        further training clips.
+        further training clips. The members of an ensemble are measured, or read where they
+        have been, under their own names.
     folder : Path
         Keeps one folder per seed and fold, for resuming.
     seeds : sequence of int
@@ -103,31 +105,83 @@ def run_benchmark(
     if team_size() > 1:
         raise ConfigError("a benchmark runs in one process: start it without torchrun")
     clips = protocol.load(root)
-    extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
     every = protocol.folds(clips)
     chosen = _chosen(every, folds)
-    measured = contestant(
-        recipe, folder, reporter, progress, root=root, under_test=protocol.corpora
-    )
+    stores: dict[FrontendConfig, FeatureStore] = {}
+
+    def entry(recipe: Recipe) -> _Entry:
+        frontend = recipe.model.frontend
+        measured = contestant(
+            recipe,
+            folder,
+            reporter,
+            progress,
+            root=root,
+            under_test=protocol.corpora,
+            store=stores.setdefault(frontend, FeatureStore(frontend)),
+        )
+        extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
+        return _Entry(recipe, protocol, folder, measured, extra)
+
+    team = recipe.ensemble
+    entries = [entry(one) for one in (team.members if team else [recipe])]
+    each = team.seeds if team else 1
     done = []
     for seed in seeds:
         for fold in chosen:
-            place = folder / protocol.name / recipe.name / f"seed-{seed}" / f"fold-{fold.name}"
-            fold = replace(fold, train=[*fold.train, *extra])
-            fingerprint = run_fingerprint(recipe, fold.train, fold.validation, seed)
-            result = _read(place / _PREDICTIONS, fingerprint)
-            known = result is not None
-            if result is None:
-                started = time.monotonic()
-                answer = measured.answer(fold, protocol.labels, place, seed)
-                result = _score(answer, fold, protocol, seed, started)
-                _write(place, result, fingerprint)
+            answers = [
+                one.result(fold, each * seed + more) for one in entries for more in range(each)
+            ]
+            result = _together([answer for answer, _ in answers], seed) if team else answers[0][0]
             if announce:
-                announce(result, known)
+                announce(result, all(known for _, known in answers))
             done.append(result)
     if len(chosen) < len(every):
         return None
     return _pooled(protocol, recipe, done, clips, seeds)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A recipe that trains, and what it needs for a protocol."""
+
+    recipe: Recipe
+    protocol: Protocol
+    folder: Path
+    contestant: Contestant
+    extra: Sequence[Clip]
+
+    def result(self, fold: Fold, seed: int) -> tuple[FoldResult, bool]:
+        """The fold, scored, and whether that was done before."""
+        place = (
+            self.folder
+            / self.protocol.name
+            / self.recipe.name
+            / f"seed-{seed}"
+            / f"fold-{fold.name}"
+        )
+        fold = replace(fold, train=[*fold.train, *self.extra])
+        fingerprint = run_fingerprint(self.recipe, fold.train, fold.validation, seed)
+        known = _read(place / _PREDICTIONS, fingerprint)
+        if known:
+            return known, True
+        started = time.monotonic()
+        answer = self.contestant.answer(fold, self.protocol.labels, place, seed)
+        result = _score(answer, fold, self.protocol, seed, started)
+        _write(place, result, fingerprint)
+        return result, False
+
+
+def _together(answers: Sequence[FoldResult], seed: int) -> FoldResult:
+    """What an ensemble says of a fold: the mean of what its members say, from all their work."""
+    return replace(
+        answers[0],
+        seed=seed,
+        probabilities=np.mean([answer.probabilities for answer in answers], axis=0),
+        parameters=sum(answer.parameters for answer in answers),
+        bytes=sum(answer.bytes for answer in answers),
+        seconds=sum(answer.seconds for answer in answers),
+    )
 
 
 def _chosen(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
@@ -179,6 +233,7 @@ def _pooled(
         parameters=max(result.parameters for result in done),
         bytes=max(result.bytes for result in done),
         extra_data=recipe.extra_data,
+        ensemble=recipe.ensemble is not None,
         commit=commit(),
         data_sha256=data_fingerprint(clips),
         versions=software_versions(),

@@ -69,6 +69,8 @@ class NetworkContestant:
     Parameters
     ----------
     recipe : Recipe
+    store : FeatureStore
+        Of the recipe's frontend.
     start : function of a seed, optional
         Gives the weights to start from.
     """
@@ -76,15 +78,17 @@ class NetworkContestant:
     def __init__(
         self,
         recipe: Recipe,
+        store: FeatureStore,
         reporter: Reporter | None = None,
         progress: Progress | None = None,
         start: Callable[[int], dict[str, Tensor] | None] | None = None,
     ) -> None:
         self.recipe = recipe
         self.start = start
-        self.store = FeatureStore(recipe.model.frontend)
+        self.store = store
         self.reporter = reporter
         self.progress = progress
+        self._bytes: dict[tuple[str, ...], int] = {}  # by labels: weights do not change a size
 
     def answer(self, fold: Fold, labels: Sequence[str], place: Path, seed: int) -> Answer:
         """Train, or go on from the checkpoint in ``place``, and score."""
@@ -100,12 +104,15 @@ class NetworkContestant:
             progress=self.progress,
         )
         network = fitted.network
-        own = [network.config.labels.index(label) for label in labels]
+        learned = network.config.labels
+        if learned not in self._bytes:
+            self._bytes[learned] = _exported_bytes(network)
+        own = [learned.index(label) for label in labels]
         return Answer(
             logits=score_clips(network, fold.test, self.store)[:, own],
             temperature=float(network.temperature),
             parameters=describe(network).parameters,
-            bytes=_exported_bytes(network),
+            bytes=self._bytes[learned],
         )
 
 
@@ -180,6 +187,7 @@ def contestant(
     *,
     root: Path | None = None,
     under_test: Sequence[str] = (),
+    store: FeatureStore | None = None,
 ) -> Contestant:
     """The contestant that a recipe describes.
 
@@ -192,6 +200,8 @@ def contestant(
         Where the corpora of a pre-training lie.
     under_test : sequence of str
         Corpora that the pre-training must not hear.
+    store : FeatureStore, optional
+        Shared with others that have the same frontend.
     """
     if recipe.distil:
         raise ConfigError(
@@ -199,6 +209,7 @@ def contestant(
             "sees to that, or leave out [distil]"
         )
     if recipe.classical is None:
+        features = store or FeatureStore(recipe.model.frontend)
 
         @lru_cache(maxsize=1)
         def start(seed: int) -> dict[str, Tensor] | None:
@@ -208,10 +219,11 @@ def contestant(
                 root=root,
                 seed=seed,
                 under_test=under_test,
+                store=features,
                 reporter=reporter,
                 progress=progress,
             )
             return before.weights if before else None
 
-        return NetworkContestant(recipe, reporter, progress, start)
+        return NetworkContestant(recipe, features, reporter, progress, start)
     return ClassicalContestant(recipe.classical, recipe.data.labels, folder / "vectors", progress)

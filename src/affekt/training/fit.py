@@ -99,8 +99,7 @@ def fit(
     KeyboardInterrupt
         After Ctrl-C, with everything saved.
     """
-    if recipe.classical:
-        raise ConfigError("a recipe with [classical] makes no network: give it to affekt benchmark")
+    refuse_without_network(recipe)
     device = choose_device(recipe.training.device)
     fingerprint = run_fingerprint(recipe, train, validation, seed)
     shared = {clip.speaker_id for clip in train} & {clip.speaker_id for clip in validation} - {""}
@@ -156,6 +155,15 @@ def fit(
         logits = score_clips(network, validation, store)
         network.temperature.fill_(fit_temperature(logits, _targets(validation, labels)))
     return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train))
+
+
+def refuse_without_network(recipe: Recipe) -> None:
+    """Raise ConfigError for a recipe that only a benchmark can use."""
+    for table in ("classical", "ensemble"):
+        if getattr(recipe, table):
+            raise ConfigError(
+                f"a recipe with [{table}] makes no network: give it to affekt benchmark"
+            )
 
 
 def _new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
@@ -230,11 +238,12 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "tasks": TasksConfig(),
         "distil": None,
         "classical": None,
+        "ensemble": None,
     }
     for table, nothing in nothings.items():
         if getattr(recipe, table) == nothing:
             settings.pop(table)
-    for key in ("variants", "waveform", "cutmix", "babble", "moving_noise", "relevel"):
+    for key in ("variants", "waveform", "cutmix", "babble", "moving_noise", "relevel", "warp"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
     if recipe.model.pooling == ModelRecipe.pooling:

@@ -17,6 +17,7 @@ from affekt.augment import (
     MovingNoise,
     NoiseFloor,
     SpecAugment,
+    Warp,
     chain,
 )
 from affekt.config import build, read_toml
@@ -183,7 +184,7 @@ class AugmentConfig:
     relevel : bool
         Divide by the level anew after noise and band limits, as the frontend would: what they
         add or take away changes how loud the voice is in a recording of unit RMS.
-    band_limit, babble, moving_noise, noise_floor, channel_tilt, spec_augment, mixup, cutmix
+    warp, band_limit, babble, moving_noise, noise_floor, channel_tilt, spec_augment, mixup, cutmix
         What every batch of features goes through anew.
     """
 
@@ -191,6 +192,7 @@ class AugmentConfig:
     variants: int = 0
     relevel: bool = False
     waveform: tuple[dict[str, Any], ...] = ()
+    warp: Warp = field(default_factory=Warp)
     band_limit: BandLimit = field(default_factory=BandLimit)
     babble: Babble = field(default_factory=Babble)
     moving_noise: MovingNoise = field(default_factory=MovingNoise)
@@ -216,11 +218,38 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class EnsembleConfig:
+    """Networks that answer together: the mean of their probabilities.
+
+    Parameters
+    ----------
+    members : tuple of Recipe
+        In TOML the paths of their recipes, relative to this one.
+    seeds : int
+        How many of each are trained.
+    """
+
+    members: tuple[Recipe, ...]
+    seeds: int = 1
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ConfigError(f"ensemble.seeds must be 1 or more, got {self.seeds}")
+        if len(self.members) * self.seeds < 2:
+            raise ConfigError("ensemble.members: name two recipes or more, or set ensemble.seeds")
+        if any(member.ensemble for member in self.members):
+            raise ConfigError("ensemble.members: an ensemble cannot be a member of another")
+        names = [member.name for member in self.members]
+        if len(set(names)) < len(names):
+            raise ConfigError("ensemble.members: two of them have the same name")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One experiment.
 
     ``pretrain`` is the experiment whose weights this one starts from: in TOML the path of its
-    recipe, relative to this one.
+    recipe, relative to this one. A recipe with ``ensemble`` trains nothing of its own.
     """
 
     name: str = ""
@@ -234,6 +263,7 @@ class Recipe:
     tasks: TasksConfig = field(default_factory=TasksConfig)
     classical: ClassicalConfig | None = None
     pretrain: Recipe | None = None
+    ensemble: EnsembleConfig | None = None
 
     def __post_init__(self) -> None:
         if self.pretrain and (self.classical or self.pretrain.classical):
@@ -249,6 +279,9 @@ class Recipe:
     @property
     def extra_data(self) -> tuple[str, ...]:
         """What it learns from besides the corpus at hand."""
+        if self.ensemble:
+            borrowed = (name for member in self.ensemble.members for name in member.extra_data)
+            return tuple(dict.fromkeys(borrowed))
         before = self.pretrain.data.sources + self.pretrain.extra_data if self.pretrain else ()
         return tuple(dict.fromkeys(self.data.extra + before))
 
@@ -256,7 +289,12 @@ class Recipe:
 def on_device(recipe: Recipe, device: str) -> Recipe:
     """The same experiment on another device, what it starts from included."""
     before = on_device(recipe.pretrain, device) if recipe.pretrain else None
-    return replace(recipe, training=replace(recipe.training, device=device), pretrain=before)
+    team = recipe.ensemble
+    if team:
+        members = tuple(on_device(member, device) for member in team.members)
+        team = replace(team, members=members)
+    training = replace(recipe.training, device=device)
+    return replace(recipe, training=training, pretrain=before, ensemble=team)
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -275,16 +313,27 @@ def load_recipe(path: str | Path) -> Recipe:
 
 
 def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A recipe as plain values, with that of its pre-training in place of the path."""
+    """A recipe as plain values, with the recipes that it names in place of their paths."""
     values = read_toml(path)
     values.setdefault("name", path.stem)
-    before = values.pop("pretrain", "")
-    if before:
-        if not isinstance(before, str):
-            raise ConfigError(f"{path}: pretrain must be the path of a recipe, got {before!r}")
-        below = (*below, path.resolve())
-        other = path.parent / before
-        if other.resolve() in below:
-            raise ConfigError(f"{path}: pretrain leads back to {before}")
-        values["pretrain"] = _read(other, below)
+    below = (*below, path.resolve())
+
+    def named(other: Any, key: str) -> dict[str, Any]:
+        if not isinstance(other, str):
+            raise ConfigError(f"{path}: {key} must be the path of a recipe, got {other!r}")
+        if (path.parent / other).resolve() in below:
+            raise ConfigError(f"{path}: {key} leads back to {other}")
+        return _read(path.parent / other, below)
+
+    if before := values.pop("pretrain", ""):
+        values["pretrain"] = named(before, "pretrain")
+    if team := values.get("ensemble"):
+        if beside := sorted(set(values) - {"name", "description", "ensemble"}):
+            raise ConfigError(
+                f"{path}: [ensemble] trains nothing of its own: put {beside[0]} into its members"
+            )
+        members = team.get("members") if isinstance(team, dict) else None
+        if not isinstance(members, list):
+            raise ConfigError(f"{path}: ensemble.members must be a list of recipes")
+        values["ensemble"] = {**team, "members": [named(m, "ensemble.members") for m in members]}
     return values

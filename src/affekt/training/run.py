@@ -18,7 +18,7 @@ from affekt.evaluation.report import write_report
 from affekt.export import ModelFacts, write_model_directory
 from affekt.models import Network
 from affekt.training.features import FeatureStore, Progress
-from affekt.training.fit import FitResult, fit, run_fingerprint
+from affekt.training.fit import FitResult, fit, refuse_without_network, run_fingerprint
 from affekt.training.history import HistoryWriter
 from affekt.training.infer import score_clips
 from affekt.training.loop import Quiet, Reporter, saved_state
@@ -83,6 +83,7 @@ def train(
         After Ctrl-C, with everything saved: the same call continues.
     """
     started = time.monotonic()
+    refuse_without_network(recipe)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file: choose another folder for the run")
     sides = choose_sides(recipe.data, root)
