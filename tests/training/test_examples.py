@@ -33,8 +33,9 @@ def keys_of(table: Any, where: str = "") -> Iterator[tuple[str, str, Any]]:
     for field in dataclasses.fields(table):
         options = (hints[field.name], *typing.get_args(hints[field.name]))
         inner = [option for option in options if dataclasses.is_dataclass(option)]
-        if inner == [Recipe]:  # another recipe, which a file names by its path
-            yield where, field.name, ""
+        if inner == [Recipe]:  # other recipes, which a file names by their paths
+            several = typing.get_origin(hints[field.name]) is tuple
+            yield where, field.name, () if several else ""
         elif inner:
             yield from keys_of(inner[0], f"{where}.{field.name}".lstrip("."))
         elif field.default is not dataclasses.MISSING:

@@ -16,7 +16,7 @@ import affekt  # noqa: E402
 from affekt.errors import ConfigError, DataError  # noqa: E402
 from affekt.training import load_recipe  # noqa: E402
 from affekt.training.contestants import contestant  # noqa: E402
-from affekt.training.distil import DistilConfig  # noqa: E402
+from affekt.training.distil import DistilConfig, blended  # noqa: E402
 from affekt.training.recipe import Recipe  # noqa: E402
 from affekt.training.run import train  # noqa: E402
 from affekt.training.sides import choose_sides  # noqa: E402
@@ -65,20 +65,18 @@ def test_the_answers_are_those_of_predict_and_are_asked_for_once(
     np.testing.assert_allclose(fewer, answers[:3])
 
 
-def test_targets_are_a_blend_of_what_the_corpus_knows(
-    recipe: Recipe, folder: Path, tmp_path: Path
-) -> None:
+def test_targets_are_a_blend_of_what_the_corpus_knows() -> None:
     own = np.eye(3, dtype=np.float32)[[0, 1]]
     answers = np.array([[0.64, 0.32, 0.04], [0.25, 0.5, 0.25]])
     allowed = np.array([[True, True, True], [True, True, False]])
-    config = taught(recipe, folder, weight=0.5, temperature=2.0).distil
-    blended = Teachers(config, tmp_path).targets(own, answers, allowed)
+    config = DistilConfig(weight=0.5, temperature=2.0)
+    found = blended(config, own, answers, allowed)
     roots = np.sqrt(answers)
     first = 0.5 * own[0] + 0.5 * roots[0] / roots[0].sum()
     second = 0.5 * own[1] + 0.5 * np.append(roots[1, :2] / roots[1, :2].sum(), 0)
-    np.testing.assert_allclose(blended, [first, second], rtol=1e-5)
-    np.testing.assert_allclose(blended.sum(axis=1), 1, rtol=1e-6)
-    without = Teachers(replace(config, weight=0.0), tmp_path).targets(own, answers, allowed)
+    np.testing.assert_allclose(found, [first, second], rtol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+    without = blended(replace(config, weight=0.0), own, answers, allowed)
     np.testing.assert_array_equal(without, own)
 
 

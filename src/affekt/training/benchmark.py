@@ -26,8 +26,15 @@ from affekt.evaluation.results import (
     summarise,
 )
 from affekt.files import atomic_path
+from affekt.models import Network
 from affekt.models.frontend import FrontendConfig
-from affekt.training.contestants import Answer, Contestant, contestant
+from affekt.training.contestants import (
+    Answer,
+    Contestant,
+    NetworkContestant,
+    NetworkTeachers,
+    contestant,
+)
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.fit import run_fingerprint
 from affekt.training.loop import LAST, Reporter
@@ -123,16 +130,32 @@ def run_benchmark(
         extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
         return _Entry(recipe, protocol, folder, measured, extra)
 
-    team = recipe.ensemble
-    entries = [entry(one) for one in (team.members if team else [recipe])]
-    each = team.seeds if team else 1
+    def entries(recipe: Recipe) -> list[_Entry]:
+        team = recipe.ensemble
+        return [entry(one) for one in (team.members if team else [recipe])]
+
+    def seeds_of(recipe: Recipe, seed: int) -> range:
+        each = recipe.ensemble.seeds if recipe.ensemble else 1
+        return range(each * seed, each * (seed + 1))
+
+    contesting = entries(recipe)
+    teaching = entries(recipe.taught_by) if recipe.taught_by else []
+
+    def teachers(fold: Fold, seed: int) -> NetworkTeachers:
+        own = seeds_of(recipe.taught_by, seed) if recipe.taught_by else ()
+        return NetworkTeachers([one.network(fold, more) for one in teaching for more in own])
+
     done = []
     for seed in seeds:
         for fold in chosen:
             answers = [
-                one.result(fold, each * seed + more) for one in entries for more in range(each)
+                one.result(fold, own, teachers if teaching else None)
+                for one in contesting
+                for own in seeds_of(recipe, seed)
             ]
-            result = _together([answer for answer, _ in answers], seed) if team else answers[0][0]
+            result = answers[0][0]
+            if recipe.ensemble:
+                result = _together([answer for answer, _ in answers], seed)
             if announce:
                 announce(result, all(known for _, known in answers))
             done.append(result)
@@ -151,25 +174,40 @@ class _Entry:
     contestant: Contestant
     extra: Sequence[Clip]
 
-    def result(self, fold: Fold, seed: int) -> tuple[FoldResult, bool]:
+    def result(
+        self,
+        fold: Fold,
+        seed: int,
+        teachers: Callable[[Fold, int], NetworkTeachers] | None = None,
+    ) -> tuple[FoldResult, bool]:
         """The fold, scored, and whether that was done before."""
-        place = (
-            self.folder
-            / self.protocol.name
-            / self.recipe.name
-            / f"seed-{seed}"
-            / f"fold-{fold.name}"
-        )
-        fold = replace(fold, train=[*fold.train, *self.extra])
-        fingerprint = run_fingerprint(self.recipe, fold.train, fold.validation, seed)
+        place, whole = self._place(fold, seed), self._with_extra(fold)
+        fingerprint = run_fingerprint(self.recipe, whole.train, whole.validation, seed)
         known = _read(place / _PREDICTIONS, fingerprint)
         if known:
             return known, True
+        taught = teachers(fold, seed) if teachers else None
         started = time.monotonic()
-        answer = self.contestant.answer(fold, self.protocol.labels, place, seed)
-        result = _score(answer, fold, self.protocol, seed, started)
+        answer = self.contestant.answer(whole, self.protocol.labels, place, seed, taught)
+        result = _score(answer, whole, self.protocol, seed, started)
         _write(place, result, fingerprint)
         return result, False
+
+    def network(self, fold: Fold, seed: int) -> tuple[Network, FeatureStore]:
+        """The network of the fold, scored under its own name before it teaches."""
+        self.result(fold, seed)
+        contestant = self.contestant
+        if not isinstance(contestant, NetworkContestant):
+            raise ConfigError(f"taught_by: {self.recipe.name} is no network")
+        network = contestant.network(self._with_extra(fold), self._place(fold, seed), seed)
+        return network, contestant.store
+
+    def _place(self, fold: Fold, seed: int) -> Path:
+        own = self.folder / self.protocol.name / self.recipe.name
+        return own / f"seed-{seed}" / f"fold-{fold.name}"
+
+    def _with_extra(self, fold: Fold) -> Fold:
+        return replace(fold, train=[*fold.train, *self.extra])
 
 
 def _together(answers: Sequence[FoldResult], seed: int) -> FoldResult:

@@ -15,15 +15,21 @@ from torch import Tensor
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Fold
+from affekt.evaluation.calibration import apply_temperature
 from affekt.export import export_onnx
 from affekt.models import Network, describe
+from affekt.training import checkpoint
 from affekt.training.classical import ClassicalConfig
+from affekt.training.distil import Teaching
 from affekt.training.features import FeatureStore, Progress
-from affekt.training.fit import fit
+from affekt.training.fit import fit, new_network, run_fingerprint
 from affekt.training.infer import score_clips
 from affekt.training.loop import Reporter
 from affekt.training.pretrain import pretrain
 from affekt.training.recipe import Recipe
+
+NETWORK = "network.safetensors"
+"""The weights that a fold ended with."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,14 @@ class Answer:
 class Contestant(Protocol):
     """Learns from the training side of a fold, may choose by its validation side, answers."""
 
-    def answer(self, fold: Fold, labels: Sequence[str], place: Path, seed: int) -> Answer:
+    def answer(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Answer:
         """Train on a fold and score its test clips once.
 
         Parameters
@@ -60,6 +73,8 @@ class Contestant(Protocol):
         place : Path
             A folder for whatever helps to go on after an interruption.
         seed : int
+        teachers : Teaching, optional
+            Of the training side of the fold, for a recipe that is taught.
         """
 
 
@@ -90,20 +105,16 @@ class NetworkContestant:
         self.progress = progress
         self._bytes: dict[tuple[str, ...], int] = {}  # by labels: weights do not change a size
 
-    def answer(self, fold: Fold, labels: Sequence[str], place: Path, seed: int) -> Answer:
-        """Train, or go on from the checkpoint in ``place``, and score."""
-        fitted = fit(
-            self.recipe,
-            fold.train,
-            fold.validation,
-            place,
-            seed=seed,
-            store=self.store,
-            start=self.start(seed) if self.start else None,
-            reporter=self.reporter,
-            progress=self.progress,
-        )
-        network = fitted.network
+    def answer(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Answer:
+        """Train, or go on from what lies in ``place``, and score."""
+        network = self.network(fold, place, seed, teachers)
         learned = network.config.labels
         if learned not in self._bytes:
             self._bytes[learned] = _exported_bytes(network)
@@ -114,6 +125,66 @@ class NetworkContestant:
             parameters=describe(network).parameters,
             bytes=self._bytes[learned],
         )
+
+    def network(
+        self, fold: Fold, place: Path, seed: int, teachers: Teaching | None = None
+    ) -> Network:
+        """Fit the network of a fold, or read it where it lies, trained and calibrated."""
+        fingerprint = run_fingerprint(self.recipe, fold.train, fold.validation, seed)
+        if (place / NETWORK).is_file():
+            weights, facts = checkpoint.load(place / NETWORK)
+            if facts["fingerprint"] == fingerprint:
+                network = new_network(self.recipe, facts["labels"], seed)
+                network.load_state_dict(weights)
+                return network.eval()
+        network = fit(
+            self.recipe,
+            fold.train,
+            fold.validation,
+            place,
+            seed=seed,
+            store=self.store,
+            start=self.start(seed) if self.start else None,
+            teachers=teachers,
+            reporter=self.reporter,
+            progress=self.progress,
+        ).network
+        facts = {"fingerprint": fingerprint, "labels": network.config.labels}
+        checkpoint.save(place / NETWORK, network.state_dict(), facts)
+        return network
+
+
+class NetworkTeachers:
+    """Networks that have learned from the clips that they now answer for.
+
+    Parameters
+    ----------
+    networks : sequence of (Network, FeatureStore)
+        Each with the features of its own frontend.
+    """
+
+    def __init__(self, networks: Sequence[tuple[Network, FeatureStore]]) -> None:
+        self.networks = networks
+
+    def answers(
+        self, clips: Sequence[Clip], labels: Sequence[str], progress: Progress | None = None
+    ) -> np.ndarray:
+        """Mean probability of each label for each clip ``[clips, classes]``, float64.
+
+        Raises
+        ------
+        ConfigError
+            If a network does not know one of the labels.
+        """
+        found = []
+        for network, store in self.networks:
+            learned = network.config.labels
+            if unknown := sorted(set(labels) - set(learned)):
+                raise ConfigError(f"a teacher does not know {', '.join(unknown)}")
+            logits = score_clips(network, clips, store)
+            own = [learned.index(label) for label in labels]
+            found.append(apply_temperature(logits[:, own], float(network.temperature)))
+        return np.asarray(np.mean(found, axis=0))
 
 
 def _exported_bytes(network: Network) -> int:
@@ -149,7 +220,14 @@ class ClassicalContestant:
         self.store = VectorStore(config.features, folder)
         self.progress = progress
 
-    def answer(self, fold: Fold, labels: Sequence[str], place: Path, seed: int) -> Answer:
+    def answer(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Answer:
         """Fit and score; nothing is left in ``place``, a fold takes seconds."""
         from affekt.training.classical_fit import fit_classical
 
@@ -203,10 +281,10 @@ def contestant(
     store : FeatureStore, optional
         Shared with others that have the same frontend.
     """
-    if recipe.distil:
+    if recipe.distil and not recipe.taught_by:
         raise ConfigError(
             "a teacher may have learned from the test speakers of a fold: use affekt train, which "
-            "sees to that, or leave out [distil]"
+            "sees to that, or name its recipe in taught_by, to train it on each fold"
         )
     if recipe.classical is None:
         features = store or FeatureStore(recipe.model.frontend)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from affekt.data import Clip
 from affekt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from affekt.training.features import Progress
+
+_RAREST = 1e-8  # probability; what a teacher rules out keeps a finite logarithm
 
 
 @dataclass(frozen=True)
@@ -30,3 +40,37 @@ class DistilConfig:
             raise ConfigError(f"distil.weight must be in [0, 1], got {self.weight:g}")
         if self.temperature <= 0:
             raise ConfigError(f"distil.temperature must be positive, got {self.temperature:g}")
+
+
+class Teaching(Protocol):
+    """Whoever answers for a student's clips."""
+
+    def answers(
+        self, clips: Sequence[Clip], labels: Sequence[str], progress: Progress | None = None
+    ) -> np.ndarray:
+        """Mean probability of each label for each clip ``[clips, classes]``."""
+
+
+def blended(
+    config: DistilConfig, own: np.ndarray, answers: np.ndarray, allowed: np.ndarray
+) -> np.ndarray:
+    """Blend the targets of the labels with those of the teachers.
+
+    Parameters
+    ----------
+    config : DistilConfig
+    own : np.ndarray [shape=(clips, classes)]
+        Probabilities that follow from the labels.
+    answers : np.ndarray [shape=(clips, classes)]
+        Those of the teachers.
+    allowed : np.ndarray of bool [shape=(clips, classes)]
+        Classes that the clip's corpus knows; the teachers' others are left out.
+
+    Returns
+    -------
+    np.ndarray [shape=(clips, classes), float32]
+        Rows sum to 1.
+    """
+    softened = np.maximum(answers, _RAREST) ** (1 / config.temperature) * allowed
+    softened = softened / softened.sum(axis=1, keepdims=True)
+    return np.asarray((1 - config.weight) * own + config.weight * softened, dtype=np.float32)

@@ -25,6 +25,7 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.models.frontend import FrontendConfig
 from affekt.training.batches import Batches
+from affekt.training.distil import DistilConfig, Teaching, blended
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.imbalance import ImbalanceConfig
 from affekt.training.infer import embed_clips, score_clips
@@ -32,7 +33,6 @@ from affekt.training.loop import Epoch, Reporter, Trainer
 from affekt.training.recipe import AugmentConfig, ModelRecipe, Recipe
 from affekt.training.smote import refit_head
 from affekt.training.tasks import TasksConfig
-from affekt.training.teachers import Teachers
 from affekt.training.team import choose_device
 from affekt.training.variants import variants_of
 
@@ -67,7 +67,7 @@ def fit(
     seed: int = 0,
     store: FeatureStore | None = None,
     start: Mapping[str, Tensor] | None = None,
-    teachers: Teachers | None = None,
+    teachers: Teaching | None = None,
     reporter: Reporter | None = None,
     progress: Progress | None = None,
 ) -> FitResult:
@@ -89,7 +89,7 @@ def fit(
         Shared between folds so that features are computed once.
     start : mapping of str to Tensor, optional
         Weights and statistics to start from, see :mod:`affekt.training.pretrain`.
-    teachers : Teachers, optional
+    teachers : Teaching, optional
         Models to learn from besides the labels.
 
     Raises
@@ -111,7 +111,7 @@ def fit(
     if len({clip.emotion for clip in train}) < 2:
         raise DataError("training needs clips of two or more emotions")
     # Before the audio is read: an impossible network should not cost minutes.
-    network = _new_network(recipe, labels, seed)
+    network = new_network(recipe, labels, seed)
     store = store or FeatureStore(recipe.model.frontend)
     variants = variants_of(recipe, seed)
     speeds = (1.0,) if variants else recipe.training.speeds
@@ -129,7 +129,8 @@ def fit(
     batches.fill = store.mean_log_mel(train)
     if teachers:
         answers = teachers.answers(train, labels, progress)
-        batches.soft_targets = teachers.targets(batches.soft_targets, answers, batches.allowed)
+        distil = recipe.distil or DistilConfig()
+        batches.soft_targets = blended(distil, batches.soft_targets, answers, batches.allowed)
     trainer = Trainer(
         network,
         batches,
@@ -166,7 +167,8 @@ def refuse_without_network(recipe: Recipe) -> None:
             )
 
 
-def _new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
+def new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
+    """Make the network of a recipe, before it has learned anything."""
     torch.manual_seed(seed)
     return build_network(
         NetworkConfig(
@@ -228,10 +230,13 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         settings.pop(key)
     for key in ("checkpoint_seconds", "device", "compile"):
         settings["training"].pop(key)
-    if recipe.pretrain:
-        settings["pretrain"] = _settings(recipe.pretrain)
-    else:
-        settings.pop("pretrain")
+    for key in ("pretrain", "taught_by"):
+        other = getattr(recipe, key)
+        settings.pop(key)
+        if other:
+            settings[key] = _settings(other)
+    if recipe.ensemble:
+        settings["ensemble"]["members"] = [_settings(one) for one in recipe.ensemble.members]
     # What came later, and asks for nothing, leaves the runs from before what they were.
     nothings = {
         "imbalance": ImbalanceConfig(),

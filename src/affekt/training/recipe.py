@@ -229,7 +229,7 @@ class EnsembleConfig:
         How many of each are trained.
     """
 
-    members: tuple[Recipe, ...]
+    members: tuple[Recipe, ...] = ()
     seeds: int = 1
 
     def __post_init__(self) -> None:
@@ -249,7 +249,9 @@ class Recipe:
     """One experiment.
 
     ``pretrain`` is the experiment whose weights this one starts from: in TOML the path of its
-    recipe, relative to this one. A recipe with ``ensemble`` trains nothing of its own.
+    recipe, relative to this one. ``taught_by`` is the one whose network, or ensemble, is trained
+    on the same clips first and then teaches this one. A recipe with ``ensemble`` trains nothing of
+    its own.
     """
 
     name: str = ""
@@ -263,6 +265,7 @@ class Recipe:
     tasks: TasksConfig = field(default_factory=TasksConfig)
     classical: ClassicalConfig | None = None
     pretrain: Recipe | None = None
+    taught_by: Recipe | None = None
     ensemble: EnsembleConfig | None = None
 
     def __post_init__(self) -> None:
@@ -270,6 +273,15 @@ class Recipe:
             raise ConfigError("pretrain needs networks: leave out [classical]")
         if self.pretrain and self.pretrain.model != self.model:
             raise ConfigError("pretrain: give both recipes the same [model]")
+        if self.taught_by:
+            if self.distil and self.distil.teachers:
+                raise ConfigError("taught_by and distil.teachers both name teachers: choose one")
+            team = self.taught_by.ensemble
+            for one in team.members if team else (self.taught_by,):
+                if one.classical or one.taught_by:
+                    raise ConfigError(
+                        f"taught_by: {one.name} is no network that labels alone have taught"
+                    )
         if self.training.class_weights and self.imbalance.logit_adjustment:
             raise ConfigError(
                 "training.class_weights and imbalance.logit_adjustment would even out the classes "
@@ -283,18 +295,21 @@ class Recipe:
             borrowed = (name for member in self.ensemble.members for name in member.extra_data)
             return tuple(dict.fromkeys(borrowed))
         before = self.pretrain.data.sources + self.pretrain.extra_data if self.pretrain else ()
-        return tuple(dict.fromkeys(self.data.extra + before))
+        taught = self.taught_by.extra_data if self.taught_by else ()
+        return tuple(dict.fromkeys(self.data.extra + before + taught))
 
 
 def on_device(recipe: Recipe, device: str) -> Recipe:
     """The same experiment on another device, what it starts from included."""
-    before = on_device(recipe.pretrain, device) if recipe.pretrain else None
+    before, teacher = (
+        on_device(other, device) if other else None for other in (recipe.pretrain, recipe.taught_by)
+    )
     team = recipe.ensemble
     if team:
         members = tuple(on_device(member, device) for member in team.members)
         team = replace(team, members=members)
     training = replace(recipe.training, device=device)
-    return replace(recipe, training=training, pretrain=before, ensemble=team)
+    return replace(recipe, training=training, pretrain=before, taught_by=teacher, ensemble=team)
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -325,8 +340,9 @@ def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise ConfigError(f"{path}: {key} leads back to {other}")
         return _read(path.parent / other, below)
 
-    if before := values.pop("pretrain", ""):
-        values["pretrain"] = named(before, "pretrain")
+    for key in ("pretrain", "taught_by"):
+        if other := values.pop(key, ""):
+            values[key] = named(other, key)
     if team := values.get("ensemble"):
         if beside := sorted(set(values) - {"name", "description", "ensemble"}):
             raise ConfigError(

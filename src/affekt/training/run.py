@@ -89,6 +89,12 @@ def train(
     sides = choose_sides(recipe.data, root)
     # Refuse the folder of another run before anything in it is touched.
     saved_state(folder, run_fingerprint(recipe, sides.train, sides.validation, seed))
+    if recipe.taught_by:
+        raise ConfigError(
+            f"{recipe.name or 'the recipe'} is taught by {recipe.taught_by.name}, which only a "
+            "benchmark trains by itself: train that first, and name it with --teacher in place of "
+            "taught_by"
+        )
     if recipe.distil and not recipe.distil.teachers:
         raise ConfigError(
             f"{recipe.name or 'the recipe'} learns from a teacher ([distil]) and none is named: "

@@ -23,7 +23,6 @@ from affekt.training.distil import DistilConfig
 from affekt.training.features import Progress, clip_samples
 
 FILE = "teachers.npz"
-_RAREST = 1e-8  # probability; what a teacher rules out keeps a finite logarithm
 
 
 class Teachers:
@@ -106,28 +105,6 @@ class Teachers:
         with atomic_path(path) as partial:
             np.savez_compressed(partial, key=key, probabilities=probabilities)
         return probabilities
-
-    def targets(self, own: np.ndarray, answers: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-        """Blend the targets of the labels with those of the teachers.
-
-        Parameters
-        ----------
-        own : np.ndarray [shape=(clips, classes)]
-            Probabilities that follow from the labels.
-        answers : np.ndarray [shape=(clips, classes)]
-            Those of the teachers.
-        allowed : np.ndarray of bool [shape=(clips, classes)]
-            Classes that the clip's corpus knows; the teachers' others are left out.
-
-        Returns
-        -------
-        np.ndarray [shape=(clips, classes), float32]
-            Rows sum to 1.
-        """
-        softened = np.maximum(answers, _RAREST) ** (1 / self.config.temperature) * allowed
-        softened = softened / softened.sum(axis=1, keepdims=True)
-        weight = self.config.weight
-        return np.asarray((1 - weight) * own + weight * softened, dtype=np.float32)
 
     def _answer(self, clip: Clip, labels: Sequence[str]) -> np.ndarray:
         found = []
