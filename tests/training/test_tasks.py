@@ -142,6 +142,10 @@ def test_a_task_without_data_is_refused(
         ({"intensity": -1.0}, "tasks.intensity must be 0 or more, got -1"),
         ({"adversary": "age"}, "tasks.adversary must be 'speaker', 'gender' or empty, got 'age'"),
         ({"adversary_weight": float("nan")}, "tasks.adversary_weight must be 0 or more, got nan"),
+        ({"masked": -0.1}, "tasks.masked must be 0 or more, got -0.1"),
+        ({"masked_share": 1.0}, r"tasks.masked_share must be in \(0, 1\), got 1"),
+        ({"masked_seconds": 0.0}, "tasks.masked_seconds must be positive, got 0"),
+        ({"emotions": 0.0}, "tasks.emotions is 0 and tasks.masked, too: nothing is learned"),
     ],
 )
 def test_impossible_tasks_are_refused(changes: dict, message: str) -> None:

@@ -106,15 +106,32 @@ class Network(nn.Module):
         -------
         Tensor [batch, embedding]
         """
+        features, mask = self.standardised(spectrum, lengths)
+        return self.pool(self.encode(features, mask), mask)
+
+    def standardised(
+        self, spectrum: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the encoder hears ``[batch, channels, frames]``, and its mask if there are lengths.
+
+        The mask ``[batch, 1, frames]`` is 1 for frames and 0 for padding.
+        """
         features = self.frontend.features(spectrum, lengths)
         x = (features - self.feature_mean) / self.feature_scale
         if lengths is None:
-            pooled: Tensor = self.pooling(self.encoder(x).float())
-            return pooled
+            return x, None
         steps = torch.arange(x.shape[2], device=x.device)
-        mask = (steps < lengths[:, None]).to(x.dtype)[:, None]  # [batch, 1, frames]
-        frames = self.encoder(x, mask).float()
-        pooled = self.pooling(frames, mask[..., :: self.encoder.time_stride])
+        return x, (steps < lengths[:, None]).to(x.dtype)[:, None]
+
+    def encode(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Frame embeddings of standardised features, float32; see :meth:`Encoder.forward`."""
+        frames: Tensor = self.encoder(features) if mask is None else self.encoder(features, mask)
+        return frames.float()
+
+    def pool(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Frame embeddings to one embedding ``[batch, embedding]``; the mask is the features'."""
+        shorter = None if mask is None else mask[..., :: self.encoder.time_stride]
+        pooled: Tensor = self.pooling(frames) if shorter is None else self.pooling(frames, shorter)
         return pooled
 
     def classify(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -251,6 +251,10 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     for key in ("variants", "waveform", "cutmix", "babble", "moving_noise", "relevel", "warp"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
+    if "tasks" in settings:
+        for key in ("masked", "masked_share", "masked_seconds", "emotions"):
+            if getattr(recipe.tasks, key) == getattr(TasksConfig(), key):
+                settings["tasks"].pop(key)
     if recipe.model.pooling == ModelRecipe.pooling:
         settings["model"].pop("pooling")
     for key in ("min_high", "min_low"):

@@ -209,7 +209,7 @@ class Trainer:
             focal_gamma=self.focal_gamma,
             logit_shift=self.logit_shift,
         )
-        loss = torch.add(loss, beside)
+        loss = torch.add(self.tasks.config.emotions * loss, beside)
         if not torch.isfinite(loss):
             raise ModelError(
                 f"the loss became {loss.item()} at step {self.step}: lower training.learning_rate"
@@ -306,9 +306,16 @@ class _Learner(nn.Module):
         self, log_mel: Tensor, lengths: Tensor, intensity: Tensor, identity: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logits ``[batch, classes]``, and the loss of the tasks beside the emotions."""
-        embedding = self.network.embed(log_mel, lengths)
-        beside: Tensor = self.tasks(self.network, embedding, intensity, identity)
-        return self.network.head(embedding), beside
+        network, masked = self.network, self.tasks.masked
+        features, mask = network.standardised(log_mel, lengths)
+        heard, hidden = masked.hide(features) if masked else (features, None)
+        frames = network.encode(heard, mask)
+        embedding = network.pool(frames, mask)
+        beside: Tensor = self.tasks(network, embedding, intensity, identity)
+        if masked and hidden is not None and mask is not None:
+            guessed = masked(frames, features, hidden & (mask > 0))
+            beside = beside + self.tasks.config.masked * guessed
+        return network.head(embedding), beside
 
 
 def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -13,6 +13,7 @@ from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.models import Network
 from affekt.models.heads import AdversarialHead
+from affekt.training.masked import MaskedPrediction
 
 ADVERSARIES = ("", "speaker", "gender")
 INTENSITIES = {"low": 0.0, "normal": 0.3, "medium": 0.5, "high": 1.0, "strong": 1.0}
@@ -34,16 +35,35 @@ class TasksConfig:
         ``"speaker"`` or ``"gender"``: what the embedding must not give away; empty for nothing.
     adversary_weight : float
         Weight of that loss.
+    masked : float
+        Weight of guessing stretches of the recording that are hidden, see
+        :mod:`affekt.training.masked`; 0 hides nothing.
+    masked_share : float
+        Of a recording that is hidden, about.
+    masked_seconds : float
+        Length of a hidden stretch.
+    emotions : float
+        Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
     """
 
     intensity: float = 0.0
     adversary: str = ""
     adversary_weight: float = 0.1
+    masked: float = 0.0
+    masked_share: float = 0.4
+    masked_seconds: float = 0.3
+    emotions: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("intensity", "adversary_weight"):
+        for name in ("intensity", "adversary_weight", "masked", "emotions"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"tasks.{name} must be 0 or more, got {getattr(self, name)}")
+        if not 0 < self.masked_share < 1:
+            raise ConfigError(f"tasks.masked_share must be in (0, 1), got {self.masked_share:g}")
+        if not 0 < self.masked_seconds < float("inf"):
+            raise ConfigError(f"tasks.masked_seconds must be positive, got {self.masked_seconds:g}")
+        if not self.emotions and not self.masked:
+            raise ConfigError("tasks.emotions is 0 and tasks.masked, too: nothing is learned")
         if self.adversary not in ADVERSARIES:
             raise ConfigError(
                 f"tasks.adversary must be 'speaker', 'gender' or empty, got {self.adversary!r}"
@@ -91,6 +111,7 @@ class Tasks(nn.Module):
         super().__init__()
         self.config = config
         self.adversary: AdversarialHead | None = None
+        self.masked: MaskedPrediction | None = None
         if config.intensity and np.isnan(intensities).all():
             raise DataError(
                 "tasks.intensity needs clips that say how strongly they show their emotion "
@@ -104,11 +125,22 @@ class Tasks(nn.Module):
                     "the training data"
                 )
             self.adversary = AdversarialHead(network.embedding_size, count)
+        if config.masked:
+            frontend, encoder = network.config.frontend, network.encoder
+            self.masked = MaskedPrediction(
+                encoder.output_channels,
+                frontend.channels,
+                encoder.time_stride,
+                config.masked_share,
+                max(1, round(config.masked_seconds * frontend.frames_per_second)),
+            )
 
     def forward(
         self, network: Network, embedding: Tensor, intensity: Tensor, identity: Tensor
     ) -> Tensor:
-        """Return the weighted sum of all losses, each the mean over the clips that it knows.
+        """Return the weighted sum of what an embedding is asked beside its emotion.
+
+        Each loss is the mean over the clips that it knows.
 
         Parameters
         ----------
