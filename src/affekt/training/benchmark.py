@@ -105,7 +105,7 @@ def run_benchmark(
     clips = protocol.load(root)
     extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
     every = protocol.folds(clips)
-    chosen = _chosen(every, folds)
+    chosen = chosen_folds(every, folds)
     measured = contestant(
         recipe, folder, reporter, progress, root=root, under_test=protocol.corpora
     )
@@ -130,7 +130,8 @@ def run_benchmark(
     return _pooled(protocol, recipe, done, clips, seeds)
 
 
-def _chosen(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
+def chosen_folds(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
+    """The folds of some names, in that order; all when no name is given."""
     known = {fold.name: fold for fold in every}
     for name in names:
         if name not in known:

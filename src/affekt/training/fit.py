@@ -112,7 +112,7 @@ def fit(
     if len({clip.emotion for clip in train}) < 2:
         raise DataError("training needs clips of two or more emotions")
     # Before the audio is read: an impossible network should not cost minutes.
-    network = _new_network(recipe, labels, seed)
+    network = new_network(recipe, labels, seed)
     store = store or FeatureStore(recipe.model.frontend)
     variants = variants_of(recipe, seed)
     speeds = (1.0,) if variants else recipe.training.speeds
@@ -158,7 +158,8 @@ def fit(
     return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train))
 
 
-def _new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
+def new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
+    """The network of a recipe, with the random weights of a seed."""
     torch.manual_seed(seed)
     return build_network(
         NetworkConfig(
@@ -174,20 +175,33 @@ def _new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
 
 
 def _validate(network: Network, clips: Sequence[Clip], store: FeatureStore) -> tuple[float, float]:
-    """Loss and UAR, the mean over corpora so that the largest does not drown the others."""
+    """Loss and UAR; the largest corpus does not drown the others."""
     if not clips:
         return math.nan, math.nan
     logits = score_clips(network, clips, store)
-    labels = network.config.labels
-    targets = _targets(clips, labels)
-    corpora = np.array([clip.corpus for clip in clips])
+    targets = _targets(clips, network.config.labels)
+    corpora = [clip.corpus for clip in clips]
+    return negative_log_likelihood(logits, targets), mean_uar(logits, targets, corpora)
+
+
+def mean_uar(logits: np.ndarray, targets: np.ndarray, corpora: Sequence[str]) -> float:
+    """UAR as validation sees it: the mean over corpora, each among the emotions that it has.
+
+    Parameters
+    ----------
+    logits : np.ndarray [shape=(clips, classes)]
+    targets : np.ndarray [shape=(clips,)]
+    corpora : sequence of str
+        Of each clip.
+    """
+    names, classes = np.array(corpora), logits.shape[1]
     scores = []
-    for corpus in np.unique(corpora):
-        own = corpora == corpus
-        known = np.isin(np.arange(len(labels)), targets[own])
+    for corpus in np.unique(names):
+        own = names == corpus
+        known = np.isin(np.arange(classes), targets[own])
         predicted = np.where(known, logits[own], -np.inf).argmax(axis=1)
-        scores.append(uar(targets[own], predicted, len(labels)))
-    return negative_log_likelihood(logits, targets), float(np.mean(scores))
+        scores.append(uar(targets[own], predicted, classes))
+    return float(np.mean(scores))
 
 
 def _targets(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
