@@ -299,9 +299,7 @@ def test_a_trial_that_cannot_be_trained_is_passed_over(short: Recipe, tmp_path: 
         search(short, {RATE: {"low": 1e30, "high": 1e31}}, tmp_path / "all", trials=9)
 
 
-def test_time_that_is_over(
-    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_time_that_is_over(short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     epochs = Epochs()
     clock = SimpleNamespace(monotonic=lambda: 60.0 * epochs.count)  # an epoch takes a minute
     monkeypatch.setattr(sys.modules["affekt.training.search"], "time", clock)
