@@ -222,6 +222,8 @@ def run_fingerprint(
         settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
     if recipe.tasks.intensity:
         settings["intensities"] = [clip.intensity for clip in train]
+    if recipe.tasks.rated:
+        settings["strengths"] = [clip.strength for clip in train]
     text = json.dumps([settings, clips, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -248,6 +250,8 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     for table, nothing in nothings.items():
         if getattr(recipe, table) == nothing:
             settings.pop(table)
+    if "tasks" in settings and not recipe.tasks.rated:
+        settings["tasks"].pop("rated")
     for key in ("variants", "waveform", "cutmix", "babble", "moving_noise", "relevel"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
