@@ -27,6 +27,7 @@ from affekt.training import features as features_module  # noqa: E402
 from affekt.training.distil import DistilConfig  # noqa: E402
 from affekt.training.infer import score_clips  # noqa: E402
 from affekt.training.loop import Epoch, Quiet  # noqa: E402
+from affekt.training.objective import EpochListener, Heard, Objective  # noqa: E402
 from affekt.training.search import SearchResult  # noqa: E402
 from affekt.training.sides import choose_sides  # noqa: E402
 from affekt.training.study import JOURNAL  # noqa: E402
@@ -286,6 +287,29 @@ def test_hopeless_trials_are_given_up(
     result = search(good, TWO, tmp_path / "whole", trials=6, prune=False, reporter=epochs)
     assert {trial.state for trial in result.trials} == {"done"}
     assert epochs.count == 28
+
+
+def test_a_trial_is_given_up_in_its_second_fold(
+    tones: Any, short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials are worth 0.9 and 0.9; then 0.9 and 0.2 beside the median."""
+    monkeypatch.setattr("affekt.training.study.STARTUP_TRIALS", 1)
+    scores = [0.9, 0.9, 0.9, 0.2]
+
+    def measure(self: Objective, recipe: Recipe, place: Path, heard: Heard) -> float:
+        listener = EpochListener(Quiet(), 2, len(self.folds), heard)
+        for _ in self.folds:
+            uar = scores.pop(0)
+            for epoch in (1, 2):
+                listener.epoch(Epoch(epoch, epoch, 0.1, 1.0, 1.0, uar, 1.0))
+            listener.next_fold(uar)
+        return 0.9
+
+    monkeypatch.setattr(Objective, "measure", measure)
+    protocol = tone_protocol(tones.all())
+    first, second = search(short, MANY, tmp_path, trials=2, protocol=protocol).trials
+    assert (first.state, second.state) == ("done", "given up")
+    assert second.validation_uar == pytest.approx((0.9 + 0.2) / 2)
 
 
 def test_a_trial_that_cannot_be_trained_is_passed_over(short: Recipe, tmp_path: Path) -> None:

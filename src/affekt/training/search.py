@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +131,7 @@ def search(
         folder,
         root=root,
         seed=seed,
-        under_test=protocol.corpora if protocol else _corpora(sides),
+        under_test=protocol.corpora if protocol else _validating_corpora(sides),
         reporter=reporter,
         progress=progress,
     )
@@ -229,7 +230,7 @@ class _Run:
         # By its values: whoever comes back to them finds the checkpoints.
         name = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
         place = self.folder / "trials" / name
-        heard = _Ear(trial, self.prune, self.deadline)
+        heard = _Ear(trial, len(self.objective.folds), self.prune, self.deadline)
         state, uar, note = FAILED, None, ""
         try:
             uar = self.objective.measure(changed(self.recipe, values), place, heard)
@@ -248,17 +249,21 @@ class _Run:
 
 
 class _Ear:
-    """Hears how a trial goes, and ends it when it is hopeless or the time is over."""
+    """Hears how a trial goes, and ends it when it is hopeless or the time is over.
 
-    def __init__(self, trial: optuna.Trial, prune: bool, deadline: float) -> None:
+    ``uar`` is the mean of the best so far over the folds that have begun.
+    """
+
+    def __init__(self, trial: optuna.Trial, folds: int, prune: bool, deadline: float) -> None:
         self.trial = trial
+        self.folds = folds
         self.prune = prune
         self.deadline = deadline
         self.uar = 0.0
         self._percents = 0
 
     def __call__(self, percents: int, worth: float) -> None:
-        self.uar = worth
+        self.uar = worth * self.folds / max(1, math.ceil(percents / 100))
         if percents > self._percents:  # epochs may be shorter than a hundredth
             self._percents = percents
             self.trial.report(worth, percents)
@@ -270,9 +275,8 @@ class _Ear:
             raise _TimeIsUp
 
 
-def _corpora(folds: Sequence[Fold]) -> list[str]:
-    clips = [clip for fold in folds for clip in (*fold.train, *fold.validation)]
-    return sorted({clip.corpus for clip in clips} - {""})
+def _validating_corpora(folds: Sequence[Fold]) -> list[str]:
+    return sorted({clip.corpus for fold in folds for clip in fold.validation} - {""})
 
 
 def _fingerprint(recipe: Recipe, space: Space, folds: Sequence[Fold], seed: int) -> str:

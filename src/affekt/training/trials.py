@@ -30,7 +30,8 @@ class Trial:
     state : str
         ``"done"``, ``"given up"`` (hopeless after some epochs) or ``"failed"``.
     validation_uar : float or None
-        Pooled over the folds. Of a trial that was given up, the best so far; None of a failed one.
+        Pooled over the folds. Of a trial that was given up, the mean of the best so far over the
+        folds that had begun; None of a failed one.
     seconds : float
         Wall time; 0 where the values had been tried before.
     values : mapping of str to Any
