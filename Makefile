@@ -96,7 +96,7 @@ $(DEMO_ENV)/.ready: pyproject.toml constraints.txt $(SOURCES) | python
 $(TEST_ENV)/.ready: pyproject.toml constraints.txt | python
 	@echo "Preparing $(TEST_ENV) with $$("$(PYTHON)" --version) ..."
 	@test -x $(TEST_ENV)/bin/pip || "$(PYTHON)" -m venv $(TEST_ENV)
-	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,features,tables,stream,mic,serve,dev]'
+	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,search,features,tables,stream,mic,serve,dev]'
 	@touch $@
 
 # The converter's packages ask for older versions of some others: it has constraints of its own.

@@ -89,11 +89,16 @@ def make_cremad(folder: Path, *, audio: bool = True) -> Path:
         path.write_bytes(wav_bytes(name))
     listed = [f'{i},"{name}"' for i, name in enumerate(CREMAD_NAMES, start=1)]
     people = ['1001,51,"Male","Caucasian","Not Hispanic"', '1091,29,"Female","Asian","Hispanic"']
+    kinds = ("Anger", "Disgust", "Fear", "Happy", "Neutral", "Sad")
+    strengths = ",".join(f'"mean{kind}Resp"' for kind in kinds)
     votes = [f'"{block}0000{i}",{row}' for block in (1, 2, 3) for i, row in _votes(block)]
     tables = {
         "SentenceFilenames.csv": ['"Stimulus_Number","Filename"', *listed],
         "VideoDemographics.csv": ['"ActorID","Age","Sex","Race","Ethnicity"', *people],
-        "tabulatedVotes.csv": ['"","A","D","F","H","N","S","fileName","numResponses"', *votes],
+        "tabulatedVotes.csv": [
+            f'"","A","D","F","H","N","S","fileName","numResponses",{strengths}',
+            *votes,
+        ],
         "summaryTable.csv": ['"","FileName","VoiceVote","VoiceLevel"', '"1","x","N","69.1"'],
         "LICENSE.txt": ["Open Database License"],
     }
@@ -103,9 +108,16 @@ def make_cremad(folder: Path, *, audio: bool = True) -> Path:
 
 
 def _votes(block: int) -> list[tuple[int, str]]:
-    """Return rows of votes; only those of block 1, the voice, are right."""
+    """Return rows of votes and mean strengths; only those of block 1, the voice, are right."""
     heard = ("6,2,0,0,2,0", "0,0,0,0,9,1", "0,0,0,0,0,0") if block == 1 else ("0,0,0,9,0,0",) * 3
-    return [(i, f'{row},"{CREMAD_NAMES[i - 1]}",10') for i, row in enumerate(heard, start=1)]
+    if block == 1:
+        strong = ("62.5,30,-1,-1,41,-1", "-1,-1,-1,-1,70.25,55", "-1,-1,-1,-1,-1,-1")
+    else:
+        strong = ("-1,-1,-1,99,-1,-1",) * 3
+    return [
+        (i, f'{row},"{CREMAD_NAMES[i - 1]}",10,{means}')
+        for i, (row, means) in enumerate(zip(heard, strong, strict=True), start=1)
+    ]
 
 
 def zip_folder(folder: Path, archive: Path, *, stored: bool = True) -> Path:

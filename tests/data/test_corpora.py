@@ -69,6 +69,23 @@ def test_real_intensities(data_root: Path) -> None:
     assert cremad == {"": 6077, "low": 455, "medium": 455, "high": 455}
 
 
+def test_real_strengths(data_root: Path) -> None:
+    clips = {clip.name: clip for clip in load_corpus("cremad", data_root)}
+    # Somebody heard the label wherever its strength is known, and nobody where it is not.
+    assert all((clip.strength is None) == (clip.agreement == 0) for clip in clips.values())
+    known = [clip for clip in clips.values() if clip.strength is not None]
+    assert len(known) == 6343
+    assert all(0 <= clip.strength <= 1 for clip in known)
+    assert clips["1001_IEO_NEU_XX"].strength == pytest.approx(0.691)
+    assert clips["1001_IEO_HAP_LO"].strength == pytest.approx(0.42667, abs=1e-5)
+    # What the actors meant to be stronger is heard to be so.
+    means = [
+        np.mean([clip.strength for clip in known if clip.intensity == level])
+        for level in ("low", "medium", "high")
+    ]
+    assert means[0] + 0.05 < means[1] < means[2] - 0.05
+
+
 def test_real_votes_and_recognition_rates(data_root: Path) -> None:
     cremad = {clip.name: clip for clip in load_corpus("cremad", data_root)}
     assert all(clip.votes is not None for clip in cremad.values())
@@ -199,6 +216,7 @@ def test_cremad_in_its_official_layout(tmp_path: Path) -> None:
     }  # fmt: skip
     assert (neutral.intensity, neutral.agreement) == ("", 0.9)
     assert (sad.gender, sad.speaker_id, sad.votes) == ("female", "cremad/1091", None)
+    assert [clip.strength for clip in (angry, neutral, sad)] == [0.625, 0.7025, None]
 
 
 def test_cremad_finds_its_tables_where_the_repository_keeps_them(tmp_path: Path) -> None:
@@ -214,8 +232,14 @@ def test_cremad_without_its_tables(tmp_path: Path, caplog: pytest.LogCaptureFixt
         table.unlink()
     with caplog.at_level(logging.WARNING, "affekt.data"):
         clips = load_corpus("cremad", tmp_path)
-    assert {(clip.gender, clip.votes) for clip in clips} == {("", None)}
+    assert {(clip.gender, clip.votes, clip.strength) for clip in clips} == {("", None, None)}
     assert "tabulatedVotes.csv is not in" in caplog.text
+
+
+VOTES = (
+    '"","A","D","F","H","N","S","fileName","meanAngerResp","meanDisgustResp","meanFearResp",'
+    '"meanHappyResp","meanNeutralResp","meanSadResp"'
+)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +250,18 @@ def test_cremad_without_its_tables(tmp_path: Path, caplog: pytest.LogCaptureFixt
         ("VideoDemographics.csv", "", "lacks one of the columns Sex"),
         (
             "tabulatedVotes.csv",
-            '"","A","D","F","H","N","S","fileName"\n"100001",x,0,0,0,0,0,"a"\n',
+            '"","A","D","F","H","N","S","fileName"\n"100001",1,0,0,0,0,0,"a"\n',
+            "lacks one of the columns .* meanAngerResp",
+        ),
+        (
+            "tabulatedVotes.csv",
+            f'{VOTES}\n"100001",x,0,0,0,0,0,"a",50,-1,-1,-1,-1,-1\n',
             "row 100001: votes are not numbers",
+        ),
+        (
+            "tabulatedVotes.csv",
+            f'{VOTES}\n"100001",1,0,0,0,0,0,"a",101,-1,-1,-1,-1,-1\n',
+            "row 100001: a strength is above 100",
         ),
     ],
 )

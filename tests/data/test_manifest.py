@@ -30,9 +30,9 @@ def test_only_file_and_emotion_are_required(folder: Path) -> None:
 
 def test_every_column_is_read(folder: Path) -> None:
     header = "file,start,end,speaker,gender,language,corpus,emotion,intensity,split"
-    text = f"{header},vote_happy,vote_sadness,recognition,my notes\n"
-    text += '"sub/c, d.wav",1.5,2,anna,F,en,mine,joy,strong,dev,3,1,0.75,loud\n'
-    text += "a.wav,,,,,,,neutral,,,,,,\n"
+    text = f"{header},vote_happy,vote_sadness,recognition,my notes,strength\n"
+    text += '"sub/c, d.wav",1.5,2,anna,F,en,mine,joy,strong,dev,3,1,0.75,loud,0.4\n'
+    text += "a.wav,,,,,,,neutral,,,,,,,\n"
     full, bare = read_manifest(manifest(folder, text))
     assert full == Clip(
         file=folder / "sub/c, d.wav",
@@ -47,6 +47,7 @@ def test_every_column_is_read(folder: Path) -> None:
         end=2.0,
         votes={"happy": 0.75, "sad": 0.25},
         recognition=0.75,
+        strength=0.4,
     )
     assert (full.speaker_id, full.name, full.agreement) == ("mine/anna", "c, d@1.5", 0.75)
     assert (bare.speaker_id, bare.name, bare.agreement) == ("", "a", None)
@@ -56,7 +57,7 @@ def test_what_is_written_is_read_again(folder: Path) -> None:
     votes = {"angry": 1 / 3, "sad": 2 / 3}
     clips = [
         Clip(folder / "a.wav", "angry", "x", "male", "de", "c", "high", "test", 0.1, 0.7, votes),
-        Clip(folder / "sub" / "c, d.wav", "boredom", recognition=0.1),
+        Clip(folder / "sub" / "c, d.wav", "boredom", recognition=0.1, strength=0.0),
         Clip(folder / "b.wav", "calm"),
     ]
     write_manifest(clips, folder / "out.csv")
@@ -111,6 +112,7 @@ def test_capitals_and_blanks_in_the_header_do_not_matter(folder: Path) -> None:
         ("file,emotion,gender\na.wav,sad,x\n", "row 2: unknown gender 'x': expected female"),
         ("file,emotion,split\na.wav,sad,tset\n", "row 2: unknown split 'tset'"),
         ("file,emotion,recognition\na.wav,sad,80\n", "row 2: recognition 80 is not a fraction"),
+        ("file,emotion,strength\na.wav,sad,80\n", "row 2: strength 80 is not a fraction"),
         ("file,emotion,vote_sad\na.wav,sad,many\n", "row 2: vote_sad 'many' is not a number"),
         ("file,emotion,vote_x\na.wav,sad,1\n", "column vote_x: unknown emotion 'x'"),
         ("file,emotion\na.wav,sad\nno.wav,sad\nc.wav,sad\n", r"2 of 3 files .*row 3, 4.*no\.wav"),

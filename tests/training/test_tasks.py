@@ -15,14 +15,14 @@ from tiny_network import RATE, tiny_network, voice  # noqa: E402
 from tone_corpus import write_recipe  # noqa: E402
 
 import affekt  # noqa: E402
-from affekt.data import Clip  # noqa: E402
+from affekt.data import Clip, load_corpus  # noqa: E402
 from affekt.errors import ConfigError, DataError  # noqa: E402
 from affekt.export import ModelFacts, write_model_directory  # noqa: E402
 from affekt.export.model_directory import read_network  # noqa: E402
-from affekt.training import load_recipe  # noqa: E402
+from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.batches import Batches  # noqa: E402
 from affekt.training.features import FeatureStore  # noqa: E402
-from affekt.training.fit import fit  # noqa: E402
+from affekt.training.fit import _settings, fit, run_fingerprint  # noqa: E402
 from affekt.training.tasks import (  # noqa: E402
     Tasks,
     TasksConfig,
@@ -31,13 +31,69 @@ from affekt.training.tasks import (  # noqa: E402
 )
 
 
-def clip(**facts: str) -> Clip:
+def clip(**facts: str | float) -> Clip:
     return Clip(Path("a.wav"), "happy", **facts)
 
 
 def test_words_become_numbers_and_unknown_ones_nothing() -> None:
     found = intensity_targets([clip(intensity=word) for word in ("low", "strong", "", "loud")])
     np.testing.assert_array_equal(found, [0, 1, np.nan, np.nan])
+
+
+def test_rated_strengths_go_before_acted_levels() -> None:
+    clips = [
+        clip(intensity="low", strength=0.9),
+        clip(intensity="low"),
+        clip(strength=0.0),
+        clip(),
+        replace(clip(intensity="normal", strength=0.8), emotion="neutral"),
+    ]
+    np.testing.assert_array_equal(intensity_targets(clips), np.float32([0, 0, np.nan, np.nan, 0.3]))
+    rated = intensity_targets(clips, rated=True)
+    np.testing.assert_array_equal(rated, np.float32([0.9, 0, 0, np.nan, 0.3]))
+    for without in ([clip(intensity="low")], [replace(clip(strength=0.8), emotion="neutral")]):
+        with pytest.raises(DataError, match=r"tasks\.rated needs clips whose strength was rated"):
+            intensity_targets(without, rated=True)
+
+
+def test_real_strengths_give_five_times_as_many_targets(data_root: Path) -> None:
+    clips = load_corpus("cremad", data_root)
+    acted, rated = intensity_targets(clips), intensity_targets(clips, rated=True)
+    assert np.isfinite(acted).sum() == 3 * 455
+    assert np.isfinite(rated).sum() > 5000
+    assert np.nanmin(rated) >= 0
+    assert 0.9 < np.nanmax(rated) <= 1
+    both = np.isfinite(acted) & np.isfinite(rated) & (acted != rated)
+    assert np.corrcoef(acted[both], rated[both])[0, 1] > 0.2
+
+
+def test_training_learns_what_was_rated(tones, tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(tmp_path / "tiny.toml"))
+    clips = [replace(one, intensity="low", strength=0.75) for one in tones.train]
+    store = FeatureStore(recipe.model.frontend)
+    for rated, expected in ((False, 0.0), (True, 0.75)):
+        made = replace(recipe, tasks=TasksConfig(intensity=1.0, rated=rated))
+        batches = Batches(clips, ("angry", "happy", "sad"), made, store, seed=0)
+        assert set(batches.intensities.tolist()) == {expected}
+
+
+def test_rated_strengths_decide_a_run_only_where_they_are_learned(tones, tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(tmp_path / "tiny.toml"))
+    acted = replace(recipe, tasks=TasksConfig(intensity=0.3))
+    rated = replace(recipe, tasks=TasksConfig(intensity=0.3, rated=True))
+    heard = [replace(one, strength=0.5) for one in tones.train]
+
+    def fingerprint(recipe: Recipe, train: list[Clip]) -> str:
+        return run_fingerprint(recipe, train, tones.validation, 0)
+
+    for made in (recipe, acted):
+        assert fingerprint(made, heard) == fingerprint(made, tones.train)
+    assert fingerprint(rated, heard) != fingerprint(rated, tones.train)
+    assert fingerprint(rated, heard) != fingerprint(acted, heard)
+    # Runs from before there were rated strengths stay what they were.
+    old = {"intensity": 0.3, "adversary": "", "adversary_weight": 0.1}
+    assert _settings(acted)["tasks"] == old
+    assert "tasks" not in _settings(recipe)
 
 
 def test_identities_are_numbered_and_unknown_ones_are_not() -> None:
@@ -139,6 +195,7 @@ def test_a_task_without_data_is_refused(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"rated": True}, "tasks.rated needs tasks.intensity: set it to 0.3"),
         ({"intensity": -1.0}, "tasks.intensity must be 0 or more, got -1"),
         ({"adversary": "age"}, "tasks.adversary must be 'speaker', 'gender' or empty, got 'age'"),
         ({"adversary_weight": float("nan")}, "tasks.adversary_weight must be 0 or more, got nan"),

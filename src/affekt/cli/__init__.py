@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "stream": "Listen to a microphone or a pipe, and say what is heard.",
         "train": "Train a model from a recipe, or resume a run.",
         "evaluate": "Score a model on a corpus.",
+        "search": "Look for good values of a recipe, on validation speakers.",
         "benchmark": "Measure a recipe under a published protocol.",
         "export": "Turn a training run into a model directory.",
         "features": "Measure pitch, spectrum, voice quality and rhythm as tables.",

@@ -7,8 +7,9 @@ are required; the other columns may be left out or left empty where nothing is k
     anna/hello.wav,,,anna,female,en,,happy,,train
     talk.flac,12.5,15.0,bert,male,en,,neutral,,test
 
-A relative file is relative to the manifest's own folder. Rater votes and recognition rates have
-columns of their own, ``vote_<emotion>`` and ``recognition``, written only when a clip has them.
+A relative file is relative to the manifest's own folder. Rater votes, recognition rates and rated
+strengths have columns of their own, ``vote_<emotion>``, ``recognition`` and ``strength``, written
+only when a clip has them.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class Clip:
         Emotion to the fraction of raters that heard it; the fractions sum to 1.
     recognition : float, optional
         Fraction of listeners, from 0 to 1, that heard the label.
+    strength : float, optional
+        How strongly they heard it, from 0 to 1: the mean over those who did.
     """
 
     file: Path
@@ -95,6 +98,7 @@ class Clip:
     end: float | None = None
     votes: Mapping[str, float] | None = field(default=None, hash=False)
     recognition: float | None = None
+    strength: float | None = None
 
     @property
     def name(self) -> str:
@@ -157,8 +161,9 @@ def write_manifest(clips: Iterable[Clip], path: str | os.PathLike[str]) -> None:
     clips = list(clips)
     voted = [e for e in EMOTIONS if any(clip.votes and e in clip.votes for clip in clips)]
     columns = [*COLUMNS, *(f"vote_{emotion}" for emotion in voted)]
-    if any(clip.recognition is not None for clip in clips):
-        columns.append("recognition")
+    for column in ("recognition", "strength"):
+        if any(getattr(clip, column) is not None for clip in clips):
+            columns.append(column)
     folder = _absolute(path.parent)
     try:
         with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
@@ -218,7 +223,8 @@ def _clip(values: Mapping[str, str], folder: Path, where: str) -> Clip:
         start=start,
         end=end,
         votes=_votes(values, where),
-        recognition=_fraction(values, where),
+        recognition=_fraction(values, "recognition", where),
+        strength=_fraction(values, "strength", where),
     )
 
 
@@ -248,10 +254,10 @@ def _seconds(values: Mapping[str, str], column: str, where: str) -> float | None
     return _number(values, column, where)
 
 
-def _fraction(values: Mapping[str, str], where: str) -> float | None:
-    number = _number(values, "recognition", where)
+def _fraction(values: Mapping[str, str], column: str, where: str) -> float | None:
+    number = _number(values, column, where)
     if number is not None and number > 1:
-        raise DataError(f"{where}: recognition {number:g} is not a fraction from 0 to 1")
+        raise DataError(f"{where}: {column} {number:g} is not a fraction from 0 to 1")
     return number
 
 
@@ -303,7 +309,7 @@ def _row(clip: Clip, folder: Path) -> dict[str, str]:
         "intensity": clip.intensity,
         "split": clip.split,
     }
-    numbers = {"start": clip.start, "end": clip.end, "recognition": clip.recognition}
+    numbers = {name: getattr(clip, name) for name in ("start", "end", "recognition", "strength")}
     numbers.update({f"vote_{emotion}": vote for emotion, vote in (clip.votes or {}).items()})
     row.update({column: repr(float(n)) for column, n in numbers.items() if n is not None})
     return row

@@ -19,5 +19,17 @@ from affekt.training.features import FeatureStore
 from affekt.training.fit import FitResult, fit
 from affekt.training.infer import score_clips
 from affekt.training.recipe import Recipe, load_recipe
+from affekt.training.search import SearchResult, search
+from affekt.training.space import read_space
 
-__all__ = ["FeatureStore", "FitResult", "Recipe", "fit", "load_recipe", "score_clips"]
+__all__ = [
+    "FeatureStore",
+    "FitResult",
+    "Recipe",
+    "SearchResult",
+    "fit",
+    "load_recipe",
+    "read_space",
+    "score_clips",
+    "search",
+]

@@ -88,7 +88,7 @@ class Batches:
         self.targets = np.array([labels.index(clip.emotion) for clip in clips])
         self.soft_targets = soft_targets(clips, labels, recipe.imbalance.votes)
         self.allowed = allowed_classes(clips, labels)
-        self.intensities = intensity_targets(clips)
+        self.intensities = intensity_targets(clips, recipe.tasks.rated)
         self.identities = identity_targets(clips, recipe.tasks.adversary)
         weights = np.array([recipe.data.weights.get(clip.corpus, 1.0) for clip in clips])
         self.weights = draw_probabilities(self.targets, weights, recipe.imbalance.sampler)

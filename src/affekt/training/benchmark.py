@@ -113,7 +113,7 @@ def run_benchmark(
         raise ConfigError("a benchmark runs in one process: start it without torchrun")
     clips = protocol.load(root)
     every = protocol.folds(clips)
-    chosen = _chosen(every, folds)
+    chosen = chosen_folds(every, folds)
     stores: dict[FrontendConfig, FeatureStore] = {}
 
     def entry(recipe: Recipe) -> _Entry:
@@ -222,7 +222,8 @@ def _together(answers: Sequence[FoldResult], seed: int) -> FoldResult:
     )
 
 
-def _chosen(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
+def chosen_folds(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
+    """The folds of some names, in that order; all when no name is given."""
     known = {fold.name: fold for fold in every}
     for name in names:
         if name not in known:

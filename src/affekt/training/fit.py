@@ -168,7 +168,7 @@ def refuse_without_network(recipe: Recipe) -> None:
 
 
 def new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
-    """Make the network of a recipe, before it has learned anything."""
+    """The network of a recipe, with the random weights of a seed."""
     torch.manual_seed(seed)
     return build_network(
         NetworkConfig(
@@ -184,20 +184,33 @@ def new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
 
 
 def _validate(network: Network, clips: Sequence[Clip], store: FeatureStore) -> tuple[float, float]:
-    """Loss and UAR, the mean over corpora so that the largest does not drown the others."""
+    """Loss and UAR; the largest corpus does not drown the others."""
     if not clips:
         return math.nan, math.nan
     logits = score_clips(network, clips, store)
-    labels = network.config.labels
-    targets = _targets(clips, labels)
-    corpora = np.array([clip.corpus for clip in clips])
+    targets = _targets(clips, network.config.labels)
+    corpora = [clip.corpus for clip in clips]
+    return negative_log_likelihood(logits, targets), mean_uar(logits, targets, corpora)
+
+
+def mean_uar(logits: np.ndarray, targets: np.ndarray, corpora: Sequence[str]) -> float:
+    """UAR as validation sees it: the mean over corpora, each among the emotions that it has.
+
+    Parameters
+    ----------
+    logits : np.ndarray [shape=(clips, classes)]
+    targets : np.ndarray [shape=(clips,)]
+    corpora : sequence of str
+        Of each clip.
+    """
+    names, classes = np.array(corpora), logits.shape[1]
     scores = []
-    for corpus in np.unique(corpora):
-        own = corpora == corpus
-        known = np.isin(np.arange(len(labels)), targets[own])
+    for corpus in np.unique(names):
+        own = names == corpus
+        known = np.isin(np.arange(classes), targets[own])
         predicted = np.where(known, logits[own], -np.inf).argmax(axis=1)
-        scores.append(uar(targets[own], predicted, len(labels)))
-    return negative_log_likelihood(logits, targets), float(np.mean(scores))
+        scores.append(uar(targets[own], predicted, classes))
+    return float(np.mean(scores))
 
 
 def _targets(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
@@ -218,6 +231,8 @@ def run_fingerprint(
         settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
     if recipe.tasks.intensity:
         settings["intensities"] = [clip.intensity for clip in train]
+    if recipe.tasks.rated:
+        settings["strengths"] = [clip.strength for clip in train]
     text = json.dumps([settings, clips, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -252,7 +267,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
     if "tasks" in settings:
-        for key in ("masked", "masked_share", "masked_seconds", "emotions"):
+        for key in ("rated", "masked", "masked_share", "masked_seconds", "emotions"):
             if getattr(recipe.tasks, key) == getattr(TasksConfig(), key):
                 settings["tasks"].pop(key)
     if recipe.model.pooling == ModelRecipe.pooling:

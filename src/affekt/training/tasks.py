@@ -44,6 +44,9 @@ class TasksConfig:
         Length of a hidden stretch.
     emotions : float
         Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
+    rated : bool
+        Learn as intensity the strength that raters heard, where it is known, rather than the
+        level that was acted.
     """
 
     intensity: float = 0.0
@@ -53,6 +56,7 @@ class TasksConfig:
     masked_share: float = 0.4
     masked_seconds: float = 0.3
     emotions: float = 1.0
+    rated: bool = False
 
     def __post_init__(self) -> None:
         for name in ("intensity", "adversary_weight", "masked", "emotions"):
@@ -64,15 +68,39 @@ class TasksConfig:
             raise ConfigError(f"tasks.masked_seconds must be positive, got {self.masked_seconds:g}")
         if not self.emotions and not self.masked:
             raise ConfigError("tasks.emotions is 0 and tasks.masked, too: nothing is learned")
+        if self.rated and not self.intensity:
+            raise ConfigError("tasks.rated needs tasks.intensity: set it to 0.3, for example")
         if self.adversary not in ADVERSARIES:
             raise ConfigError(
                 f"tasks.adversary must be 'speaker', 'gender' or empty, got {self.adversary!r}"
             )
 
 
-def intensity_targets(clips: Sequence[Clip]) -> np.ndarray:
-    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where nobody says."""
+def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
+    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where nobody says.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+    rated : bool
+        Prefer the strength that raters heard to the level that was acted. Of neutral clips it is
+        how neutral they are, not how strong, and counts for nothing.
+
+    Raises
+    ------
+    DataError
+        If ``rated`` is asked for and no clip has a rated strength.
+    """
     values = [INTENSITIES.get(clip.intensity, np.nan) for clip in clips]
+    if rated:
+        heard = [None if clip.emotion == "neutral" else clip.strength for clip in clips]
+        if all(strength is None for strength in heard):
+            raise DataError(
+                "tasks.rated needs clips whose strength was rated, as those of CREMA-D: "
+                "the training data has none"
+            )
+        both = zip(heard, values, strict=True)
+        values = [value if strength is None else strength for strength, value in both]
     return np.array(values, dtype=np.float32)
 
 

@@ -3,7 +3,8 @@
 Cao et al., "CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset", IEEE Transactions on
 Affective Computing 5(4), 2014. 91 actors say twelve sentences in six emotions. Files lie in
 ``AudioWAV/`` and are named ``AAAA_SSS_EEE_LL``: actor, sentence, emotion, level. The label is
-the intended emotion; what the raters heard from the voice alone becomes the clip's votes.
+the intended emotion; what the raters heard from the voice alone becomes the clip's votes, and how
+strongly those heard the label who did, its strength.
 """
 
 from __future__ import annotations
@@ -35,6 +36,14 @@ EMOTIONS = {
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": ""}
 
 _VOTES = {emotion[0]: label for emotion, label in EMOTIONS.items()}
+_STRENGTHS = {  # column to the label whose voters it is the mean of, from 0 to 100
+    "meanAngerResp": "angry",
+    "meanDisgustResp": "disgust",
+    "meanFearResp": "fearful",
+    "meanHappyResp": "happy",
+    "meanNeutralResp": "neutral",
+    "meanSadResp": "sad",
+}
 _FOLDERS = ("AudioWAV", "audio", "AudioMP3")
 _NAME = re.compile(
     r"(10(?:0[1-9]|[1-8]\d|9[01]))"
@@ -46,7 +55,7 @@ _LFS_POINTER_SIZE = 200  # bytes, more than any pointer has and less than any cl
 
 
 def read(folder: Path) -> list[Clip]:
-    """Read all clips in ``AudioWAV/``, with votes and gender from the tables beside it.
+    """Read all clips in ``AudioWAV/``, with votes, strength and gender from the tables beside it.
 
     Raises
     ------
@@ -55,23 +64,25 @@ def read(folder: Path) -> list[Clip]:
         has lost its columns.
     """
     inner = next((folder / name for name in _FOLDERS if (folder / name).is_dir()), folder)
-    genders, votes = _genders(folder), _votes(folder)
+    genders, (votes, strengths) = _genders(folder), _ratings(folder)
     clips, misnamed = [], []
     for file in one_per_name(audio_files(inner), "cremad"):
         match = _NAME.fullmatch(file.stem)
         if match is None:
             misnamed.append(file.name)
             continue
+        emotion = EMOTIONS[match[2]]
         clips.append(
             Clip(
                 file=file,
-                emotion=EMOTIONS[match[2]],
+                emotion=emotion,
                 speaker=match[1],
                 gender=genders.get(match[1], ""),
                 language="en",
                 corpus="cremad",
                 intensity=LEVELS[match[3]],
                 votes=votes.get(file.stem),
+                strength=strengths.get(file.stem, {}).get(emotion),
             )
         )
     refuse_misnamed("cremad", folder, misnamed, "AAAA_SSS_EEE_LL (as in 1001_IEO_ANG_HI)")
@@ -122,27 +133,38 @@ def _genders(folder: Path) -> dict[str, str]:
     }
 
 
-def _votes(folder: Path) -> dict[str, dict[str, float]]:
-    """Return clip name to the fractions of raters that heard each emotion in the voice alone.
+_Shares = dict[str, dict[str, float]]
+"""Clip name to numbers from 0 to 1 by emotion."""
+
+
+def _ratings(folder: Path) -> tuple[_Shares, _Shares]:
+    """Return what raters heard in the voice alone: the share that voted for each emotion, and the
+    strength of it in the ears of those who did, where somebody did.
 
     The table holds three blocks of rows, told apart by the first digit of the row's number:
     1 voice, 2 face, 3 both.
     """
-    votes = {}
-    columns = ("", "fileName", *_VOTES)
-    for number, name, *counts in _table(folder, "tabulatedVotes.csv", columns):
+    votes, strengths = {}, {}
+    columns = ("", "fileName", *_VOTES, *_STRENGTHS)
+    for number, name, *cells in _table(folder, "tabulatedVotes.csv", columns):
         if number[:1] != "1":
             continue
         try:
-            heard = [int(count) for count in counts]
+            heard = [int(cell) for cell in cells[: len(_VOTES)]]
+            means = [float(cell) for cell in cells[len(_VOTES) :]]
         except ValueError:
             raise DataError(
                 f"cremad: tabulatedVotes.csv, row {number}: votes are not numbers"
             ) from None
+        if max(means) > 100:
+            raise DataError(f"cremad: tabulatedVotes.csv, row {number}: a strength is above 100")
         total = sum(heard)
         if total > 0:
             votes[name] = {e: n / total for e, n in zip(_VOTES.values(), heard, strict=True)}
-    return votes
+        # -1 stands where nobody voted so.
+        rated = zip(_STRENGTHS.values(), means, strict=True)
+        strengths[name] = {emotion: mean / 100 for emotion, mean in rated if mean >= 0}
+    return votes, strengths
 
 
 _RAW = "https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/master/"
