@@ -22,6 +22,7 @@ BASE_PACKAGES = ("numpy", "onnxruntime", "soundfile", "soxr", "av", "typer", "ri
 
 EXTRAS = {
     "train": ("torch", "sklearn", "imblearn", "safetensors", "onnx", "onnxscript", "matplotlib"),
+    "ssl": ("transformers",),
     "features": ("swift_f0", "scipy", "pyarrow"),
     "opensmile": ("opensmile",),
     "litert-runtime": ("ai_edge_litert",),
