@@ -6,6 +6,7 @@ then on the configuration is among the network's options, and the weights are wi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -27,7 +29,11 @@ FAMILIES = ("hubert", "wav2vec2", "wavlm", "whisper")
 LARGEST_BYTES = 2**31 - 2**24  # what one ONNX file holds, less some room for all but weights
 
 _UNUSED = {"masked_spec_embed"}  # weights of the pre-training, which some checkpoints lack
-_ABOUT_THE_FILE = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
+# What a configuration says of its file and of other tasks, none of which belongs into a model.
+_LEFT_OUT = (
+    *("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"),
+    *("id2label", "label2id"),
+)
 _HUB_NAME_PARTS = 2  # owner/name
 _MASKED = -1e4  # added to a score of attention; its exponential is 0
 
@@ -221,7 +227,7 @@ def read_checkpoint(checkpoint: str, layers: int = 0) -> tuple[dict[str, Any], B
                 local_files_only=from_disk,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _unreadable(checkpoint, error) from None
     part = "encoder." if _is_whisper(config) else ""
     missing = {str(key) for key in found["missing_keys"] if str(key).startswith(part)}
@@ -256,11 +262,13 @@ def new_backbone(settings: Mapping[str, Any], layers: int = 0) -> tuple[dict[str
     MissingExtraError
         If transformers is not installed.
     """
-    config = _config(settings, layers, "model.ssl.encoder")
+    config = _config(settings, layers, "model.options.encoder")
     return _plain(config), _backbone(_new_model(config), config)
 
 
 def _backbone(model: Any, config: Any) -> Backbone:
+    # WavLM gives torch masks of two types at once, and torch says so at the first padded batch.
+    warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
     kind = WhisperBackbone if _is_whisper(config) else ConvolutionalBackbone
     return kind(model, config)
 
@@ -313,7 +321,9 @@ def _unreadable(checkpoint: str, error: Exception) -> ConfigError:
 def _config(settings: Mapping[str, Any], layers: int, where: str) -> Any:
     """Configuration of an encoder, cut to its lowest layers, if it can be used at all."""
     transformers = _transformers()
-    options = {key: value for key, value in settings.items() if key not in _ABOUT_THE_FILE}
+    from huggingface_hub.errors import StrictDataclassError
+
+    options = {key: value for key, value in settings.items() if key not in _LEFT_OUT}
     family = options.pop("model_type", None)
     if family not in FAMILIES:
         raise ConfigError(
@@ -321,8 +331,9 @@ def _config(settings: Mapping[str, Any], layers: int, where: str) -> Any:
         )
     try:
         config = transformers.AutoConfig.for_model(family, **options)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"ssl: {where} is impossible: {error}") from None
+    except (TypeError, ValueError, AttributeError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"ssl: {where} is impossible: {reason}") from None
     count = "encoder_layers" if family == "whisper" else "num_hidden_layers"
     if layers > getattr(config, count):
         raise ConfigError(
@@ -355,9 +366,9 @@ def _check_size(config: Any, where: str) -> None:
 
 
 def _plain(config: Any) -> dict[str, Any]:
-    """A configuration as JSON, without what it says of the file that it came from."""
+    """A configuration as JSON."""
     settings = dict(config.to_dict())
-    return {key: value for key, value in settings.items() if key not in _ABOUT_THE_FILE}
+    return {key: value for key, value in settings.items() if key not in _LEFT_OUT}
 
 
 def _norm_over_time(x: Tensor, norm: nn.GroupNorm, lengths: Tensor) -> Tensor:

@@ -99,12 +99,7 @@ class Ssl(Encoder):
                 f"model.frontend.hop_length = {self.backbone.stride}, got {rows}"
             )
         self.options = options
-        # No path of a machine belongs into a model, and the folder is not needed any more.
-        folder = Path(options.checkpoint).expanduser()
-        self.found = {
-            "encoder": settings,
-            "checkpoint": folder.resolve().name if folder.is_dir() else options.checkpoint,
-        }
+        self.found = {"encoder": settings, "checkpoint": _bare_name(options.checkpoint)}
         self.mix = nn.Parameter(torch.zeros(len(self.backbone.layers) + 1))
         width = self.backbone.width
         self.output_channels = options.channels or width
@@ -158,3 +153,12 @@ class Ssl(Encoder):
         if self.project is not None:
             x = nn.functional.gelu(self.project(x))
         return masked(self.dropout(x).transpose(1, 2), mask)
+
+
+def _bare_name(checkpoint: str) -> str:
+    """A name of the Hub as it is, and of a folder the last part.
+
+    No path of a machine belongs into a model, and the folder is not needed any more.
+    """
+    folder = Path(checkpoint).expanduser()
+    return folder.resolve().name if checkpoint and folder.is_dir() else checkpoint
