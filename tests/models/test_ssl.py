@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_network import LABELS, RATE, TINY_ENCODERS, WAVEFORM, tiny_network, voice
 
 from affekt.errors import ConfigError, MissingExtraError
@@ -85,6 +86,21 @@ def test_whisper_hears_what_its_own_feature_extractor_gives(checkpoints: Path) -
     assert len(ours) == 3
     for our, their in zip(ours[:2], theirs, strict=False):  # the last one of theirs is normalised
         torch.testing.assert_close(our, their, rtol=0, atol=1e-3)
+
+
+@torch.inference_mode()
+def test_older_files_hold_the_same_weights(checkpoints: Path, tmp_path: Path) -> None:
+    """Not safetensors, and by the names that weights had, as those of WavLM are on the Hub."""
+    older = shutil.copytree(checkpoints / "wavlm", tmp_path / "older")
+    weights = load_file(older / "model.safetensors")
+    (older / "model.safetensors").unlink()
+    for number, letter in enumerate("gv"):
+        name = "encoder.pos_conv_embed.conv.parametrizations.weight.original"
+        weights[f"encoder.pos_conv_embed.conv.weight_{letter}"] = weights.pop(f"{name}{number}")
+    torch.save(weights, older / "pytorch_model.bin")
+    sound = torch.from_numpy(voice(0.5)[None])
+    new, old = (network(checkpoint=str(f))(sound)[1] for f in (checkpoints / "wavlm", older))
+    assert torch.equal(new, old)
 
 
 @torch.inference_mode()

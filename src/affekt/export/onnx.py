@@ -20,7 +20,7 @@ from affekt.export.constants import compute_constants
 from affekt.export.operators import TRANSLATIONS
 from affekt.files import atomic_path
 from affekt.models import Network
-from affekt.models.backbones import LARGEST_BYTES
+from affekt.models.encoder_checkpoints import LARGEST_BYTES
 from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import METADATA_KEY
 

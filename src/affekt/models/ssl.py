@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.backbones import SAMPLE_RATE, new_backbone, read_checkpoint
+from affekt.models.backbones import SAMPLE_RATE
 from affekt.models.convolution import masked
+from affekt.models.encoder_checkpoints import new_backbone, read_checkpoint
 from affekt.models.registry import Encoder, register
 
 TRAINED = ("none", "top", "all")
