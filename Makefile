@@ -96,7 +96,7 @@ $(DEMO_ENV)/.ready: pyproject.toml constraints.txt $(SOURCES) | python
 $(TEST_ENV)/.ready: pyproject.toml constraints.txt | python
 	@echo "Preparing $(TEST_ENV) with $$("$(PYTHON)" --version) ..."
 	@test -x $(TEST_ENV)/bin/pip || "$(PYTHON)" -m venv $(TEST_ENV)
-	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,search,features,tables,stream,mic,serve,dev]'
+	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[train,search,ssl,features,tables,stream,mic,serve,dev]'
 	@touch $@
 
 # The converter's packages ask for older versions of some others: it has constraints of its own.
@@ -114,7 +114,7 @@ $(MEDIAPIPE_ENV)/.ready: | python
 
 $(TEST_ENV)/.bench: $(TEST_ENV)/.ready
 	@$(TEST_ENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[opensmile]' \
-		audiomentations==0.43.1 fast-mp3-augment==0.2.0 transformers==5.24.0
+		audiomentations==0.43.1 fast-mp3-augment==0.2.0
 	@touch $@
 
 python:

@@ -15,6 +15,9 @@ from _common import Report, Result
 
 REPORT = Report("architectures", "docs/architectures.md")
 SECONDS = 3.0
+# Without a checkpoint ssl has no size; that of WavLM's base, which its recipes use, is the default
+# of its family.
+OPTIONS: dict[str, dict[str, Any]] = {"ssl": {"encoder": {"model_type": "wavlm"}}}
 LABELS = ("angry", "disgust", "fearful", "happy", "neutral", "sad")
 
 
@@ -37,12 +40,15 @@ def count(name: str) -> dict[str, Any]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from affekt.models import NetworkConfig, build_network, describe
+    from affekt.models import ARCHITECTURES, NetworkConfig, build_network, describe
     from affekt.models.frontend import FrontendConfig
     from affekt.models.recurrent import Bidirectional
 
     frontend = FrontendConfig(normalisation="local")  # with which streamable ones stream
-    network = build_network(NetworkConfig(LABELS, name, frontend=frontend)).eval()
+    if ARCHITECTURES[name].make.waveform_rate is not None:
+        frontend = FrontendConfig(kind="waveform", hop_length=320)
+    options = OPTIONS.get(name, {})
+    network = build_network(NetworkConfig(LABELS, name, options, frontend)).eval()
     recurrent = [0]
 
     def add(layer: Bidirectional, inputs: tuple[Any, ...], output: Any) -> None:
@@ -93,9 +99,10 @@ def table(result: Result) -> str:
         )
     lines += [
         "",
-        f"With default options, log-mel of local level, mean and deviation pooling and "
-        f"{result['labels']} emotions; work without the frontend, on {result['seconds']:g} s of "
-        f"audio; commit `{result['commit'][:12]}`.",
+        f"With default options (`ssl`: on an encoder of the size of WavLM base), log-mel of local "
+        f"level or the waveform, mean and deviation pooling and {result['labels']} emotions; "
+        f"work without the frontend, on {result['seconds']:g} s of audio; commit "
+        f"`{result['commit'][:12]}`.",
     ]
     return "\n".join(lines)
 

@@ -23,6 +23,7 @@ BASE_PACKAGES = ("numpy", "onnxruntime", "soundfile", "soxr", "av", "typer", "ri
 EXTRAS = {
     "train": ("torch", "sklearn", "imblearn", "safetensors", "onnx", "onnxscript", "matplotlib"),
     "search": ("optuna",),
+    "ssl": ("transformers",),
     "features": ("swift_f0", "scipy", "pyarrow"),
     "opensmile": ("opensmile",),
     "litert-runtime": ("ai_edge_litert",),

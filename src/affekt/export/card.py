@@ -20,6 +20,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
     """
     labels = list(config["id2label"].values())
     architecture = config["architecture"]
+    begun = architecture.get("checkpoint", "")
     lines = [
         "---",
         "library_name: affekt",
@@ -39,6 +40,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
         "| | |",
         "|---|---|",
         f"| architecture | `{architecture['name']}` |",
+        *([f"| encoder begun from | `{begun}` |"] if begun else []),
         f"| parameters | {config['parameters']:,} |",
         f"| `{graph}` | {graph_bytes:,} bytes |",
         f"| temperature | {config['calibration']['temperature']:.3f} |",

@@ -27,6 +27,7 @@ from affekt.errors import AffektError, ModelError
 from affekt.export.litert_metadata import add_metadata
 from affekt.export.targets import Artefact, Job, Run
 from affekt.models import Network
+from affekt.models.frontend import LogMel
 from affekt.runtime.bundle import LITERT_FILE, Bundle
 from affekt.runtime.windows import fill_windows
 
@@ -126,7 +127,8 @@ def _convertible(network: Network) -> nn.Module:
     be taken for others, without a word.
     """
     changed = copy.deepcopy(network).eval()
-    changed.frontend.use_whole_basis()
+    if isinstance(changed.frontend, LogMel):
+        changed.frontend.use_whole_basis()
     changed.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return _WithNames(changed).eval()
 

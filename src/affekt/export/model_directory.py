@@ -150,7 +150,11 @@ def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         "training_data": [*_training_data(facts.clips)],
         "teachers": [teacher["name"] for teacher in facts.teachers],
         "speakers": _all_speakers(facts),
-        "licence": _licence(facts.clips.get("train", ()), facts.teachers),
+        "licence": _licence(
+            facts.clips.get("train", ()),
+            facts.teachers,
+            network.config.options.get("checkpoint", ""),
+        ),
         "metrics": list(facts.metrics),
         "intended_use": INTENDED_USE,
     }
@@ -199,8 +203,13 @@ def _all_speakers(facts: ModelFacts) -> dict[str, list[str]]:
     return speakers
 
 
-def _licence(train: Sequence[Clip], teachers: Sequence[Mapping[str, Any]] = ()) -> str:
-    """What the corpora, and the teachers, allow with the weights."""
+def _licence(
+    train: Sequence[Clip], teachers: Sequence[Mapping[str, Any]] = (), checkpoint: str = ""
+) -> str:
+    """What the corpora, the teachers and what the encoder comes from allow with the weights."""
+    if checkpoint:
+        own = _licence(train, teachers) or "not stated"
+        return f"that of {checkpoint}, which it was begun from; of the training data: {own}"
     for teacher in teachers:
         if teacher["licence"] != "CC-BY-4.0":
             return str(teacher["licence"])

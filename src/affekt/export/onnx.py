@@ -20,6 +20,7 @@ from affekt.export.constants import compute_constants
 from affekt.export.operators import TRANSLATIONS
 from affekt.files import atomic_path
 from affekt.models import Network
+from affekt.models.encoder_checkpoints import LARGEST_BYTES
 from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import METADATA_KEY
 
@@ -63,7 +64,13 @@ def export_onnx(network: Network, path: Path, metadata: Mapping[str, Any]) -> No
         Replaced when the new file is complete.
     metadata : Mapping
         The model's ``config.json``, stored inside the file as well.
+
+    Raises
+    ------
+    ModelError
+        If the weights are more than a file can hold, or the network cannot be exported.
     """
+    check_size(network)
     frontend = network.config.frontend
     batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=400)
     waveform = Port("waveform", torch.zeros(2, frontend.sample_rate), {0: batch, 1: samples})
@@ -121,6 +128,7 @@ def export_module(
         )
         if program is None:
             raise ModelError("the network could not be exported to ONNX")
+        _keep_names(program.model.graph)
         model = program.model_proto
         # Names of source lines and modules only make the file larger.
         for node in model.graph.node:
@@ -130,6 +138,25 @@ def export_module(
             model, {METADATA_KEY: json.dumps(metadata, separators=(",", ":"))}
         )
         onnx.save(model, partial)
+
+
+def check_size(network: Network) -> None:
+    """Refuse more weights than one ONNX file holds, before anything is computed."""
+    size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    if size > LARGEST_BYTES:
+        raise ModelError(
+            f"the network has {size / 2**30:.1f} GB of weights, and an ONNX file holds 2: "
+            "make it smaller"
+        )
+
+
+def _keep_names(graph: Any) -> None:
+    """Rename what inside a graph is called like one of its outputs, e.g. ``embedding``."""
+    outputs = {value.name: value for value in graph.outputs}
+    for node in graph:
+        for value in node.outputs:
+            if value.name in outputs and value is not outputs[value.name]:
+                value.name = f"inner.{value.name}"
 
 
 def check_parity(

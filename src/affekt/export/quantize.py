@@ -27,6 +27,7 @@ QUANTISED = ("Conv", "Gemm", "MatMul", "Relu", "Add")
 """Operators that int8 takes over inside the encoder. Norms and softmax are not among them."""
 
 _WEIGHTS = ("encoder.", "head.")  # how the names of the network's weights begin
+_NOT_LEARNED = (".cosine_basis", ".sine_basis", ".filters")  # of a log-mel inside the encoder
 _SMALLEST = 64  # numbers; shorter constants are not worth a node of their own
 
 
@@ -45,7 +46,8 @@ def to_float16(source: Path, target: Path) -> None:
     casts = []
     for item in model.graph.initializer:
         large = np.prod(item.dims) >= _SMALLEST
-        if item.data_type != TensorProto.FLOAT or not item.name.startswith(_WEIGHTS) or not large:
+        learned = item.name.startswith(_WEIGHTS) and not item.name.endswith(_NOT_LEARNED)
+        if item.data_type != TensorProto.FLOAT or not learned or not large:
             continue
         name = item.name
         half = numpy_helper.to_array(item).astype(np.float16)
@@ -110,7 +112,11 @@ def to_int8(
 
 def _encoder_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The nodes from the first that uses weights of the encoder to the last one."""
-    weights = {item.name for item in model.graph.initializer if item.name.startswith("encoder.")}
+    weights = {
+        item.name
+        for item in model.graph.initializer
+        if item.name.startswith("encoder.") and not item.name.endswith(_NOT_LEARNED)
+    }
     uses = [bool(weights.intersection(node.input)) for node in model.graph.node]
     if not any(uses):
         return []

@@ -5,7 +5,14 @@ Needs the ``train`` extra. Using a trained model does not: see :mod:`affekt.runt
 
 from __future__ import annotations
 
-from affekt.models import cnn, crnn, light, tcn, transformer  # noqa: F401  (each registers itself)
+from affekt.models import (  # each registers itself
+    cnn,  # noqa: F401
+    crnn,  # noqa: F401
+    light,  # noqa: F401
+    ssl,  # noqa: F401
+    tcn,  # noqa: F401
+    transformer,  # noqa: F401
+)
 from affekt.models.network import Network, NetworkConfig, build_network, describe
 from affekt.models.registry import ARCHITECTURES, register
 

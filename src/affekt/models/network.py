@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from affekt.errors import ConfigError
 from affekt.models.frontend import FrontendConfig, build_frontend
 from affekt.models.heads import EmotionHead, IntensityHead
 from affekt.models.pooling import build_pooling
-from affekt.models.registry import build_encoder
+from affekt.models.registry import build_encoder, find_architecture
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Network(nn.Module):
 
     Attributes
     ----------
+    config : NetworkConfig
+        With the options that the encoder has found out by itself.
     feature_mean, feature_scale : Tensor [] or [channels, 1]
         Mean and standard deviation of the features over the training data.
     temperature : Tensor []
@@ -69,9 +71,12 @@ class Network(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.config = config
+        _check_frontend(config)
         self.frontend = build_frontend(config.frontend)
         self.encoder = build_encoder(config.architecture, config.frontend.channels, config.options)
+        if self.encoder.found:
+            config = replace(config, options={**config.options, **self.encoder.found})
+        self.config = config
         self.pooling = build_pooling(config.pooling, self.encoder.output_channels)
         embedding_size = self.pooling.output_size
         self.head = EmotionHead(embedding_size, len(config.labels), config.head_dropout)
@@ -160,6 +165,26 @@ class Network(nn.Module):
         if self.intensity_head is None:
             return probabilities, embedding
         return probabilities, embedding, torch.sigmoid(self.intensity_head(embedding))[:, 0]
+
+
+def _check_frontend(config: NetworkConfig) -> None:
+    """Refuse features for an encoder that takes the waveform, and the other way round."""
+    name, frontend = config.architecture, config.frontend
+    rate = find_architecture(name).make.waveform_rate
+    if rate is None and not frontend.spectral:
+        raise ConfigError(
+            f"the architecture {name!r} takes features, not the waveform: choose another "
+            "model.frontend.kind"
+        )
+    if rate is not None and frontend.spectral:
+        raise ConfigError(
+            f"the architecture {name!r} takes the waveform: set model.frontend.kind = 'waveform'"
+        )
+    if rate is not None and frontend.sample_rate != rate:
+        raise ConfigError(
+            f"the architecture {name!r} takes {rate} Hz: set model.frontend.sample_rate = {rate}, "
+            f"got {frontend.sample_rate}"
+        )
 
 
 @dataclass(frozen=True)

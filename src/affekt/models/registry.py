@@ -7,8 +7,9 @@ dataclass of its options. To add one, write a file beside ``cnn.py``, decorate i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor, nn
@@ -33,6 +34,10 @@ class Encoder(nn.Module):
     """Whether :meth:`step` computes frame embeddings chunk by chunk."""
     litert_refusal: str = ""
     """Why it cannot become a LiteRT model; empty where it can."""
+    waveform_rate: int | None = None
+    """Hz of the waveform that it takes, in pieces of one frame; None where it takes features."""
+    found: Mapping[str, Any] = MappingProxyType({})
+    """Options that it has found out itself, without which it could not be made again."""
     delay: int = 0
     """Output frames by which :meth:`step` answers later: its look-ahead."""
 
@@ -44,6 +49,10 @@ class Encoder(nn.Module):
         unpadded frames is the one they get without padding.
         """
         raise ConfigError(f"{type(self).__name__} does not define forward()")
+
+    def slow_parameters(self) -> tuple[Iterable[nn.Parameter], float]:
+        """Parameters that were trained before, and by how much slower they should learn."""
+        return (), 1.0
 
     def step(self, features: Tensor, mask: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Encode what follows, with what is remembered of before.
@@ -72,7 +81,7 @@ class Architecture:
 
     name: str
     options: type[Any]
-    make: Callable[..., Encoder]
+    make: type[Encoder]
     summary: str
 
 
@@ -96,6 +105,20 @@ def register(name: str, options: type[Any]) -> Callable[[E], E]:
     return add
 
 
+def find_architecture(name: str) -> Architecture:
+    """The architecture of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if name not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise ConfigError(f"unknown architecture {name!r}: expected one of {known}")
+    return ARCHITECTURES[name]
+
+
 def build_encoder(name: str, channels: int, options: Mapping[str, Any]) -> Encoder:
     """Make an encoder by name.
 
@@ -104,8 +127,5 @@ def build_encoder(name: str, channels: int, options: Mapping[str, Any]) -> Encod
     ConfigError
         If no architecture has that name, or an option is unknown or impossible.
     """
-    architecture = ARCHITECTURES.get(name)
-    if architecture is None:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise ConfigError(f"unknown architecture {name!r}: expected one of {known}")
+    architecture = find_architecture(name)
     return architecture.make(channels, build(architecture.options, options, f"model.{name}"))

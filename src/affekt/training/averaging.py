@@ -32,7 +32,10 @@ class WeightAverage:
         """Move the average towards the network after optimiser step ``step`` (from 0)."""
         decay = min(self.decay, (step + 1) / (step + 10)) if self.decay else 0.0
         current = network.state_dict()
+        fixed = {name for name, p in network.named_parameters() if not p.requires_grad}
         for name, average in self.network.state_dict().items():
+            if name in fixed:  # the same in both, and in a frozen encoder by far the most
+                continue
             if average.dtype.is_floating_point:
                 average.lerp_(current[name], 1 - decay)
             else:

@@ -28,7 +28,7 @@ class Batch:
     Attributes
     ----------
     log_mel : Tensor [batch, rows, frames]
-        What the frontend's first stage gives: log-mel, and what it puts below.
+        What the frontend's first stage gives: log-mel and what it puts below, or a waveform.
     lengths : Tensor [batch]
         Frames that are not padding.
     targets : Tensor [batch, classes]
@@ -137,24 +137,8 @@ class Batches:
         allowed = self.allowed[chosen]
         intensity, identity = self.intensities[chosen], self.identities[chosen]
         if augment.enabled:
-            frontend = self.recipe.model.frontend
-            floor = np.float32(frontend.floor)
-            # Pitch and the like lie below the log-mel, and are left as they were measured.
-            log_mel, below = log_mel[:, : frontend.n_mels], log_mel[:, frontend.n_mels :]
-            power = recorded = np.maximum(np.exp(log_mel) - floor, 0)
-            for transform in (
-                augment.babble,
-                augment.moving_noise,
-                augment.band_limit,
-                augment.noise_floor,
-            ):
-                power = transform(power, rng)
-            if augment.relevel:
-                power = self._relevelled(power, recorded)
-            power = augment.channel_tilt(power, rng)
-            log_mel = np.log(power + floor)
-            log_mel = augment.spec_augment(log_mel, rng, fill=self.fill)
-            log_mel = np.concatenate([log_mel, below], axis=1)
+            if self.recipe.model.frontend.spectral:
+                log_mel = self._changed(log_mel, rng)
             cut = augment.cutmix.draw(lengths, rng)
             if cut:
                 taken, partner, left = cut
@@ -181,6 +165,27 @@ class Batches:
             torch.from_numpy(identity),
         )
 
+    def _changed(self, log_mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Spectral augmentations of ``[batch, rows, frames]``; same shape out."""
+        augment, frontend = self.recipe.augment, self.recipe.model.frontend
+        floor = np.float32(frontend.floor)
+        # Pitch and the like lie below the log-mel, and are left as they were measured.
+        log_mel, below = log_mel[:, : frontend.n_mels], log_mel[:, frontend.n_mels :]
+        power = recorded = np.maximum(np.exp(log_mel) - floor, 0)
+        for transform in (
+            augment.babble,
+            augment.moving_noise,
+            augment.band_limit,
+            augment.noise_floor,
+        ):
+            power = transform(power, rng)
+        if augment.relevel:
+            power = self._relevelled(power, recorded)
+        power = augment.channel_tilt(power, rng)
+        log_mel = np.log(power + floor)
+        log_mel = augment.spec_augment(log_mel, rng, fill=self.fill)
+        return np.concatenate([log_mel, below], axis=1)
+
     def _relevelled(self, power: np.ndarray, recorded: np.ndarray) -> np.ndarray:
         """Give each clip's mel power ``[batch, n_mels, frames]`` the level it was recorded at."""
         config = self.recipe.model.frontend
@@ -196,6 +201,8 @@ class Batches:
     def _silence(self, rows: int) -> np.ndarray:
         """A frame of silence ``[rows]``: no power in any band, nothing below them."""
         frontend = self.recipe.model.frontend
+        if not frontend.spectral:
+            return np.zeros(rows)
         return np.where(np.arange(rows) < frontend.n_mels, np.log(frontend.floor), 0.0)
 
     def _cropped(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:

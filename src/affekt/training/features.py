@@ -29,7 +29,8 @@ Span = tuple[Path, float | None, float | None]
 class FeatureStore:
     """Log-mel of clips, at several playback speeds or in several variants, as float16 in memory.
 
-    A second of audio takes 13 kB per speed or variant at 64 mel bands and 100 frames a second.
+    A second of audio takes 13 kB per speed or variant at 64 mel bands and 100 frames a second, and
+    32 kB as a waveform.
 
     Parameters
     ----------
@@ -107,8 +108,11 @@ class FeatureStore:
         Returns
         -------
         np.ndarray, np.ndarray [shape=() or (channels, 1), float64]
-            One for all channels where these are alike, else one for each.
+            One for all channels where these are alike, else one for each. 0 and 1 of waveforms,
+            which encoders know as their normalisation leaves them.
         """
+        if not self.frontend.spectral:
+            return np.zeros(()), np.ones(())
         axis = None if self.frontend.one_scale else 1
         count, total, squares = 0, np.zeros(()), np.zeros(())
         for clip in clips:
@@ -123,7 +127,12 @@ class FeatureStore:
         return np.asarray(mean), np.asarray(scale)
 
     def mean_log_mel(self, clips: Sequence[Clip]) -> float:
-        """Mean over clips, bands and frames of the log-mel, which tells a model nothing."""
+        """Mean over clips, bands and frames of the log-mel, which tells a model nothing.
+
+        0 of waveforms, which have none.
+        """
+        if not self.frontend.spectral:
+            return 0.0
         count, total = 0, 0.0
         for clip in clips:
             log_mel = self.get(clip)[: self.frontend.n_mels].astype(np.float64)

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,6 +21,7 @@ from affekt.training import checkpoint
 from affekt.training.averaging import WeightAverage
 from affekt.training.batches import Batch, Batches
 from affekt.training.losses import log_prior, soft_cross_entropy
+from affekt.training.optimizer import make_optimizer, set_learning_rate
 from affekt.training.recipe import TrainingConfig
 from affekt.training.tasks import Tasks
 from affekt.training.team import Team, wait_for_all
@@ -113,7 +114,7 @@ class Trainer:
         self.tasks = Tasks(
             batches.recipe.tasks, network, batches.intensities, batches.identities
         ).to(self.device)
-        self.optimizer = _adamw([*network.parameters(), *self.tasks.parameters()], config)
+        self.optimizer = make_optimizer(network, self.tasks.parameters(), config)
         self.class_weights = (
             torch.from_numpy(batches.class_weights()).to(self.device)
             if config.class_weights
@@ -192,8 +193,7 @@ class Trainer:
             raise KeyboardInterrupt
 
     def _step(self, batch: Batch) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+        set_learning_rate(self.optimizer, self._learning_rate())
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == torch.bfloat16
         ):
@@ -335,21 +335,6 @@ def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict
             "choose another --out, or delete it to start again"
         )
     return tensors, facts
-
-
-def _adamw(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW that decays weights, but not biases and norms."""
-    parameters = [p for p in parameters if p.requires_grad]
-    return torch.optim.AdamW(
-        [
-            {
-                "params": [p for p in parameters if p.ndim > 1],
-                "weight_decay": config.weight_decay,
-            },
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=config.learning_rate,
-    )
 
 
 def _precision(wanted: str, device: torch.device) -> torch.dtype:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,7 @@ class AugmentConfig:
         Divide by the level anew after noise and band limits, as the frontend would: what they
         add or take away changes how loud the voice is in a recording of unit RMS.
     warp, band_limit, babble, moving_noise, noise_floor, channel_tilt, spec_augment, mixup, cutmix
-        What every batch of features goes through anew.
+        What every batch of features goes through anew; of waveforms, the last two alone.
     """
 
     enabled: bool = True
@@ -215,6 +215,11 @@ class AugmentConfig:
     def waveform_chain(self) -> Compose:
         """The transforms of the waveform, ready to be called."""
         return chain(self.waveform, "augment.waveform")
+
+
+FOR_WAVEFORMS = ("enabled", "variants", "waveform", "mixup", "cutmix")
+"""What of ``[augment]`` also serves models that hear waveforms; the rest works on mel power."""
+_DEFAULTS = AugmentConfig()
 
 
 @dataclass(frozen=True)
@@ -286,6 +291,19 @@ class Recipe:
             raise ConfigError(
                 "training.class_weights and imbalance.logit_adjustment would even out the classes "
                 "twice: set training.class_weights = false"
+            )
+
+        if not self.model.frontend.spectral and self.augment.enabled:
+            self._refuse_spectral_augmentation()
+
+    def _refuse_spectral_augmentation(self) -> None:
+        """What a recipe asks for should happen; the defaults are passed over without a word."""
+        for name in (each.name for each in fields(AugmentConfig)):
+            if name in FOR_WAVEFORMS or getattr(self.augment, name) == getattr(_DEFAULTS, name):
+                continue
+            raise ConfigError(
+                f"augment.{name} works on mel power, and this model hears waveforms: leave it "
+                f"out, or augment with [[augment.waveform]]"
             )
 
     @property

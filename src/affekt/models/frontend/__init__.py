@@ -8,16 +8,32 @@ exported graph runs both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from affekt.models.frontend.base import Frontend
 from affekt.models.frontend.config import FrontendConfig, PcenOptions
 from affekt.models.frontend.log_mel import LogMel
 from affekt.models.frontend.mfcc import Mfcc
 from affekt.models.frontend.prosody import LogMelProsody
+from affekt.models.frontend.waveform import Waveform
 
-__all__ = ["FrontendConfig", "LogMel", "LogMelProsody", "Mfcc", "PcenOptions", "build_frontend"]
+__all__ = [
+    "Frontend",
+    "FrontendConfig",
+    "LogMel",
+    "LogMelProsody",
+    "Mfcc",
+    "PcenOptions",
+    "Waveform",
+    "build_frontend",
+]
 
-_CLASSES = {"log-mel": LogMel, "mfcc": Mfcc, "log-mel+prosody": LogMelProsody}
+_CLASSES: Mapping[str, type[Frontend]] = MappingProxyType(
+    {"log-mel": LogMel, "mfcc": Mfcc, "log-mel+prosody": LogMelProsody, "waveform": Waveform}
+)
 
 
-def build_frontend(config: FrontendConfig) -> LogMel:
+def build_frontend(config: FrontendConfig) -> Frontend:
     """Make the frontend that a configuration asks for."""
     return _CLASSES[config.kind](config)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from affekt.errors import ConfigError
 
-KINDS = ("log-mel", "mfcc", "log-mel+prosody")
+KINDS = ("log-mel", "mfcc", "log-mel+prosody", "waveform")
 NORMALISATIONS = ("level", "local", "global", "utterance", "pcen")
+WAVEFORM_NORMALISATIONS = ("level", "global")
 
 DELTA_WIDTH = 9  # frames that a slope is fitted to
 PROSODY_ROWS = 3  # voicing, pitch, energy
@@ -82,8 +83,10 @@ class FrontendConfig:
         Power added before the logarithm, relative to a recording of unit RMS. It hides what
         lies so far below the voice that it says more about the room than about the speaker.
     kind : str
-        ``"log-mel"``; ``"mfcc"``: cepstra of the log-mel with first and second differences; or
-        ``"log-mel+prosody"``: below the log-mel, rows of voicing, pitch and energy.
+        ``"log-mel"``; ``"mfcc"``: cepstra of the log-mel with first and second differences;
+        ``"log-mel+prosody"``: below the log-mel, rows of voicing, pitch and energy; or
+        ``"waveform"``: no spectrum but pieces of ``hop_length`` samples, for encoders that take
+        the waveform.
     normalisation : str
         ``"level"`` divides the recording by its RMS. ``"local"`` divides each frame by the RMS of
         the seconds around it, which a stream can do too. ``"global"`` does neither: loudness stays
@@ -146,6 +149,11 @@ class FrontendConfig:
                     f"frontend: unknown {name} {getattr(self, name)!r}: "
                     f"expected one of {', '.join(known)}"
                 )
+        if self.kind == "waveform" and self.normalisation not in WAVEFORM_NORMALISATIONS:
+            raise ConfigError(
+                f"frontend: a waveform has the normalisation "
+                f"{' or '.join(WAVEFORM_NORMALISATIONS)}, got {self.normalisation!r}"
+            )
         if self.kind == "mfcc" and not 1 <= self.n_mfcc <= self.n_mels:
             raise ConfigError(f"frontend: n_mfcc {self.n_mfcc} must be in 1..n_mels={self.n_mels}")
         if self.kind == "log-mel+prosody":
@@ -175,8 +183,15 @@ class FrontendConfig:
         return self.sample_rate / self.hop_length
 
     @property
+    def spectral(self) -> bool:
+        """Whether the first stage gives a log-mel, with or without rows below it."""
+        return self.kind != "waveform"
+
+    @property
     def channels(self) -> int:
         """Channels of the features, which the encoder takes."""
+        if not self.spectral:
+            return self.hop_length
         if self.kind == "mfcc":
             return 3 * self.n_mfcc
         return self.n_mels + (PROSODY_ROWS if self.kind == "log-mel+prosody" else 0)
@@ -187,6 +202,8 @@ class FrontendConfig:
 
         Else each has its own.
         """
+        if not self.spectral:
+            return True
         return self.kind == "log-mel" and self.normalisation in ("level", "local")
 
     @property

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.mel import mel_filterbank
+from affekt.models.frontend.base import Frontend
 from affekt.models.frontend.config import FrontendConfig
 from affekt.models.frontend.normalisation import (
     TYPICAL_RMS,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from affekt.models.memory import Memory
 
 
-class LogMel(nn.Module):
+class LogMel(Frontend):
     """Waveform to log-mel frames, and these to features for the encoder.
 
     ``log(mel(|STFT(x / rms(x))|^2) + floor)``: dividing by the RMS of the recording makes the
@@ -38,8 +39,7 @@ class LogMel(nn.Module):
     """
 
     def __init__(self, config: FrontendConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         # The basis and the filters follow from the configuration: they are constants of the
         # graph, not weights, and are left out of the saved state.
         for name, basis in (("cosine_basis", np.cos), ("sine_basis", np.sin)):
