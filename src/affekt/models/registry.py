@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -18,6 +18,13 @@ from affekt.errors import ConfigError
 
 if TYPE_CHECKING:
     from affekt.models.memory import Memory
+
+
+class Paper(NamedTuple):
+    """Where an idea comes from."""
+
+    citation: str
+    url: str
 
 
 class Encoder(nn.Module):
@@ -35,6 +42,10 @@ class Encoder(nn.Module):
     """Why it cannot become a LiteRT model; empty where it can."""
     delay: int = 0
     """Output frames by which :meth:`step` answers later: its look-ahead."""
+    paper: Paper | None = None
+    """Where it comes from."""
+    ending: str = ""
+    """What :meth:`forward` does after its last module, in a few words; for pictures."""
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode ``[batch, channels, frames]``.
@@ -74,6 +85,7 @@ class Architecture:
     options: type[Any]
     make: Callable[..., Encoder]
     summary: str
+    paper: Paper | None = None
 
 
 ARCHITECTURES: dict[str, Architecture] = {}
@@ -90,7 +102,7 @@ def register(name: str, options: type[Any]) -> Callable[[E], E]:
 
     def add(cls: E) -> E:
         summary = (cls.__doc__ or name).strip().splitlines()[0]
-        ARCHITECTURES[name] = Architecture(name, options, cls, summary)
+        ARCHITECTURES[name] = Architecture(name, options, cls, summary, cls.paper)
         return cls
 
     return add
