@@ -177,6 +177,19 @@ def _measure(
     return found
 
 
+def metrics_row(corpus: str, metrics: Metrics, clips: Sequence[Clip]) -> dict[str, Any]:
+    """What a model directory says of a figure on the test speakers among ``clips``."""
+    speakers = {clip.speaker for clip in clips if (clip.corpus or "own") == corpus}
+    scores = {key: round(getattr(metrics, key), 4) for key in ("uar", "wa", "macro_f1", "ece")}
+    return {
+        "protocol": f"{corpus}, held-out speakers",
+        "clips": metrics.n,
+        "speakers": len(speakers),
+        **scores,
+        "weighted_f1": round(metrics.weighted_f1, 4),
+    }
+
+
 def _facts(
     recipe: Recipe,
     fitted: FitResult,
@@ -185,21 +198,10 @@ def _facts(
     test: Mapping[str, Metrics],
     seed: int,
 ) -> ModelFacts:
-    def row(name: str, metrics: Metrics) -> dict[str, Any]:
-        speakers = {clip.speaker for clip in sides.test if (clip.corpus or "own") == name}
-        scores = {key: round(getattr(metrics, key), 4) for key in ("uar", "wa", "macro_f1", "ece")}
-        return {
-            "protocol": f"{name}, held-out speakers",
-            "clips": metrics.n,
-            "speakers": len(speakers),
-            **scores,
-            "weighted_f1": round(metrics.weighted_f1, 4),
-        }
-
     learned = (*fitted.train, *(before.clips if before else ()))
     return ModelFacts(
         name=recipe.name,
         clips={"train": learned, "validation": sides.validation, "test": sides.test},
-        metrics=[row(name, metrics) for name, metrics in test.items()],
+        metrics=[metrics_row(name, metrics, sides.test) for name, metrics in test.items()],
         seed=seed,
     )
