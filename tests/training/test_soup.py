@@ -24,10 +24,11 @@ from affekt.export.model_directory import (  # noqa: E402
     model_config,
     read_network,
 )
+from affekt.files import json_text  # noqa: E402
 from affekt.models import Network, NetworkConfig, build_network  # noqa: E402
 from affekt.models.frontend import FrontendConfig  # noqa: E402
-from affekt.training import FeatureStore, checkpoint, fit, load_recipe  # noqa: E402
-from affekt.training.features import pad  # noqa: E402
+from affekt.training import FeatureStore, Recipe, checkpoint, fit, load_recipe  # noqa: E402
+from affekt.training.batches import Batches  # noqa: E402
 from affekt.training.fit import validation_scores  # noqa: E402
 from affekt.training.infer import score_clips  # noqa: E402
 from affekt.training.mixture import NORMS, mix, recompute_norms  # noqa: E402
@@ -39,11 +40,18 @@ LABELS = ("angry", "happy", "sad")
 
 
 @pytest.fixture(scope="module")
-def base(tones: Any, store: FeatureStore, tmp_path_factory: pytest.TempPathFactory) -> Network:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """The recipe of all runs: 36 clips in three batches, without augmentation."""
+    return load_recipe(write_recipe(tmp_path_factory.mktemp("recipe") / "tiny.toml", epochs=8))
+
+
+@pytest.fixture(scope="module")
+def base(
+    tiny: Recipe, tones: Any, store: FeatureStore, tmp_path_factory: pytest.TempPathFactory
+) -> Network:
     """A network that hears something: what all runs of the soup start from."""
     folder = tmp_path_factory.mktemp("base")
-    recipe = load_recipe(write_recipe(folder / "tiny.toml", epochs=8))
-    return fit(recipe, tones.train, tones.validation, folder / "run", store=store).network
+    return fit(tiny, tones.train, tones.validation, folder, store=store).network
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +94,8 @@ def mirrored(network: Network) -> Network:
 def write_run(folder: Path, network: Network, sides: Sides, **facts: Any) -> Path:
     """What ``affekt train`` leaves of a run, as far as a soup needs it."""
     (folder / "model").mkdir(parents=True)
+    recipe = load_recipe(write_recipe(folder / "tiny.toml", epochs=8))
+    (folder / "recipe.json").write_text(json_text(to_dict(recipe)))
     write_manifest(sides.all(), folder / "manifest.csv")
     clips = {"train": sides.train, "validation": sides.validation, "test": sides.test}
     config = model_config(network, ModelFacts(name=folder.name, clips=clips, replaced=facts))
@@ -134,27 +144,32 @@ def test_of_one_network_it_is_that_network(base: Network) -> None:
         torch.testing.assert_close(value, base.state_dict()[name], rtol=0, atol=1e-6)
 
 
-def test_norms_are_measured_over_the_clips(base: Network, tones: Any, store: FeatureStore) -> None:
+def batches(tiny: Recipe, tones: Any, store: FeatureStore, size: int) -> Batches:
+    recipe = replace(tiny, training=replace(tiny.training, batch_size=size))
+    return Batches(tones.train, LABELS, recipe, store, 0)
+
+
+def test_norms_are_measured_over_the_clips(
+    base: Network, tiny: Recipe, tones: Any, store: FeatureStore
+) -> None:
     network = nudged(base, 1, 0.0)
     weights = {name: value.clone() for name, value in network.named_parameters()}
     norms = [module for module in network.modules() if isinstance(module, NORMS)]
     for norm in norms:
         norm.running_mean.fill_(7.0)
-    recompute_norms(network, tones.train, store)
-    log_mel, _ = pad([store.get(clip) for clip in tones.train])  # all of them are one batch
+    (whole,) = batches(tiny, tones, store, 36).epoch(0)
+    assert recompute_norms(network, [whole]) == 36
     seen: list[Any] = []
     hook = network.encoder.stem[0].convolution.register_forward_hook(
         lambda module, given, answer: seen.append(answer)
     )
-    lengths = torch.tensor([store.get(clip).shape[1] for clip in tones.train])
     with torch.no_grad():
-        network.classify(torch.from_numpy(log_mel), lengths)
+        network.classify(whole.log_mel, whole.lengths)
     hook.remove()
     first = network.encoder.stem[0].norm
-    torch.testing.assert_close(
-        first.running_mean, seen[0].mean(dim=(0, 2, 3)), atol=1e-4, rtol=1e-4
-    )
-    torch.testing.assert_close(first.running_var, seen[0].var(dim=(0, 2, 3)), atol=1e-4, rtol=1e-3)
+    mean, spread = seen[0].mean(dim=(0, 2, 3)), seen[0].var(dim=(0, 2, 3))
+    torch.testing.assert_close(first.running_mean, mean, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(first.running_var, spread, atol=1e-4, rtol=1e-3)
     assert all(int(norm.num_batches_tracked) == 1 for norm in norms)
     assert all(norm.momentum == 0.1 for norm in norms)
     assert not any(module.training for module in network.modules())
@@ -162,15 +177,16 @@ def test_norms_are_measured_over_the_clips(base: Network, tones: Any, store: Fea
         assert torch.equal(value, weights[name])
 
 
-def test_many_clips_are_measured_in_batches(base: Network, tones: Any, store: FeatureStore) -> None:
-    network = copy.deepcopy(base)
-    recompute_norms(network, [*tones.train] * 2 + tones.train[:1], store)  # 73: two batches
-    (norm, *_) = (module for module in network.modules() if isinstance(module, NORMS))
-    assert int(norm.num_batches_tracked) == 2
-    once = copy.deepcopy(base)
-    recompute_norms(once, tones.train, store)
-    (other, *_) = (module for module in once.modules() if isinstance(module, NORMS))
-    torch.testing.assert_close(norm.running_mean, other.running_mean, atol=0.05, rtol=0.05)
+def test_batches_count_alike(base: Network, tiny: Recipe, tones: Any, store: FeatureStore) -> None:
+    network, means = copy.deepcopy(base), []
+    thirds = list(batches(tiny, tones, store, 12).epoch(0))
+    for third in thirds:
+        recompute_norms(network, [third])
+        means.append(network.encoder.stem[0].norm.running_mean.clone())
+    assert recompute_norms(network, thirds) == 36
+    found = network.encoder.stem[0].norm.running_mean
+    torch.testing.assert_close(found, sum(means) / 3, atol=1e-5, rtol=1e-5)
+    assert (means[0] - means[1]).abs().max() > 1e-4
 
 
 def test_uniform_takes_all(uniform: Soup, runs: list[Path]) -> None:
@@ -181,7 +197,7 @@ def test_uniform_takes_all(uniform: Soup, runs: list[Path]) -> None:
         expected = sum(dict(one.named_parameters())[name] for one in members) / 3
         torch.testing.assert_close(value, expected)
     norms = [module for module in network.modules() if isinstance(module, NORMS)]
-    assert all(int(norm.num_batches_tracked) == 1 for norm in norms)  # measured anew
+    assert all(int(norm.num_batches_tracked) == 3 for norm in norms)  # measured anew
     assert config["name"] == "all"
     assert not uniform.spoiled
 
@@ -347,9 +363,13 @@ def test_folders_that_are_no_runs(base: Network, sides: Sides, tmp_path: Path) -
         soup([run, other], tmp_path / "soup", method="thick")
     with pytest.raises(ConfigError, match="is one of the runs"):
         soup([run, other], other / "model")
-    (other / "manifest.csv").unlink()
-    with pytest.raises(DataError, match=r"other has no manifest\.csv"):
+    (other / "recipe.json").write_text("{")
+    with pytest.raises(DataError, match=r"recipe\.json is damaged"):
         soup([run, other], tmp_path / "soup")
+    for name in ("recipe.json", "manifest.csv"):
+        (other / name).unlink()
+        with pytest.raises(DataError, match=f"other has no {name}, which a soup needs"):
+            soup([run, other], tmp_path / "soup")
 
 
 def test_from_the_command_line(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affekt.data import Clip
 from affekt.models import Network, build_network
-from affekt.training.features import FeatureStore, pad
+from affekt.training.batches import Batch
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-_BATCH_SIZE = 64
 
 
 def mix(networks: Sequence[Network]) -> Network:
@@ -34,36 +31,41 @@ def mix(networks: Sequence[Network]) -> Network:
 
 
 @torch.no_grad()
-def recompute_norms(network: Network, clips: Sequence[Clip], store: FeatureStore) -> None:
+def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
     """Measure anew what batch norms normalise by, over training clips.
 
-    The whole clips, as they were recorded, run through the network once, in batches of about 64
-    in a fixed random order, padded as in training. Each norm takes the plain mean over batches of
-    the mean and the variance that it meets; dropout is off, and no weight changes.
+    The batches run through the network once, cropped, augmented and padded as training makes them:
+    that is what the weights were fitted to, and clips as they were recorded would shift every
+    norm. Each takes the plain mean over batches of the mean and the variance that it meets;
+    dropout is off, and no weight changes.
 
     Parameters
     ----------
     network : Network
         Changed in place; in evaluation mode on return.
-    clips : sequence of Clip
-        Two or more.
+    batches : iterable of Batch
+        Each of two or more clips, as :class:`affekt.training.batches.Batches` gives them.
+
+    Returns
+    -------
+    int
+        Clips that were heard.
     """
     network.eval()
     norms = [module for module in network.modules() if isinstance(module, NORMS)]
-    if not norms:
-        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # torch's word for a plain mean over batches
         norm.train()
-    order = np.random.default_rng(0).permutation(len(clips))
-    for chosen in np.array_split(order, -(-len(clips) // _BATCH_SIZE)):
-        log_mel, lengths = pad([store.get(clips[index]) for index in chosen])
-        embedding = network.embed(torch.from_numpy(log_mel), torch.from_numpy(lengths))
+    heard = 0
+    for batch in batches:
+        embedding = network.embed(batch.log_mel, batch.lengths)
         network.head(embedding)
         if network.intensity_head is not None:
             network.intensity_head(embedding)
+        heard += len(batch.lengths)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()
+    return heard

@@ -8,6 +8,7 @@ no model, and validation speakers say so.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from affekt.config import build
 from affekt.data import Clip, read_manifest
 from affekt.errors import ConfigError, DataError, ModelError
 from affekt.evaluation import Metrics, evaluate
@@ -26,17 +28,21 @@ from affekt.export.model_directory import (
     write_model_directory,
 )
 from affekt.models import Network
+from affekt.training.batches import Batches
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.fit import validation_scores
 from affekt.training.infer import score_clips
 from affekt.training.mixture import mix, recompute_norms
+from affekt.training.recipe import Recipe
 from affekt.training.run import (
     MANIFEST_FILE,
     MODEL_FOLDER,
+    RECIPE_FILE,
     measure_threshold,
     metrics_row,
 )
 from affekt.training.sides import Sides
+from affekt.training.variants import variants_of
 
 METHODS = ("greedy", "uniform")
 
@@ -101,6 +107,7 @@ class _Run:
     network: Network
     config: Mapping[str, Any]
     sides: Sides
+    recipe: Recipe
 
 
 def soup(
@@ -137,8 +144,8 @@ def soup(
     ModelError
         If a run has no weights, or differs from the others in shape, labels or frontend.
     DataError
-        If a run has no split, another split than the others, no validation clips, or has learned
-        from speakers that are to choose or to test.
+        If a run has no recipe or split, another split than the others, no validation clips, or has
+        learned from speakers that are to choose or to test.
     """
     if method not in METHODS:
         raise ConfigError(f"unknown kind of soup {method!r}: expected one of {', '.join(METHODS)}")
@@ -148,9 +155,9 @@ def soup(
     _refuse_unlike(found, out)
     sides = found[0].sides
     store = FeatureStore(found[0].network.config.frontend)
-    train, validation, test = (
+    validation, test = (
         store.prepare(_labelled(clips, found[0].network), (1.0,), progress)
-        for clips in (sides.train, sides.validation, sides.test)
+        for clips in (sides.validation, sides.test)
     )
     if not validation:
         raise DataError(f"{runs[0]} held no speakers out for validation: nothing can choose")
@@ -158,11 +165,14 @@ def soup(
     # Of equals the one that was named first.
     order = sorted(range(len(found)), key=lambda index: -scores[index])
     ranked, scores = [found[index] for index in order], [scores[index] for index in order]
+    batches = _training_batches(ranked[0], store, progress)
+    heard = 0  # training clips, by the norms of a mixture
 
     def mixed(chosen: Sequence[_Run]) -> tuple[Network, float]:
+        nonlocal heard
         network = mix([run.network for run in chosen])
         if len(chosen) > 1:  # a run alone is as it was trained
-            recompute_norms(network, train, store)
+            heard = recompute_norms(network, batches.epoch(0))
         return network, validation_scores(network, validation, store)[1]
 
     kept, (network, uar) = [0], mixed(ranked[:1])
@@ -188,11 +198,11 @@ def soup(
     used = [ranked[index] for index in kept]
     facts = ModelFacts(
         name=name or f"{members[0].name}-soup",
-        clips={"train": train, "validation": validation, "test": test},
+        clips={"train": batches.clips, "validation": validation, "test": test},
         metrics=[metrics_row(corpus, scored, test) for corpus, scored in measured.items()],
         seed=members[0].seed,
         threshold=measure_threshold(network, validation, store),
-        replaced={**_inherited(used), "soup": _recipe(method, members, uar, len(train))},
+        replaced={**_inherited(used), "soup": _recipe(method, members, uar, heard)},
     )
     write_model_directory(network, out, facts)
     return Soup(out, members, uar, measured)
@@ -206,15 +216,38 @@ def _read(folder: Path) -> _Run:
             f"{folder} is no finished run: expected {MODEL_FOLDER}/{WEIGHTS_FILE}, "
             "as affekt train writes it"
         )
-    if not (run / MANIFEST_FILE).is_file():
-        raise DataError(f"{run} has no {MANIFEST_FILE}: a soup needs the split of its runs")
+    for name in (MANIFEST_FILE, RECIPE_FILE):
+        if not (run / name).is_file():
+            raise DataError(
+                f"{run} has no {name}, which a soup needs: call affekt train once more for it, "
+                "which trains nothing again and writes what is missing"
+            )
     network, config = read_network(run / MODEL_FOLDER)
     clips = read_manifest(run / MANIFEST_FILE)
     sides = (
         tuple(clip for clip in clips if clip.split == side)
         for side in ("train", "validation", "test")
     )
-    return _Run(run, network, config, Sides(*sides))
+    return _Run(run, network, config, Sides(*sides), _read_recipe(run / RECIPE_FILE))
+
+
+def _read_recipe(path: Path) -> Recipe:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}): call affekt train once more") from None
+    return build(Recipe, values, str(path))
+
+
+def _training_batches(run: _Run, store: FeatureStore, progress: Progress | None) -> Batches:
+    """The batches of a run, as its training made them."""
+    seed = int(run.config.get("seed", 0))
+    variants = variants_of(run.recipe, seed)
+    speeds = (1.0,) if variants else run.recipe.training.speeds
+    clips = store.prepare(_labelled(run.sides.train, run.network), speeds, progress, variants)
+    batches = Batches(clips, run.network.config.labels, run.recipe, store, seed)
+    batches.fill = store.mean_log_mel(clips)
+    return batches
 
 
 def _refuse_unlike(runs: Sequence[_Run], out: Path) -> None:
@@ -340,11 +373,11 @@ def _inherited(runs: Sequence[_Run]) -> dict[str, Any]:
     }
 
 
-def _recipe(method: str, members: Sequence[Member], uar: float, clips: int) -> dict[str, Any]:
+def _recipe(method: str, members: Sequence[Member], uar: float, heard: int) -> dict[str, Any]:
     """What ``config.json`` and the card say of the soup."""
     return {
         "method": method,
-        "norms_recomputed_on": clips if sum(one.kept for one in members) > 1 else 0,
+        "norms_recomputed_on": heard if sum(one.kept for one in members) > 1 else 0,
         "validation_uar": round(uar, 4),
         "members": [
             {
