@@ -189,15 +189,19 @@ def test_batches_count_alike(base: Network, tiny: Recipe, tones: Any, store: Fea
     assert (means[0] - means[1]).abs().max() > 1e-4
 
 
-def test_uniform_takes_all(uniform: Soup, runs: list[Path]) -> None:
+def test_uniform_takes_all(
+    uniform: Soup, runs: list[Path], tones: Any, store: FeatureStore
+) -> None:
     assert [one.kept for one in uniform.members] == [True] * 3
     network, config = read_network(uniform.model)
     members = [read_network(run / "model")[0] for run in runs[:3]]
     for name, value in network.named_parameters():
         expected = sum(dict(one.named_parameters())[name] for one in members) / 3
         torch.testing.assert_close(value, expected)
-    norms = [module for module in network.modules() if isinstance(module, NORMS)]
-    assert all(int(norm.num_batches_tracked) == 3 for norm in norms)  # measured anew
+    assert uniform.validation_uar >= validation_scores(mix(members), tones.validation, store)[1]
+    (count,) = {int(m.num_batches_tracked) for m in network.modules() if isinstance(m, NORMS)}
+    measured_anew = config["soup"]["norms_recomputed_on"] == len(tones.train)
+    assert (count == 3) == measured_anew
     assert config["name"] == "all"
     assert not uniform.spoiled
 
@@ -246,7 +250,8 @@ def test_the_model_says_what_it_is(greedy: Soup, tones: Any) -> None:
     assert f"UAR on validation speakers: {100 * greedy.validation_uar:.1f} %" in card
     assert "| far | 3 | " in card
     assert kept > 1
-    assert f"measured anew on {len(tones.train)} training clips" in card
+    measured_anew = said["norms_recomputed_on"] == len(tones.train)
+    assert (f"measured anew on {len(tones.train)} training clips" in card) == measured_anew
     assert (greedy.model / "model.onnx").is_file()
 
 

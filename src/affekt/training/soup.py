@@ -110,6 +110,15 @@ class _Run:
     recipe: Recipe
 
 
+@dataclass(frozen=True)
+class _Mixture:
+    """A mean of weights, its UAR on validation speakers, and what its norms were measured on."""
+
+    network: Network
+    uar: float
+    heard: int = 0  # training clips; 0 where the norms are the mean of those of the members
+
+
 def soup(
     runs: Sequence[Path],
     out: Path,
@@ -166,23 +175,19 @@ def soup(
     order = sorted(range(len(found)), key=lambda index: -scores[index])
     ranked, scores = [found[index] for index in order], [scores[index] for index in order]
     batches = _training_batches(ranked[0], store, progress)
-    heard = 0  # training clips, by the norms of a mixture
 
-    def mixed(chosen: Sequence[_Run]) -> tuple[Network, float]:
-        nonlocal heard
-        network = mix([run.network for run in chosen])
-        if len(chosen) > 1:  # a run alone is as it was trained
-            heard = recompute_norms(network, batches.epoch(0))
-        return network, validation_scores(network, validation, store)[1]
+    def mixed(places: Sequence[int]) -> _Mixture:
+        return _mixed([ranked[place].network for place in places], batches, validation, store)
 
-    kept, (network, uar) = [0], mixed(ranked[:1])
+    kept, best = [0], mixed([0])
     if method == "uniform":
-        kept, (network, uar) = list(range(len(ranked))), mixed(ranked)
+        kept, best = list(range(len(ranked))), mixed(range(len(ranked)))
     else:
         for place in range(1, len(ranked)):
-            tried, tried_uar = mixed([ranked[index] for index in (*kept, place)])
-            if tried_uar >= uar:
-                kept, network, uar = [*kept, place], tried, tried_uar
+            tried = mixed([*kept, place])
+            if tried.uar >= best.uar:
+                kept, best = [*kept, place], tried
+    network, uar = best.network, best.uar
     members = tuple(
         Member(
             run.folder,
@@ -202,10 +207,26 @@ def soup(
         metrics=[metrics_row(corpus, scored, test) for corpus, scored in measured.items()],
         seed=members[0].seed,
         threshold=measure_threshold(network, validation, store),
-        replaced={**_inherited(used), "soup": _recipe(method, members, uar, heard)},
+        replaced={**_inherited(used), "soup": _recipe(method, members, best)},
     )
     write_model_directory(network, out, facts)
     return Soup(out, members, uar, measured)
+
+
+def _mixed(
+    networks: Sequence[Network], batches: Batches, validation: Sequence[Clip], store: FeatureStore
+) -> _Mixture:
+    """Mix, and take the norms with which validation speakers are heard better."""
+    plain = mix(networks)
+    loss, uar = validation_scores(plain, validation, store)
+    if len(networks) == 1:  # a run alone is as it was trained
+        return _Mixture(plain, uar)
+    again = mix(networks)
+    heard = recompute_norms(again, batches.epoch(0))
+    new_loss, new_uar = validation_scores(again, validation, store)
+    if (new_uar, -new_loss) >= (uar, -loss):
+        return _Mixture(again, new_uar, heard)
+    return _Mixture(plain, uar)
 
 
 def _read(folder: Path) -> _Run:
@@ -373,12 +394,12 @@ def _inherited(runs: Sequence[_Run]) -> dict[str, Any]:
     }
 
 
-def _recipe(method: str, members: Sequence[Member], uar: float, heard: int) -> dict[str, Any]:
+def _recipe(method: str, members: Sequence[Member], mixture: _Mixture) -> dict[str, Any]:
     """What ``config.json`` and the card say of the soup."""
     return {
         "method": method,
-        "norms_recomputed_on": heard if sum(one.kept for one in members) > 1 else 0,
-        "validation_uar": round(uar, 4),
+        "norms_recomputed_on": mixture.heard,
+        "validation_uar": round(mixture.uar, 4),
         "members": [
             {
                 "name": one.name,
