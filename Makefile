@@ -65,7 +65,7 @@ bench-edge: $(LITERT_ENV)/.ready ## measure every export, beside what else a sma
 	@$(LITERT_ENV)/bin/python benchmarks/edge.py --data "$(DATA)"
 	@$(LITERT_ENV)/bin/python benchmarks/prune.py --data "$(DATA)"
 
-tables: $(TEST_ENV)/.ready ## write the tables of docs/ again from benchmarks/results/
+tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benchmarks/
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
 	@test ! -f benchmarks/results/architectures.json || $(TEST_ENV)/bin/python benchmarks/architectures.py --table-only
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only

@@ -56,10 +56,13 @@ class Report:
         That of the script, of the JSON file, and of the markers in the page.
     shown_in : str
         The page, relative to the root of the project.
+    part : str
+        Of a page that shows the result at several places, which one it is.
     """
 
     name: str
     shown_in: str
+    part: str = ""
 
     @property
     def file(self) -> Path:
@@ -74,12 +77,16 @@ class Report:
     @property
     def begin(self) -> str:
         """The line of the page before the table."""
-        return f"<!-- begin: benchmarks/{self.name}.py -->"
+        return f"<!-- begin: {self._marked} -->"
 
     @property
     def end(self) -> str:
         """The line of the page after the table."""
-        return f"<!-- end: benchmarks/{self.name}.py -->"
+        return f"<!-- end: {self._marked} -->"
+
+    @property
+    def _marked(self) -> str:
+        return f"benchmarks/{self.name}.py" + (f" {self.part}" if self.part else "")
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Let a script be told where its result goes, and to show what is stored."""

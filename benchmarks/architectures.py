@@ -1,7 +1,7 @@
-"""How large each architecture is with its default options, and how much it computes.
+"""How large each architecture is with its default options, what it computes, and how it looks.
 
-    python benchmarks/architectures.py               # counts, writes the JSON and the table
-    python benchmarks/architectures.py --table-only  # writes the table of the page again
+    python benchmarks/architectures.py               # counts; writes JSON, page and pictures
+    python benchmarks/architectures.py --table-only  # writes page and pictures again
 
 Nothing is timed, so any machine gives the same figures.
 """
@@ -9,75 +9,39 @@ Nothing is timed, so any machine gives the same figures.
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from dataclasses import asdict, replace
+from pathlib import Path
 
-from _common import Report, Result
+from _common import ROOT, Report, Result, write_whole
 
 REPORT = Report("architectures", "docs/architectures.md")
-SECONDS = 3.0
-# Without a checkpoint ssl has no size; that of WavLM's base, which its recipes use, is the default
-# of its family.
-OPTIONS: dict[str, dict[str, Any]] = {"ssl": {"encoder": {"model_type": "wavlm"}}}
-LABELS = ("angry", "disgust", "fearful", "happy", "neutral", "sad")
+IMAGES = ROOT / "docs" / "images"
 
 
 def measure() -> Result:
-    """Count every architecture of the registry and return the result as it is stored."""
+    """Count every architecture of the package and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, software_versions
-    from affekt.models import ARCHITECTURES
-
-    return {
-        "seconds": SECONDS,
-        "labels": len(LABELS),
-        "architectures": {name: count(name) for name in ARCHITECTURES},
-        "versions": software_versions(),
-        "commit": commit(),
-    }
-
-
-def count(name: str) -> dict[str, Any]:
-    """Parameters, work and reach of an architecture; the frontend is left out of the work."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from affekt.models import ARCHITECTURES, NetworkConfig, build_network, describe
+    from affekt.labels import SHARED_EMOTIONS
+    from affekt.models.anatomy import SECONDS
     from affekt.models.frontend import FrontendConfig
-    from affekt.models.recurrent import Bidirectional
+    from affekt.models.picture import parts_to
+    from affekt.models.registry import ARCHITECTURES
+    from affekt.models.survey import architecture_facts
 
     frontend = FrontendConfig(normalisation="local")  # with which streamable ones stream
-    if ARCHITECTURES[name].make.waveform_rate is not None:
-        frontend = FrontendConfig(kind="waveform", hop_length=320)
-    options = OPTIONS.get(name, {})
-    network = build_network(NetworkConfig(LABELS, name, options, frontend)).eval()
-    recurrent = [0]
-
-    def add(layer: Bidirectional, inputs: tuple[Any, ...], output: Any) -> None:
-        # The counter knows no recurrent layers: their matrices meet every frame once.
-        weights = sum(p.numel() for p in layer.parameters() if p.ndim == 2)
-        recurrent[0] += weights * inputs[0].shape[2]
-
-    for module in network.modules():
-        if isinstance(module, Bidirectional):
-            module.register_forward_hook(add)
-    with torch.inference_mode():
-        spectrum = network.frontend(torch.zeros(1, round(SECONDS * frontend.sample_rate)))
-        # With its default kernels, attention is a call that the counter does not look into.
-        with (
-            FlopCounterMode(display=False) as counter,
-            torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
-        ):
-            network.classify(spectrum)
-    facts = describe(network)
-    field = None
-    if network.encoder.receptive_field is not None:
-        field = network.encoder.receptive_field * frontend.hop_length / frontend.sample_rate
+    rows = {}
+    for name in ARCHITECTURES:
+        facts = architecture_facts(name, frontend=frontend)
+        row = {**asdict(replace(facts, parts=())), "parts": parts_to(facts.parts)}
+        row.pop("name")
+        row["paper"] = facts.paper and facts.paper._asdict()
+        rows[name] = row
     return {
-        "parameters": facts.parameters,
-        "multiply_adds_per_second": round((counter.get_total_flops() / 2 + recurrent[0]) / SECONDS),
-        "receptive_field": None if field is None else round(field, 3),
-        "frames_per_second": frontend.frames_per_second / network.encoder.time_stride,
-        "streamable": facts.streamable,
-        "litert": not network.encoder.litert_refusal,
+        "seconds": SECONDS[0],
+        "labels": len(SHARED_EMOTIONS),
+        "architectures": rows,
+        "versions": software_versions(),
+        "commit": commit(),
     }
 
 
@@ -89,13 +53,10 @@ def table(result: Result) -> str:
         "|---|---:|---:|---:|---:|---|---|",
     ]
     for name, row in result["architectures"].items():
-        work = row["multiply_adds_per_second"] / 1e6
-        field = row["receptive_field"]
-        hears = "all" if field is None else f"{field:.2f} s"
         streams, litert = ("yes" if row[key] else "no" for key in ("streamable", "litert"))
         lines.append(
-            f"| `{name}` | {row['parameters']:,} | {work:.1f} | {row['frames_per_second']:g} "
-            f"| {hears} | {streams} | {litert} |"
+            f"| [`{name}`](#{name}) | {row['parameters']:,} | {_work(row)} "
+            f"| {row['frames_per_second']:g} | {_hears(row)} | {streams} | {litert} |"
         )
     lines += [
         "",
@@ -107,14 +68,61 @@ def table(result: Result) -> str:
     return "\n".join(lines)
 
 
+def section(name: str, result: Result) -> str:
+    """Return what the page shows of one architecture: its picture, and its facts in a sentence."""
+    from affekt.models.picture import in_words, parts_from
+
+    row = result["architectures"][name]
+    words = in_words(parts_from(row["parts"]))
+    whole = row["receptive_field"] is None
+    hears = "the whole recording" if whole else f"{_hears(row)} of the recording"
+    streams = "Streams" if row["streamable"] else "Does not stream"
+    paper = row["paper"]
+    source = f" After [{paper['citation']}]({paper['url']})." if paper else ""
+    return (
+        f"![The architecture {name}. {words}](images/{picture(name).name})\n\n"
+        f"{row['parameters']:,} parameters, {_work(row)} million multiply-adds per second of "
+        f"audio; a frame hears {hears}. {streams}.{source}"
+    )
+
+
+def picture(name: str) -> Path:
+    """Return where the picture of an architecture lies."""
+    return IMAGES / f"architecture-{name}.svg"
+
+
+def drawn(name: str, result: Result) -> str:
+    """Return the picture of an architecture, from what is stored of it."""
+    from affekt.models.picture import draw_parts, parts_from
+    from affekt.models.survey import fit_for
+
+    return draw_parts(parts_from(result["architectures"][name]["parts"]), name, fit_for(name))
+
+
+def show(result: Result) -> None:
+    """Write the table, each section, and each picture."""
+    REPORT.show(table(result))
+    for name in result["architectures"]:
+        replace(REPORT, part=name).show(section(name, result))
+        write_whole(picture(name), drawn(name, result))
+
+
+def _work(row: Result) -> str:
+    return f"{row['multiply_adds_per_second'] / 1e6:.1f}"
+
+
+def _hears(row: Result) -> str:
+    field = row["receptive_field"]
+    return "all" if field is None else f"{field:.2f} s"
+
+
 def main() -> None:
-    """Count, or only write the table again."""
+    """Count, or only show again what is stored."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--table-only", action="store_true", help="write the page's table again")
-    if parser.parse_args().table_only:
-        REPORT.show(table(REPORT.load()))
-    else:
+    parser.add_argument("--table-only", action="store_true", help="write page and pictures again")
+    if not parser.parse_args().table_only:
         REPORT.finish(measure(), REPORT.file, table)
+    show(REPORT.load())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = (
     *("audio", "augment", "batch", "cli", "data", "evaluation", "runtime"),
-    *("client", "config", "errors", "files", "labels"),
+    *("client", "config", "drawing", "errors", "files", "labels"),
 )
 """What a base install must be able to import: neither torch nor any other extra."""
 

@@ -3,13 +3,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import affekt
+from affekt.models import ARCHITECTURES, architecture_facts
 from affekt.runtime.facts import UNINTENDED_USE
 
+SOURCE = Path(affekt.__file__).parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -55,3 +59,48 @@ def test_a_model_that_is_not_there(run: Run) -> None:
     done = run("models", "./none")
     assert done.returncode == 1
     assert done.stderr.startswith("error: no model at none")
+
+
+def test_the_architectures_for_people(run: Run) -> None:
+    done = run("models", "--architectures")
+    assert done.returncode == 0, done.stderr
+    head, *lines = done.stdout.splitlines()
+    assert head.split("  ")[0] == "architecture"
+    assert [line.split()[0] for line in lines] == sorted(ARCHITECTURES)
+    (cnn,) = (line for line in lines if line.startswith("cnn "))
+    facts = architecture_facts("cnn")
+    assert cnn.split()[1:4] == [
+        str(facts.parameters),
+        f"{facts.multiply_adds_per_second / 1e6:.1f}",
+        "yes",
+    ]
+    assert "`" not in done.stdout
+
+
+def test_the_architectures_for_machines(run: Run) -> None:
+    done = run("models", "--architectures", "--format", "json")
+    rows = {row.pop("architecture"): row for row in map(json.loads, done.stdout.splitlines())}
+    assert rows.keys() == ARCHITECTURES.keys()
+    for name in ("crnn", "light"):
+        facts = architecture_facts(name)
+        for key, value in rows[name].items():
+            expected = facts.paper.url if key == "paper" else getattr(facts, key)
+            assert value == expected
+    assert rows["crnn"]["receptive_field"] is None
+
+
+def test_architectures_need_torch_and_say_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')", "utf-8")
+    done = run("models", "--architectures", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{SOURCE}"})
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "error: this needs the package 'torch', which is not installed: "
+        "pip install 'affekt[train]'\n"
+    )
+
+
+def test_architectures_are_no_models(run: Run, tiny_model: Path) -> None:
+    done = run("models", "--architectures", tiny_model)
+    assert done.returncode == 2
+    assert "--architectures takes no models" in done.stderr

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,16 @@ import pytest
 
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import results
+from affekt.evaluation.anchors import ANCHORS, Anchor, anchor_tables, read_anchors
 from affekt.evaluation.results import Predictions, Result, Score, summarise
 
 LABELS = ("happy", "neutral", "sad")
-PAGE = f"# Results\n\n{results.TABLE_BEGIN}\nold\n{results.TABLE_END}\n\nAfter.\n"
+PAGE = (
+    f"# Results\n\n{results.TABLE_BEGIN}\nold\n{results.TABLE_END}\n\nAfter.\n"
+    f"{results.PICTURE_BEGIN}\nno picture\n{results.PICTURE_END}\n"
+    f"{results.ANCHORS_BEGIN}\nnone\n{results.ANCHORS_END}\n"
+)
+ANCHOR = Anchor("Some net", "emodb", 7, "UAR", 80.0, "Doe 2020", protocol="emodb-loso")
 
 
 @pytest.fixture
@@ -184,11 +190,16 @@ def test_results_are_ordered_as_the_protocols_are(result: Result, tmp_path: Path
 def test_the_page_changes_between_its_markers_only(result: Result, tmp_path: Path) -> None:
     page = tmp_path / "results.md"
     page.write_text(PAGE)
-    assert results.update_docs(page, [result], check=True)
+    assert results.update_docs(page, [result], [ANCHOR], check=True)
     assert page.read_text() == PAGE
-    assert results.update_docs(page, [result])
-    assert page.read_text() == PAGE.replace("old", results.results_table([result]))
-    assert not results.update_docs(page, [result])
+    assert results.update_docs(page, [result], [ANCHOR])
+    words = results.picture_in_words([result], [ANCHOR])
+    expected = PAGE.replace("old", results.results_table([result]))
+    expected = expected.replace("\nnone\n", f"\n{anchor_tables([ANCHOR])}\n")
+    image = f"![UAR against size. {words}](images/uar-by-size.svg)"
+    assert page.read_text() == expected.replace("no picture", image)
+    assert not results.update_docs(page, [result], [ANCHOR])
+    assert results.update_docs(page, [result], [], check=True)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +209,8 @@ def test_the_page_changes_between_its_markers_only(result: Result, tmp_path: Pat
         results.TABLE_BEGIN,
         f"{results.TABLE_END} {results.TABLE_BEGIN}",
         PAGE + PAGE,
+        PAGE.replace(results.ANCHORS_END, ""),
+        PAGE.replace(results.PICTURE_BEGIN, ""),
     ],
 )
 def test_a_page_without_its_markers_is_refused(text: str, tmp_path: Path) -> None:
@@ -217,10 +230,15 @@ def test_the_command_writes_and_checks(result: Result, tmp_path: Path) -> None:
     results.write_result(result, tmp_path / "results")
     page = tmp_path / "results.md"
     page.write_text(PAGE)
+    anchors, picture = tmp_path / "anchors.toml", tmp_path / "images" / "uar.svg"
+    row = {name: value for name, value in asdict(ANCHOR).items() if value not in ("", None, False)}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in row.items()]
+    anchors.write_text("\n".join(["[[anchor]]", *lines]))
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error", "-m", "affekt.evaluation.results", *arguments]
         folders = ["--results", str(tmp_path / "results"), "--docs", str(page)]
+        folders += ["--anchors", str(anchors), "--picture", str(picture)]
         return subprocess.run([*command, *folders], capture_output=True, text=True, check=False)
 
     stale = run("--check")
@@ -228,7 +246,16 @@ def test_the_command_writes_and_checks(result: Result, tmp_path: Path) -> None:
     assert "is out of step" in stale.stderr
     assert run().returncode == 0
     assert "ravdess-cnn" in page.read_text()
+    assert "Some net" in page.read_text()
+    assert "Some net" in picture.read_text()
     assert run("--check").returncode == 0
+    drawn = picture.read_text()
+    picture.write_text("something else")
+    faded = run("--check")
+    assert faded.returncode == 1
+    assert "uar.svg is out of step" in faded.stderr
+    assert run().returncode == 0
+    assert picture.read_text() == drawn
     page.unlink()
     missing = run()
     assert missing.returncode == 1
@@ -238,5 +265,8 @@ def test_the_command_writes_and_checks(result: Result, tmp_path: Path) -> None:
 
 def test_the_documentation_is_in_step_with_the_results(repository: Path) -> None:
     found = results.read_results(repository / results.RESULTS)
-    stale = results.update_docs(repository / results.DOCS, found, check=True)
+    anchors = read_anchors(repository / ANCHORS)
+    stale = results.update_docs(repository / results.DOCS, found, anchors, check=True)
+    assert not stale, "run: python -m affekt.evaluation.results"
+    stale = results.update_picture(repository / results.PICTURE, found, anchors, check=True)
     assert not stale, "run: python -m affekt.evaluation.results"

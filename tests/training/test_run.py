@@ -14,6 +14,7 @@ from tone_corpus import make_tones, read_history, write_recipe
 torch = pytest.importorskip("torch")
 
 from affekt import load_model  # noqa: E402
+from affekt.config import build  # noqa: E402
 from affekt.data import read_manifest  # noqa: E402
 from affekt.errors import ConfigError, DataError, ModelError  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
@@ -169,12 +170,17 @@ def test_the_folder_holds_what_the_page_says_and_nothing_half_written(
     finished: tuple[Path, RunResult],
 ) -> None:
     assert {file.name for file in finished[0].iterdir()} == {
-        *("manifest.csv", "history.csv", "curves.png", "tensorboard", "test", "model"),
-        *("last.safetensors", "best.safetensors"),
+        *("manifest.csv", "recipe.json", "history.csv", "curves.png", "tensorboard", "test"),
+        *("model", "last.safetensors", "best.safetensors"),
     }
     assert {file.name for file in (finished[0] / "model").iterdir()} == {
         *("config.json", "model.onnx", "model.safetensors", "README.md")
     }
+
+
+def test_the_recipe_can_be_read_back(recipe: Recipe, finished: tuple[Path, RunResult]) -> None:
+    values = json.loads((finished[0] / "recipe.json").read_text())
+    assert build(Recipe, values, "recipe") == recipe
 
 
 def test_a_finished_run_only_exports_again(

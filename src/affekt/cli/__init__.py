@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "timeline": "Say which emotions recordings carry from when to when.",
         "stream": "Listen to a microphone or a pipe, and say what is heard.",
         "train": "Train a model from a recipe, or resume a run.",
+        "soup": "Mix the weights of several runs into one model.",
         "evaluate": "Score a model on a corpus.",
         "search": "Look for good values of a recipe, on validation speakers.",
         "benchmark": "Measure a recipe under a published protocol.",

@@ -46,6 +46,13 @@ def command(
         list[str] | None,
         typer.Argument(help="Model directories or hub ids; default: those at hand."),
     ] = None,
+    architectures: Annotated[
+        bool,
+        typer.Option(
+            "--architectures",
+            help="Show the networks that a recipe can choose, with their default options.",
+        ),
+    ] = False,
     style: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
@@ -54,6 +61,11 @@ def command(
     What a model was trained on and under which licence, how it scored under which protocol, and
     what it is for and not for. Models fetched from a hub are listed below the default one.
     """
+    if architectures:
+        if models:
+            raise typer.BadParameter("--architectures takes no models: it shows what can be built")
+        emit(_architectures(style), style, out)
+        return
     entries = [_entry(model) for model in models] if models else list(_at_hand())
     if style is not Format.table:
         emit([_row(entry, style) for entry in entries], style, out)
@@ -61,6 +73,27 @@ def command(
         write_text("\n".join(_card(entry) for entry in entries), out)
     if not models and not any(entry.path == DEFAULT_MODEL for entry in entries):
         log("the default model is not part of this installation")
+
+
+def _architectures(style: Format) -> Iterator[dict[str, Any]]:
+    """One row for each architecture; it is built and counted, which takes the extra ``train``."""
+    from affekt.models import survey
+
+    for facts in survey():
+        work = facts.multiply_adds_per_second
+        row: dict[str, Any] = {"architecture": facts.name, "parameters": facts.parameters}
+        if style is Format.table:
+            row["M multiply-adds/s"] = round(work / 1e6, 1)
+            row["streams"] = "yes" if facts.streamable else "no"
+        else:
+            row["multiply_adds_per_second"] = work
+            row["streamable"] = facts.streamable
+            row["receptive_field"] = facts.receptive_field
+            row["frames_per_second"] = facts.frames_per_second
+            row["litert"] = facts.litert
+            row["paper"] = facts.paper.url if facts.paper else None
+        row["summary"] = facts.summary.replace("``", "")
+        yield row
 
 
 def _at_hand() -> Iterator[_Entry]:

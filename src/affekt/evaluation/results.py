@@ -1,10 +1,11 @@
-"""One JSON file for each figure, and the table of the documentation made from them.
+"""One JSON file for each figure, and what the documentation shows of them.
 
-A result lies at ``benchmarks/results/<protocol>/<recipe>.json``. The table between the markers
-of ``docs/results.md`` is written from these files, never by hand::
+A result lies at ``benchmarks/results/<protocol>/<recipe>.json``. What stands between the markers
+of ``docs/results.md``, and the picture there, is made from these files and from the figures of
+others in ``benchmarks/anchors.toml``, never by hand::
 
-    python -m affekt.evaluation.results            # write the table
-    python -m affekt.evaluation.results --check    # exit 1 if the table is out of step
+    python -m affekt.evaluation.results            # write tables and picture
+    python -m affekt.evaluation.results --check    # exit 1 if one of them is out of step
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from affekt.errors import AffektError, DataError
+from affekt.evaluation.anchors import ANCHORS, Anchor, anchor_tables, read_anchors
 from affekt.evaluation.metrics import SCORES
 from affekt.evaluation.protocols import PROTOCOLS, get_protocol
 from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
+from affekt.evaluation.size_picture import PICTURE, draw_uar_by_size, picture_in_words
 from affekt.evaluation.summary import Predictions, Score, Summary, summarise
 from affekt.files import atomic_path
 
@@ -39,6 +42,7 @@ __all__ = [
     "software_versions",
     "summarise",
     "update_docs",
+    "update_picture",
     "write_result",
 ]
 
@@ -46,6 +50,10 @@ RESULTS = Path("benchmarks/results")
 DOCS = Path("docs/results.md")
 TABLE_BEGIN = "<!-- results:begin -->"
 TABLE_END = "<!-- results:end -->"
+ANCHORS_BEGIN = "<!-- anchors:begin -->"
+ANCHORS_END = "<!-- anchors:end -->"
+PICTURE_BEGIN = "<!-- picture:begin -->"
+PICTURE_END = "<!-- picture:end -->"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,15 +218,19 @@ def results_table(results: Iterable[Result]) -> str:
     return "\n".join(lines)
 
 
-def update_docs(path: Path, results: Iterable[Result], *, check: bool = False) -> bool:
-    """Write the table of `results` between the markers of a page.
+def update_docs(
+    path: Path, results: Sequence[Result], anchors: Sequence[Anchor] = (), *, check: bool = False
+) -> bool:
+    """Write the tables, and the words for the picture, between the markers of a page.
 
     Parameters
     ----------
     path : Path
         The page; everything outside of the markers stays.
-    results : iterable of Result
-        The rows.
+    results : sequence of Result
+        The rows of the first table.
+    anchors : sequence of Anchor
+        The figures of others.
     check : bool
         Only look; leave the page as it is.
 
@@ -236,38 +248,69 @@ def update_docs(path: Path, results: Iterable[Result], *, check: bool = False) -
         page = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot read the page {path}: {error.strerror}") from error
-    head, begin, rest = page.partition(TABLE_BEGIN)
-    _, end, tail = rest.partition(TABLE_END)
-    if not (begin and end) or TABLE_BEGIN in tail or TABLE_END in tail:
-        raise DataError(f"{path} must have the lines {TABLE_BEGIN} and {TABLE_END} once each")
-    updated = f"{head}{begin}\n{results_table(results)}\n{end}{tail}"
+    words = picture_in_words(results, anchors)
+    image = f"![UAR against size. {words}](images/{PICTURE.name})"
+    updated = page
+    for begin, end, text in (
+        (TABLE_BEGIN, TABLE_END, results_table(results)),
+        (PICTURE_BEGIN, PICTURE_END, image),
+        (ANCHORS_BEGIN, ANCHORS_END, anchor_tables(anchors)),
+    ):
+        updated = _between(path, updated, begin, end, text)
     if updated != page and not check:
         with atomic_path(path) as partial:
             partial.write_text(updated, encoding="utf-8")
     return updated != page
 
 
+def _between(path: Path, page: str, begin: str, end: str, text: str) -> str:
+    head, found_begin, rest = page.partition(begin)
+    _, found_end, tail = rest.partition(end)
+    if not (found_begin and found_end) or begin in tail or end in tail:
+        raise DataError(f"{path} must have the lines {begin} and {end} once each")
+    return f"{head}{begin}\n{text}\n{end}{tail}"
+
+
+def update_picture(
+    path: Path, results: Sequence[Result], anchors: Sequence[Anchor], *, check: bool = False
+) -> bool:
+    """Draw UAR against size; return True if the picture was missing or out of step."""
+    drawn = draw_uar_by_size(results, anchors)
+    stale = not path.is_file() or path.read_text(encoding="utf-8") != drawn
+    if stale and not check:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as partial:
+            partial.write_text(drawn, encoding="utf-8")
+    return stale
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the table of the documentation, or check it; return the exit status."""
+    """Write what the documentation shows of the results, or check it; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m affekt.evaluation.results",
-        description="Write the table of results from the JSON files.",
+        description="Write tables and picture of results from the JSON files.",
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON files")
+    parser.add_argument("--anchors", type=Path, default=ANCHORS, help="figures of others, as TOML")
     parser.add_argument("--docs", type=Path, default=DOCS, help="page with the markers")
+    parser.add_argument("--picture", type=Path, default=PICTURE, help="UAR against size, as SVG")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if stale")
     options = parser.parse_args(arguments)
     try:
-        results = read_results(options.results)
-        stale = update_docs(options.docs, results, check=options.check)
+        results, anchors = read_results(options.results), read_anchors(options.anchors)
+        stale = {
+            options.docs: update_docs(options.docs, results, anchors, check=options.check),
+            options.picture: update_picture(options.picture, results, anchors, check=options.check),
+        }
     except AffektError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    if options.check and stale:
-        sys.stderr.write(f"error: {options.docs} is out of step with {options.results}\n")
-        return 1
-    state = "written" if stale else "up to date"
-    sys.stderr.write(f"{options.docs}: {state}, {len(results)} results\n")
+    for path, was_stale in stale.items():
+        if options.check and was_stale:
+            sys.stderr.write(f"error: {path} is out of step with {options.results}\n")
+            return 1
+        state = "written" if was_stale else "up to date"
+        sys.stderr.write(f"{path}: {state}, {len(results)} results, {len(anchors)} anchors\n")
     return 0
 
 

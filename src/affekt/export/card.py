@@ -54,6 +54,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
     for row in config["training_data"]:
         licence = row["licence"] or "not stated"
         lines.append(f"| {row['corpus']} | {licence} | {row['clips']:,} | {row['speakers']} |")
+    lines += _soup(config)
     lines += ["", "## Figures", ""]
     lines += _figures(config)
     lines += ["", "## Intended and unintended use", "", config["intended_use"], ""]
@@ -63,6 +64,34 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
         "",
     ]
     return "\n".join(lines)
+
+
+def _soup(config: Mapping[str, Any]) -> list[str]:
+    """Say so where the weights are the mean of those of several runs."""
+    soup = config.get("soup")
+    if not soup:
+        return []
+    kept = sum(member["kept"] for member in soup["members"])
+    norms = (
+        f"; its batch norms were measured anew on {soup['norms_recomputed_on']:,} training clips"
+        if soup["norms_recomputed_on"]
+        else ""
+    )
+    lines = [
+        "",
+        "## A model soup",
+        "",
+        f"The mean of the weights of {kept} of {len(soup['members'])} runs ({soup['method']}, "
+        f"chosen and calibrated on validation speakers){norms}. UAR on validation speakers: "
+        f"{100 * soup['validation_uar']:.1f} %.",
+        "",
+        "| run | seed | validation UAR | in the mean |",
+        "|---|---:|---:|---|",
+    ]
+    for member in soup["members"]:
+        uar, kept_word = 100 * member["validation_uar"], "yes" if member["kept"] else "no"
+        lines.append(f"| {member['name']} | {member['seed']} | {uar:.1f} % | {kept_word} |")
+    return lines
 
 
 def _figures(config: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,8 @@ class ModelFacts:
         Confidence below which an answer is better withheld; None where it was not measured.
     teachers : sequence of mapping
         ``name``, ``licence`` and ``speakers`` of the models that the weights have learned from.
+    replaced : mapping
+        Keys of ``config.json`` that are known better than they follow from the rest.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ModelFacts:
     seed: int = 0
     threshold: float | None = None
     teachers: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    replaced: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> Parity:
@@ -157,6 +160,7 @@ def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
         ),
         "metrics": list(facts.metrics),
         "intended_use": INTENDED_USE,
+        **facts.replaced,
     }
 
 

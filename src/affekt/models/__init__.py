@@ -5,6 +5,13 @@ Needs the ``train`` extra. Using a trained model does not: see :mod:`affekt.runt
 
 from __future__ import annotations
 
+from affekt.errors import MissingExtraError
+
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    raise MissingExtraError("train", error.name or "torch") from None
+
 from affekt.models import (  # each registers itself
     cnn,  # noqa: F401
     crnn,  # noqa: F401
@@ -13,7 +20,24 @@ from affekt.models import (  # each registers itself
     tcn,  # noqa: F401
     transformer,  # noqa: F401
 )
+from affekt.models.anatomy import Part, dissect, multiply_adds
 from affekt.models.network import Network, NetworkConfig, build_network, describe
+from affekt.models.picture import draw_network
 from affekt.models.registry import ARCHITECTURES, register
+from affekt.models.survey import ArchitectureFacts, architecture_facts, survey
 
-__all__ = ["ARCHITECTURES", "Network", "NetworkConfig", "build_network", "describe", "register"]
+__all__ = [
+    "ARCHITECTURES",
+    "ArchitectureFacts",
+    "Network",
+    "NetworkConfig",
+    "Part",
+    "architecture_facts",
+    "build_network",
+    "describe",
+    "dissect",
+    "draw_network",
+    "multiply_adds",
+    "register",
+    "survey",
+]

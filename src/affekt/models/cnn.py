@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
+from affekt.models.caption import Caption
 from affekt.models.convolution import Convolution, masked, shortened, strided_layers, strides
-from affekt.models.registry import Encoder, register
+from affekt.models.registry import Encoder, Paper, register
 
 if TYPE_CHECKING:
     from affekt.models.memory import Memory
@@ -66,6 +67,8 @@ class Cnn(Encoder):
     All channels of the features are rows of one picture. What is not a band, such as the pitch,
     lies beside the highest band, and has weights of its own from ``project`` on.
     """
+
+    paper = Paper("Bai et al., 2018", "https://arxiv.org/abs/1803.01271")
 
     def __init__(self, rows: int, options: CnnOptions) -> None:
         super().__init__()
@@ -130,6 +133,15 @@ class _ResidualBlock(nn.Module):
         self.local = nn.Conv2d(channels, channels, (1, _KERNEL), padding=(0, 1), bias=False)
         self.local_norm = nn.BatchNorm2d(channels)
         self.excitation = _Excitation(channels, squeeze) if squeeze else None
+
+    @property
+    def caption(self) -> Caption:
+        """What a picture of the network says."""
+        details = [f"2 convolutions of {_KERNEL} frames, batch norm, ReLU"]
+        if self.excitation is not None:
+            squeeze = self.excitation.squeeze.out_features
+            details.append(f"squeeze and excitation through {squeeze}")
+        return Caption(f"residual block, dilation {self.dilation}", tuple(details))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         y = torch.relu(self.dilated_norm(self.dilated(x)))

@@ -13,7 +13,7 @@ from affekt.errors import ConfigError
 from affekt.models.attention import SelfAttention
 from affekt.models.convolution import Stem, masked
 from affekt.models.recurrent import CELLS, Bidirectional
-from affekt.models.registry import Encoder, register
+from affekt.models.registry import Encoder, Paper, register
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class CrnnAttentionOptions(CrnnOptions):
 class Crnn(Encoder):
     """Strided 2-D convolutions, then bidirectional recurrent layers."""
 
+    paper = Paper("Trigeorgis et al., 2016", "https://doi.org/10.1109/ICASSP.2016.7472669")
+
     litert_refusal = (
         "its recurrent layers run from both ends over any length, which TensorFlow Lite has no "
         "operator for"
@@ -113,6 +115,8 @@ class Crnn(Encoder):
 @register("crnn-attention", CrnnAttentionOptions)
 class CrnnAttention(Crnn):
     """The ``crnn`` with self-attention on top."""
+
+    paper = Paper("Vaswani et al., 2017", "https://arxiv.org/abs/1706.03762")
 
     def __init__(self, rows: int, options: CrnnAttentionOptions) -> None:
         super().__init__(rows, options)

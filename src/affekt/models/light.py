@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
+from affekt.models.caption import Caption
 from affekt.models.convolution import Convolution, masked
-from affekt.models.registry import Encoder, register
+from affekt.models.registry import Encoder, Paper, register
 
 _VIEWS = ((9, 1), (1, 11), (3, 3))  # cepstra x frames: spectral, temporal, and both
 _POOLED_BOTH = 2  # blocks that halve cepstra and frames; later ones halve frames alone
@@ -62,15 +63,19 @@ class Light(Encoder):
     are pooled in twos, the last one by itself where their number is odd, so any length will do.
     """
 
+    paper = Paper("Aftab et al., 2022", "https://arxiv.org/abs/2110.03435")
+    ending = "mean over the rows that are left"
+
     def __init__(self, rows: int, options: LightOptions) -> None:
         super().__init__()
         if options.cepstra > rows:
             raise ConfigError(f"light: {options.cepstra} cepstra need as many bands, got {rows}")
         self.cepstra = _Cepstra(rows, options.cepstra) if options.cepstra else None
-        self.views = nn.ModuleList(_same_size(1, options.view, kernel) for kernel in _VIEWS)
+        self.views = nn.ModuleList(_same_size(1, options.view, kernel, 2) for kernel in _VIEWS)
         widths = (len(_VIEWS) * options.view, *options.blocks)
         self.blocks = nn.ModuleList(
-            _same_size(inputs, outputs, (3, 3)) for inputs, outputs in pairwise(widths)
+            _same_size(inputs, outputs, (3, 3), _rows_pooled(index))
+            for index, (inputs, outputs) in enumerate(pairwise(widths))
         )
         self.last = Convolution(widths[-1], options.channels, (1, 1))
         self.output_channels = options.channels
@@ -87,7 +92,7 @@ class Light(Encoder):
         x = torch.cat([view(x) for view in self.views], dim=1)
         x, mask = _pooled(x, mask, rows=2)
         for index, block in enumerate(self.blocks):
-            x, mask = _pooled(block(x), mask, rows=2 if index < _POOLED_BOTH else 1)
+            x, mask = _pooled(block(x), mask, rows=_rows_pooled(index))
         x = cast("Tensor", self.last(x)).mean(dim=2)
         return masked(x, None if mask is None else mask[:, :, 0])
 
@@ -101,6 +106,12 @@ class _Cepstra(nn.Module):
         self.register_buffer("cosines", cosines[:, :, None], persistent=False)
         self.cosines: Tensor
         self.norm = nn.BatchNorm1d(count, affine=False)
+
+    @property
+    def caption(self) -> Caption:
+        """What a picture of the network says."""
+        count, bands, _ = self.cosines.shape
+        return Caption("cosine transform", (f"{count} cepstra of {bands} bands, to one scale",))
 
     def forward(self, log_mel: Tensor) -> Tensor:
         normed: Tensor = self.norm(nn.functional.conv1d(log_mel, self.cosines))
@@ -116,9 +127,16 @@ def _cosines(count: int, bands: int) -> np.ndarray:
     return np.asarray(np.sqrt(2 / bands) * np.cos(np.pi * order * (2 * band + 1) / (2 * bands)))
 
 
-def _same_size(inputs: int, outputs: int, kernel: tuple[int, int]) -> Convolution:
-    """A convolution that leaves rows and frames as many as they were."""
-    return Convolution(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
+def _same_size(inputs: int, outputs: int, kernel: tuple[int, int], rows: int) -> Convolution:
+    """A convolution that leaves rows and frames as many as they were; so many are pooled then."""
+    convolution = Convolution(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
+    convolution.remark = f"then means of {rows} × {_FRAMES}"
+    return convolution
+
+
+def _rows_pooled(block: int) -> int:
+    """Rows that one row behind a block is the mean of."""
+    return 2 if block < _POOLED_BOTH else 1
 
 
 def _pooled(x: Tensor, mask: Tensor | None, rows: int) -> tuple[Tensor, Tensor | None]:

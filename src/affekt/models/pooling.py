@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
+from affekt.models.caption import Caption
 
 _VARIANCE_FLOOR = 1e-5  # the square root has no slope at zero
 _ATTENTION_CHANNELS = 64
@@ -27,6 +28,11 @@ class StatisticsPooling(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.output_size = 2 * channels
+
+    @property
+    def caption(self) -> Caption:
+        """What a picture of the network says."""
+        return Caption("mean and deviation over time")
 
     def weights(self, frames: Tensor) -> Tensor | None:
         """How much each frame counts ``[batch, 1, frames]``, above 0; None where all are alike.
@@ -74,6 +80,14 @@ class AttentivePooling(StatisticsPooling):
         super().__init__(channels)
         self.hidden = nn.Conv1d(channels, _ATTENTION_CHANNELS, 1)
         self.score = nn.Conv1d(_ATTENTION_CHANNELS, 1, 1)
+
+    @property
+    def caption(self) -> Caption:
+        """What a picture of the network says."""
+        return Caption(
+            "weighted mean and deviation over time",
+            (f"weight of a frame through {_ATTENTION_CHANNELS} channels",),
+        )
 
     def weights(self, frames: Tensor) -> Tensor:
         """How much each frame counts ``[batch, 1, frames]``, above 0."""

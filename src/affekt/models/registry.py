@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -19,6 +19,13 @@ from affekt.errors import ConfigError
 
 if TYPE_CHECKING:
     from affekt.models.memory import Memory
+
+
+class Paper(NamedTuple):
+    """Where an idea comes from."""
+
+    citation: str
+    url: str
 
 
 class Encoder(nn.Module):
@@ -40,6 +47,12 @@ class Encoder(nn.Module):
     """Options that it has found out itself, without which it could not be made again."""
     delay: int = 0
     """Output frames by which :meth:`step` answers later: its look-ahead."""
+    example: Mapping[str, Any] = MappingProxyType({})
+    """Options to count and draw it with, where the default ones do not say how large it is."""
+    paper: Paper | None = None
+    """Where it comes from."""
+    ending: str = ""
+    """What :meth:`forward` does after its last module, in a few words; for pictures."""
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode ``[batch, channels, frames]``.
@@ -83,6 +96,7 @@ class Architecture:
     options: type[Any]
     make: type[Encoder]
     summary: str
+    paper: Paper | None = None
 
 
 ARCHITECTURES: dict[str, Architecture] = {}
@@ -99,7 +113,7 @@ def register(name: str, options: type[Any]) -> Callable[[E], E]:
 
     def add(cls: E) -> E:
         summary = (cls.__doc__ or name).strip().splitlines()[0]
-        ARCHITECTURES[name] = Architecture(name, options, cls, summary)
+        ARCHITECTURES[name] = Architecture(name, options, cls, summary, cls.paper)
         return cls
 
     return add

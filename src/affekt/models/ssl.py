@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,9 +18,10 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.backbones import SAMPLE_RATE
+from affekt.models.caption import Caption
 from affekt.models.convolution import masked
 from affekt.models.encoder_checkpoints import new_backbone, read_checkpoint
-from affekt.models.registry import Encoder, register
+from affekt.models.registry import Encoder, Paper, register
 
 TRAINED = ("none", "top", "all")
 
@@ -85,6 +87,8 @@ class Ssl(Encoder):
 
     waveform_rate = SAMPLE_RATE
     litert_refusal = "an encoder of transformers is not made for what it runs on"
+    example = MappingProxyType({"encoder": {"model_type": "wavlm"}})  # of the size of WavLM base
+    paper = Paper("Yang et al., 2021", "https://arxiv.org/abs/2105.01051")
 
     def __init__(self, rows: int, options: SslOptions) -> None:
         super().__init__()
@@ -111,6 +115,19 @@ class Ssl(Encoder):
         self.backbone.requires_grad_(False)
         for part in self._tuned():
             part.requires_grad_(True)
+
+    @property
+    def caption(self) -> Caption:
+        """What a picture of the network says."""
+        count, width = len(self.backbone.layers), self.backbone.width
+        trained = {"none": "frozen", "all": "fine-tuned", "top": f"top {self.options.top} tuned"}
+        details = [
+            f"{count} layers of {width} channels, {trained[self.options.train]}",
+            f"learned sum of {count + 1} hidden states",
+        ]
+        if self.project is not None:
+            details.append(f"linear to {self.output_channels}, GELU")
+        return Caption(f"{self.found['encoder']['model_type']} encoder", tuple(details))
 
     def _tuned(self) -> list[nn.Module]:
         """What of the encoder is trained."""

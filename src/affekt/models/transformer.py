@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.attention import FeedForward, SelfAttention
+from affekt.models.caption import Caption
 from affekt.models.convolution import Stem, masked
-from affekt.models.registry import Encoder, register
+from affekt.models.registry import Encoder, Paper, register
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class TransformerOptions:
 class Transformer(Encoder):
     """Strided 2-D convolutions, then conformer blocks: self-attention and convolution in turn."""
 
+    paper = Paper("Gulati et al., 2020", "https://arxiv.org/abs/2005.08100")
+
     def __init__(self, rows: int, options: TransformerOptions) -> None:
         super().__init__()
         self.stem = Stem(rows, options.stem, options.channels)
@@ -94,6 +97,20 @@ class _Block(nn.Module):
         self.convolution = _ConvolutionModule(channels, options.kernel, dropout)
         self.after = FeedForward(channels, hidden, dropout, share=0.5)
         self.norm = nn.LayerNorm(channels)
+
+    @property
+    def caption(self) -> Caption:
+        """What a picture of the network says."""
+        frames = self.convolution.depthwise.kernel_size[0]
+        return Caption(
+            "conformer block",
+            (
+                f"half a feed-forward through {self.before.hidden}",
+                f"self-attention, {self.attention.heads} heads",
+                f"gated depthwise convolution of {frames} frames",
+                "the other half, layer norm",
+            ),
+        )
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``[batch, frames, channels]`` to the same shape."""

@@ -137,7 +137,7 @@ def fit(
         recipe.training,
         folder,
         fingerprint,
-        lambda candidate: _validate(candidate, validation, store),
+        lambda candidate: validation_scores(candidate, validation, store),
         seed,
         reporter,
     )
@@ -183,8 +183,13 @@ def new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
     )
 
 
-def _validate(network: Network, clips: Sequence[Clip], store: FeatureStore) -> tuple[float, float]:
-    """Loss and UAR; the largest corpus does not drown the others."""
+def validation_scores(
+    network: Network, clips: Sequence[Clip], store: FeatureStore
+) -> tuple[float, float]:
+    """Loss in nats, and UAR: the mean over corpora so that the largest does not drown the others.
+
+    Both are NaN without clips.
+    """
     if not clips:
         return math.nan, math.nan
     logits = score_clips(network, clips, store)

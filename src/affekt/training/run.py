@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from affekt.config import to_dict
 from affekt.data import Clip, write_manifest
 from affekt.errors import ConfigError
 from affekt.evaluation import Metrics, evaluate
 from affekt.evaluation.calibration import apply_temperature, fit_threshold
 from affekt.evaluation.report import write_report
 from affekt.export import ModelFacts, write_model_directory
+from affekt.files import atomic_path, json_text
 from affekt.models import Network
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.fit import FitResult, fit, refuse_without_network, run_fingerprint
@@ -30,6 +32,7 @@ from affekt.training.team import is_first
 
 MODEL_FOLDER = "model"
 MANIFEST_FILE = "manifest.csv"
+RECIPE_FILE = "recipe.json"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def train(
     ----------
     recipe : Recipe
     folder : Path
-        Gets ``manifest.csv`` (the clips with their side), ``last.safetensors`` and
+        Gets ``manifest.csv`` (the clips with their side), ``recipe.json``, ``last.safetensors`` and
         ``best.safetensors``, ``history.csv``, ``curves.png``, ``tensorboard/``, ``test/`` (the
         figures on unheard speakers) and ``model/``.
     root : Path, optional
@@ -106,6 +109,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     if is_first():
         write_manifest(sides.all(), folder / MANIFEST_FILE)
+        with atomic_path(folder / RECIPE_FILE) as partial:
+            partial.write_text(json_text(to_dict(recipe)), encoding="utf-8")
     store = FeatureStore(recipe.model.frontend)
     # Read before training: data that cannot be measured on should not come out hours later.
     test_clips = store.prepare(sides.test, (1.0,), progress)
@@ -184,6 +189,19 @@ def _measure(
     return found
 
 
+def metrics_row(corpus: str, metrics: Metrics, clips: Sequence[Clip]) -> dict[str, Any]:
+    """What a model directory says of a figure on the test speakers among ``clips``."""
+    speakers = {clip.speaker for clip in clips if (clip.corpus or "own") == corpus}
+    scores = {key: round(getattr(metrics, key), 4) for key in ("uar", "wa", "macro_f1", "ece")}
+    return {
+        "protocol": f"{corpus}, held-out speakers",
+        "clips": metrics.n,
+        "speakers": len(speakers),
+        **scores,
+        "weighted_f1": round(metrics.weighted_f1, 4),
+    }
+
+
 def _facts(
     recipe: Recipe,
     fitted: FitResult,
@@ -192,21 +210,10 @@ def _facts(
     test: Mapping[str, Metrics],
     seed: int,
 ) -> ModelFacts:
-    def row(name: str, metrics: Metrics) -> dict[str, Any]:
-        speakers = {clip.speaker for clip in sides.test if (clip.corpus or "own") == name}
-        scores = {key: round(getattr(metrics, key), 4) for key in ("uar", "wa", "macro_f1", "ece")}
-        return {
-            "protocol": f"{name}, held-out speakers",
-            "clips": metrics.n,
-            "speakers": len(speakers),
-            **scores,
-            "weighted_f1": round(metrics.weighted_f1, 4),
-        }
-
     learned = (*fitted.train, *(before.clips if before else ()))
     return ModelFacts(
         name=recipe.name,
         clips={"train": learned, "validation": sides.validation, "test": sides.test},
-        metrics=[row(name, metrics) for name, metrics in test.items()],
+        metrics=[metrics_row(name, metrics, sides.test) for name, metrics in test.items()],
         seed=seed,
     )

@@ -1,0 +1,183 @@
+"""Figures of others, to compare ours with; each with its source.
+
+They lie in ``benchmarks/anchors.toml``, and the tables and the picture of ``docs/results.md`` are
+made from that file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from affekt.config import build, read_toml
+from affekt.errors import ConfigError, DataError
+from affekt.evaluation.protocols import PROTOCOLS
+
+ANCHORS = Path("benchmarks/anchors.toml")
+SCORES = ("UAR", "UA", "accuracy")
+TITLES = {"ravdess": "RAVDESS", "emodb": "EMO-DB", "cremad": "CREMA-D"}
+
+_TABLES = (
+    ("Trained from scratch:", lambda one: not (one.pretrained or one.listeners)),
+    ("Large pre-trained encoders, frozen unless said:", lambda one: one.pretrained),
+    ("People who listen:", lambda one: one.listeners),
+)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A published figure.
+
+    Parameters
+    ----------
+    system : str
+        What was measured.
+    corpus : str
+        ``"ravdess"``, ``"emodb"`` or ``"cremad"``.
+    classes : int
+    score : str
+        One of `SCORES`; UA is another name of UAR.
+    value : float
+        Percent.
+    source : str
+        Who published it.
+    url : str
+        Where.
+    protocol : str
+        One of ours, if theirs is the same; else empty.
+    setting : str
+        How theirs differs from the protocol, or from all of ours.
+    sd : float, optional
+        Standard deviation, in percent.
+    remark : str
+        What else was measured.
+    parameters : int, optional
+        Of the model.
+    size : str
+        In words, where the parameters are not known.
+    pretrained : bool
+        Whether it starts from an encoder that has heard much other speech.
+    listeners : bool
+        Whether these are people.
+    """
+
+    system: str
+    corpus: str
+    classes: int
+    score: str
+    value: float
+    source: str
+    url: str = ""
+    protocol: str = ""
+    setting: str = ""
+    sd: float | None = None
+    remark: str = ""
+    parameters: int | None = None
+    size: str = ""
+    pretrained: bool = False
+    listeners: bool = False
+
+    def __post_init__(self) -> None:
+        what = f"the anchor {self.system!r} on {self.corpus}"
+        if not self.system.strip():
+            raise ConfigError("an anchor needs the name of its system")
+        if not self.source.strip():
+            raise ConfigError(f"{what} has no source: say who published it, or leave it out")
+        if self.corpus not in TITLES:
+            raise ConfigError(f"{what}: the corpus must be one of {', '.join(TITLES)}")
+        if self.score not in SCORES:
+            raise ConfigError(f"{what}: the score must be one of {', '.join(SCORES)}")
+        if not 0 < self.value <= 100:
+            raise ConfigError(f"{what}: the value is in percent, got {self.value:g}")
+        if self.protocol and self.protocol not in PROTOCOLS:
+            raise ConfigError(f"{what}: unknown protocol {self.protocol!r}")
+        if not self.protocol and not self.setting:
+            raise ConfigError(
+                f"{what} needs a protocol, or a setting that says how it was measured"
+            )
+        if self.parameters is not None and self.parameters < 1:
+            raise ConfigError(f"{what}: parameters must be positive, got {self.parameters}")
+
+    def same_as(self, protocol: str) -> bool:
+        """Whether it was measured as a protocol says, so that it compares with our figures."""
+        return self.protocol == protocol and not self.setting
+
+    def beside(self, protocol: str) -> bool:
+        """Whether it belongs into the picture of a protocol: the same corpus and classes."""
+        ours = PROTOCOLS[protocol]
+        return (self.corpus,) == ours.corpora and self.classes == len(ours.labels)
+
+
+def read_anchors(path: Path = ANCHORS) -> list[Anchor]:
+    """Read anchors from TOML, in the order of the file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing.
+    ConfigError
+        If it is not TOML, a key is unknown or missing, or an anchor is impossible: one without a
+        source, say.
+    """
+    if not path.is_file():
+        raise DataError(f"cannot read the anchors {path}: no such file")
+    values = read_toml(path)
+    rows = values.pop("anchor", None)
+    if values or not isinstance(rows, list):
+        raise ConfigError(f"{path} must hold tables [[anchor]] and nothing else")
+    anchors = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            anchors.append(build(Anchor, row, "anchor"))
+        except ConfigError as error:
+            raise ConfigError(f"{path}, anchor {number}: {error}") from None
+    return anchors
+
+
+def anchor_tables(anchors: Sequence[Anchor]) -> str:
+    """Return the Markdown tables: from scratch, pre-trained, and people; each under a line."""
+    parts = []
+    for title, belongs in _TABLES:
+        chosen = [one for one in anchors if belongs(one)]
+        if chosen:
+            parts.append(f"{title}\n\n{_table(chosen)}")
+    return "\n\n".join(parts)
+
+
+def _table(anchors: Iterable[Anchor]) -> str:
+    lines = ["| system | corpus | protocol | figure | size | source |", "|---|---|---|---|---|---|"]
+    for one in anchors:
+        corpus = f"{TITLES[one.corpus]}, {one.classes} classes"
+        source = f"[{one.source}]({one.url})" if one.url else one.source
+        cells = (one.system, corpus, protocol_words(one), _figure(one), size_words(one), source)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def protocol_words(anchor: Anchor) -> str:
+    """How it was measured."""
+    words = []
+    if anchor.protocol:
+        words.append(f"`{anchor.protocol}`")
+        if PROTOCOLS[anchor.protocol].speakers_shared:
+            words.append("speakers shared")
+    if anchor.setting:
+        words.append(anchor.setting)
+    return ", ".join(words)
+
+
+def size_words(anchor: Anchor) -> str:
+    """How large it is: ``"47 k parameters"``, ``"0.4 MB"``."""
+    if anchor.parameters is None:
+        return anchor.size
+    millions = anchor.parameters / 1e6
+    count = f"{1000 * millions:.3g} k" if millions < 0.1 else f"{millions:.3g} M"
+    return f"{count} parameters"
+
+
+def _figure(anchor: Anchor) -> str:
+    words = f"{anchor.score} {anchor.value:.1f}"
+    if anchor.sd is not None:
+        words += f" ± {anchor.sd:.1f}"
+    return words + (f" ({anchor.remark})" if anchor.remark else "")
