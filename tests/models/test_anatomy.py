@@ -107,7 +107,16 @@ COUNTS = {
 
 
 def test_every_architecture_is_counted() -> None:
-    assert COUNTS.keys() == TINY_OPTIONS.keys()
+    assert COUNTS.keys() | {"ssl"} == TINY_OPTIONS.keys()
+
+
+def test_an_encoder_of_transformers_is_one_part() -> None:
+    network = tiny_network(architecture="ssl", options=TINY_OPTIONS["ssl"])
+    encoder, *after = dissect(network)
+    assert encoder.parameters == sum(p.numel() for p in network.encoder.parameters())
+    assert encoder.title.endswith(" encoder")
+    assert encoder.multiply_adds > 0
+    assert [part.inputs for part in after] == [(0,), (1,)]
 
 
 @pytest.mark.parametrize("name", list(COUNTS))

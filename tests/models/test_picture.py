@@ -10,12 +10,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from tiny_network import FRONTEND, TINY_OPTIONS, tiny_network
+from tiny_network import TINY_OPTIONS, tiny_network
 
 from affekt.models import architecture_facts, dissect, draw_network
 from affekt.models.anatomy import repeated
 from affekt.models.frontend import FrontendConfig
 from affekt.models.picture import WIDTH, draw_parts, parts_from, parts_to
+from affekt.models.survey import fit_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -38,7 +39,8 @@ def test_every_part_is_in_the_picture(name: str) -> None:
         assert part.title in (ElementTree.fromstring(svg).findtext(f"{SVG}desc") or "")
     boxes = re.findall(r'<rect class="box"', svg)
     assert len(boxes) == len(groups)
-    assert f"{FRONTEND.n_mels} rows, {FRONTEND.frames_per_second:g} frames/s" in said
+    frontend = network.config.frontend
+    assert f"{frontend.channels} rows, {frontend.frames_per_second:g} frames/s" in said
     total = sum(p.numel() for p in network.parameters())
     assert f"{total:,} parameters" in said
 
@@ -104,4 +106,4 @@ def test_the_page_shows_each_architecture(benchmark: dict[str, Any], name: str) 
     assert report.shown() == benchmark["section"](name, result), "run `make tables`"
     drawn = benchmark["picture"](name).read_text(encoding="utf-8")
     assert drawn == benchmark["drawn"](name, result), "run `make tables`"
-    assert drawn == draw_parts(architecture_facts(name).parts, name, FrontendConfig())
+    assert drawn == draw_parts(architecture_facts(name).parts, name, fit_for(name))

@@ -8,7 +8,6 @@ no model, and validation speakers say so.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,32 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from affekt.config import build
-from affekt.data import Clip, read_manifest
-from affekt.errors import ConfigError, DataError, ModelError
+from affekt.data import Clip
+from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Metrics, evaluate
 from affekt.evaluation.calibration import apply_temperature, fit_temperature
-from affekt.export.model_directory import (
-    WEIGHTS_FILE,
-    ModelFacts,
-    read_network,
-    write_model_directory,
-)
+from affekt.export.model_directory import ModelFacts, write_model_directory
 from affekt.models import Network
 from affekt.training.batches import Batches
 from affekt.training.features import FeatureStore, Progress
+from affekt.training.finished import FinishedRun, read_run, refuse_unlike
 from affekt.training.fit import validation_scores
 from affekt.training.infer import score_clips
 from affekt.training.mixture import mix, recompute_norms
-from affekt.training.recipe import Recipe
-from affekt.training.run import (
-    MANIFEST_FILE,
-    MODEL_FOLDER,
-    RECIPE_FILE,
-    measure_threshold,
-    metrics_row,
-)
-from affekt.training.sides import Sides
+from affekt.training.run import measure_threshold, metrics_row
 from affekt.training.variants import variants_of
 
 METHODS = ("greedy", "uniform")
@@ -100,17 +86,6 @@ class Soup:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A finished run, as its folder says."""
-
-    folder: Path
-    network: Network
-    config: Mapping[str, Any]
-    sides: Sides
-    recipe: Recipe
-
-
-@dataclass(frozen=True)
 class _Mixture:
     """A mean of weights, its UAR on validation speakers, and what its norms were measured on."""
 
@@ -160,8 +135,8 @@ def soup(
         raise ConfigError(f"unknown kind of soup {method!r}: expected one of {', '.join(METHODS)}")
     if len(runs) < 2:
         raise ConfigError(f"a soup needs two or more runs, got {len(runs)}")
-    found = [_read(folder) for folder in runs]
-    _refuse_unlike(found, out)
+    found = [read_run(folder) for folder in runs]
+    refuse_unlike(found, out)
     sides = found[0].sides
     store = FeatureStore(found[0].network.config.frontend)
     validation, test = (
@@ -229,38 +204,7 @@ def _mixed(
     return _Mixture(plain, uar)
 
 
-def _read(folder: Path) -> _Run:
-    """Read the network, the facts and the split of a run; its model directory will do."""
-    run = folder.parent if folder.name == MODEL_FOLDER else folder
-    if not (run / MODEL_FOLDER / WEIGHTS_FILE).is_file():
-        raise ModelError(
-            f"{folder} is no finished run: expected {MODEL_FOLDER}/{WEIGHTS_FILE}, "
-            "as affekt train writes it"
-        )
-    for name in (MANIFEST_FILE, RECIPE_FILE):
-        if not (run / name).is_file():
-            raise DataError(
-                f"{run} has no {name}, which a soup needs: call affekt train once more for it, "
-                "which trains nothing again and writes what is missing"
-            )
-    network, config = read_network(run / MODEL_FOLDER)
-    clips = read_manifest(run / MANIFEST_FILE)
-    sides = (
-        tuple(clip for clip in clips if clip.split == side)
-        for side in ("train", "validation", "test")
-    )
-    return _Run(run, network, config, Sides(*sides), _read_recipe(run / RECIPE_FILE))
-
-
-def _read_recipe(path: Path) -> Recipe:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}): call affekt train once more") from None
-    return build(Recipe, values, str(path))
-
-
-def _training_batches(run: _Run, store: FeatureStore, progress: Progress | None) -> Batches:
+def _training_batches(run: FinishedRun, store: FeatureStore, progress: Progress | None) -> Batches:
     """The batches of a run, as its training made them."""
     seed = int(run.config.get("seed", 0))
     variants = variants_of(run.recipe, seed)
@@ -269,76 +213,6 @@ def _training_batches(run: _Run, store: FeatureStore, progress: Progress | None)
     batches = Batches(clips, run.network.config.labels, run.recipe, store, seed)
     batches.fill = store.mean_log_mel(clips)
     return batches
-
-
-def _refuse_unlike(runs: Sequence[_Run], out: Path) -> None:
-    """Raise where runs cannot be mixed, or may not choose by these speakers."""
-    first, *others = runs
-    folders = [run.folder.resolve() for run in runs]
-    if len(set(folders)) < len(folders):
-        twice = next(run.folder for run in runs if folders.count(run.folder.resolve()) > 1)
-        raise ConfigError(f"{twice} is named twice: a soup needs different runs")
-    if out.resolve() in {place for folder in folders for place in (folder, folder / MODEL_FOLDER)}:
-        raise ConfigError(f"{out} is one of the runs: choose another folder for the soup")
-    for other in others:
-        where = f"{other.folder} cannot be mixed with {first.folder}"
-        for what, one, two in zip(_KINDS, _kinds(first), _kinds(other), strict=True):
-            if one != two:
-                raise ModelError(f"{where}: its {what} {_difference(one, two)}")
-        if _split(other) != _split(first):
-            raise DataError(
-                f"{where}: they were split differently, so that speakers who choose for one have "
-                "taught the other"
-            )
-    heard = {who for run in runs for who in run.config.get("speakers", {}).get("train", ())}
-    judges = {clip.speaker_id for clip in (*first.sides.validation, *first.sides.test)} - {""}
-    if shared := sorted(heard & judges):
-        raise DataError(
-            f"a run has learned from speakers who are to choose or to test: {', '.join(shared[:5])}"
-        )
-
-
-_KINDS = ("labels", "frontend", "architecture", "options", "pooling", "intensity", "weights")
-
-
-def _kinds(run: _Run) -> tuple[Any, ...]:
-    """What must be the same in all members, in the order of `_KINDS`."""
-    config = run.network.config
-    return (
-        config.labels,
-        config.frontend,
-        config.architecture,
-        config.options,
-        config.pooling,
-        config.intensity,
-        {name: tuple(value.shape) for name, value in run.network.state_dict().items()},
-    )
-
-
-def _difference(one: Any, two: Any) -> str:
-    """Say how two things differ, the parts that are alike left out."""
-    if isinstance(one, tuple):
-        return f"are {', '.join(two)} and not {', '.join(one)}"
-    before, after = (vars(one), vars(two)) if hasattr(one, "__dict__") else (one, two)
-    if isinstance(before, dict):
-        names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-        name = names[0]
-        return f"has {name} = {after.get(name)} and not {before.get(name)}"
-    return f"is {two} and not {one}"
-
-
-def _split(run: _Run) -> set[tuple[Any, ...]]:
-    """Who is on which side, recording by recording."""
-    sides = (
-        ("train", run.sides.train),
-        ("validation", run.sides.validation),
-        ("test", run.sides.test),
-    )
-    return {
-        (side, clip.file.name, clip.start, clip.end, clip.speaker_id, clip.emotion)
-        for side, clips in sides
-        for clip in clips
-    }
 
 
 def _labelled(clips: Sequence[Clip], network: Network) -> list[Clip]:
@@ -369,7 +243,7 @@ def _targets(clips: Sequence[Clip], network: Network) -> np.ndarray:
     return np.array([network.config.labels.index(clip.emotion) for clip in clips])
 
 
-def _inherited(runs: Sequence[_Run]) -> dict[str, Any]:
+def _inherited(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     """What the members have learned from, and what that allows, holds for the soup."""
     configs = [run.config for run in runs]
     corpora: dict[str, dict[str, Any]] = {}
