@@ -32,7 +32,7 @@ def command(
     hears better than any of them and costs no more than one. Validation speakers choose what goes
     in and calibrate it; norms are measured again over training clips.
 
-    \\b
+    \b
     Examples:
       affekt soup runs/slow runs/fast runs/long --out runs/soup
       affekt soup runs/slow runs/fast --method uniform --out runs/soup
