@@ -236,10 +236,11 @@ def test_wrong_usage(call: Call) -> None:
     assert "--out" in call("train", "tones.toml")[2]
 
 
-@pytest.mark.parametrize("command", ["train", "benchmark", "evaluate", "export"])
+@pytest.mark.parametrize("command", ["train", "benchmark", "evaluate", "export", "search", "soup"])
 def test_help_shows_examples(command: str, call: Call) -> None:
     status, out, _ = call(command, "--help")
     assert status == 0
-    examples = out.partition("Examples:")[2].splitlines()
+    assert "\\b" not in out
+    examples = out.partition("Examples:\n")[2].splitlines()  # each on a line of its own
     assert sum(f"affekt {command} " in line for line in examples) >= 1
     assert max(map(len, examples)) <= 80

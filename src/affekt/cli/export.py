@@ -59,7 +59,7 @@ def command(
     answers are from those of the network, UAR on unheard speakers of CREMA-D where they are at
     hand, size, latency and load time. An export beyond its limits is refused without --force.
 
-    \\b
+    \b
     Examples:
       affekt export runs/ravdess --out ravdess.onnx
       affekt export runs/ravdess --to onnx --quantize int8 --out ravdess-int8

@@ -59,10 +59,10 @@ def command(
 
     \b
     Examples:
-      affekt search recipes/cnn.toml --space recipes/spaces/cnn.toml --protocol ravdess-luna5
-        --folds 1,3 --trials 30 --out runs/search
-      affekt search recipes/cnn.toml --space recipes/spaces/cnn.toml --source my-recordings
-        --trials 20 --timeout 60 --out runs/search-mine
+      affekt search recipes/cnn.toml --space recipes/spaces/cnn.toml
+        --protocol ravdess-luna5 --folds 1,3 --trials 30 --out runs/search
+      affekt search recipes/cnn.toml --space recipes/spaces/cnn.toml
+        --source my-recordings --trials 20 --timeout 60 --out runs/search-mine
       affekt benchmark ravdess-luna5 --recipe runs/search/best.toml
     """
     from dataclasses import replace
