@@ -109,6 +109,17 @@ def test_the_boundary_test_sees_an_extra() -> None:
     assert imported_by(["safetensors"], EXTRAS) == {"safetensors": ["safetensors"]}
 
 
+@pytest.mark.parametrize("name", ["export", "models", "training", "evaluation", "augment"])
+def test_a_package_may_be_imported_first(name: str) -> None:
+    """Packages that use each other must not depend on which of them came first."""
+    pytest.importorskip("torch")
+    script = f"import affekt.{name}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_affekt_alone_is_instant() -> None:
     heavy = ("numpy", "onnxruntime", "soundfile", "soxr", "av", "typer", "rich", *EXTRAS)
     assert imported_by(["affekt"], heavy) == {}

@@ -16,7 +16,7 @@ from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Fold
 from affekt.evaluation.calibration import apply_temperature
-from affekt.export import export_onnx
+from affekt.export.onnx import export_onnx
 from affekt.models import Network, describe
 from affekt.training import checkpoint
 from affekt.training.classical import ClassicalConfig
