@@ -114,9 +114,8 @@ def tones_of(clip) -> np.ndarray:
 
 def test_train_says_what_to_do_instead(place: Path, tmp_path: Path) -> None:
     recipe = load_recipe(place / "student.toml")
-    taught = replace(recipe, data=load_recipe(place / "one.toml").data)
     with pytest.raises(ConfigError, match="train that first, and name it with --teacher"):
-        train(replace(taught, data=replace(taught.data, sources=("emodb",))), tmp_path / "run")
+        train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -87,17 +87,17 @@ def train(
     """
     started = time.monotonic()
     refuse_without_network(recipe)
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file: choose another folder for the run")
-    sides = choose_sides(recipe.data, root)
-    # Refuse the folder of another run before anything in it is touched.
-    saved_state(folder, run_fingerprint(recipe, sides.train, sides.validation, seed))
     if recipe.taught_by:
         raise ConfigError(
             f"{recipe.name or 'the recipe'} is taught by {recipe.taught_by.name}, which only a "
             "benchmark trains by itself: train that first, and name it with --teacher in place of "
             "taught_by"
         )
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file: choose another folder for the run")
+    sides = choose_sides(recipe.data, root)
+    # Refuse the folder of another run before anything in it is touched.
+    saved_state(folder, run_fingerprint(recipe, sides.train, sides.validation, seed))
     if recipe.distil and not recipe.distil.teachers:
         raise ConfigError(
             f"{recipe.name or 'the recipe'} learns from a teacher ([distil]) and none is named: "
