@@ -20,7 +20,8 @@ from affekt.training.classical import ClassicalConfig  # noqa: E402
 from affekt.training.contestants import NETWORK, NetworkTeachers  # noqa: E402
 from affekt.training.distil import DistilConfig  # noqa: E402
 from affekt.training.features import FeatureStore  # noqa: E402
-from affekt.training.fit import new_network  # noqa: E402
+from affekt.training.fit import fit, new_network  # noqa: E402
+from affekt.training.objective import folds_without_test  # noqa: E402
 from affekt.training.run import train  # noqa: E402
 
 
@@ -117,6 +118,17 @@ def test_train_says_what_to_do_instead(place: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="train that first, and name it with --teacher"):
         train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_nobody_goes_untaught_without_a_word(place: Path, tones, tmp_path: Path) -> None:
+    student = load_recipe(place / "student.toml")
+    with pytest.raises(ConfigError, match="nobody teaches: train two first"):
+        fit(student, tones.all(), [], tmp_path / "run")
+    for recipe, key in ((student, "taught_by"), (load_recipe(place / "two.toml"), "ensemble")):
+        with pytest.raises(ConfigError, match=f"{key} cannot be searched"):
+            folds_without_test(recipe, None, folder=tmp_path)
+        with pytest.raises(ConfigError, match="pretrain needs one network that nobody teaches"):
+            replace(load_recipe(place / "one.toml"), pretrain=recipe)
 
 
 def test_what_cannot_teach(place: Path) -> None:

@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,6 @@ from affekt.evaluation.results import (
 )
 from affekt.files import atomic_path
 from affekt.models import Network
-from affekt.models.frontend import FrontendConfig
 from affekt.training.contestants import (
     Answer,
     Contestant,
@@ -114,10 +114,9 @@ def run_benchmark(
     clips = protocol.load(root)
     every = protocol.folds(clips)
     chosen = chosen_folds(every, folds)
-    stores: dict[FrontendConfig, FeatureStore] = {}
+    store_of = cache(FeatureStore)  # members with the same frontend share their features
 
     def entry(recipe: Recipe) -> _Entry:
-        frontend = recipe.model.frontend
         measured = contestant(
             recipe,
             folder,
@@ -125,7 +124,7 @@ def run_benchmark(
             progress,
             root=root,
             under_test=protocol.corpora,
-            store=stores.setdefault(frontend, FeatureStore(frontend)),
+            store=store_of(recipe.model.frontend),
         )
         extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
         return _Entry(recipe, protocol, folder, measured, extra)

@@ -55,10 +55,13 @@ def folds_without_test(
     Raises
     ------
     ConfigError
-        If nobody validates, or a fold is unknown.
+        If nobody validates, a fold is unknown, or the recipe trains more than one network.
     DataError
         If data is missing or a teacher has learned from speakers that are held out.
     """
+    for key in ("ensemble", "taught_by"):
+        if getattr(recipe, key):
+            raise ConfigError(f"{key} cannot be searched: search each recipe that it names")
     if protocol is None:
         if names:
             raise ConfigError("folds are those of a protocol: name it, too")
