@@ -32,6 +32,9 @@ INTENDED_USE = (
     "and not for decisions about people: hiring, credit, insurance, policing, migration, health."
 )
 
+FREE = "CC-BY-4.0"
+"""Licence of weights whose training data ask for a name alone."""
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -215,11 +218,11 @@ def _licence(
         own = _licence(train, teachers) or "not stated"
         return f"that of {checkpoint}, which it was begun from; of the training data: {own}"
     for teacher in teachers:
-        if teacher["licence"] != "CC-BY-4.0":
+        if teacher["licence"] != FREE:
             return str(teacher["licence"])
     names = sorted({clip.corpus for clip in train})
     if any(name in CORPORA and CORPORA[name].non_commercial for name in names):
         return "CC-BY-NC-SA-4.0 (non-commercial: trained with a corpus that forbids more)"
     if names and all(name in CORPORA for name in names):
-        return "CC-BY-4.0"
+        return FREE
     return ""

@@ -16,7 +16,7 @@ from affekt.mel import mel_edges
 from affekt.training.features import FeatureStore, pad
 from affekt.training.recipe import Recipe
 from affekt.training.sampling import SHUFFLE, draw_probabilities
-from affekt.training.targets import soft_targets
+from affekt.training.targets import hard_targets, soft_targets
 from affekt.training.tasks import UNKNOWN, identity_targets, intensity_targets
 from affekt.training.variants import variants_of
 
@@ -85,7 +85,7 @@ class Batches:
         self.store = store
         self.seed = seed
         self.variants = variants_of(recipe, seed)
-        self.targets = np.array([labels.index(clip.emotion) for clip in clips])
+        self.targets = hard_targets(clips, labels)
         self.soft_targets = soft_targets(clips, labels, recipe.imbalance.votes)
         self.allowed = allowed_classes(clips, labels)
         self.intensities = intensity_targets(clips, recipe.tasks.rated)

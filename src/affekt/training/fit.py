@@ -32,6 +32,7 @@ from affekt.training.infer import embed_clips, score_clips
 from affekt.training.loop import Epoch, Reporter, Trainer
 from affekt.training.recipe import AugmentConfig, ModelRecipe, Recipe
 from affekt.training.smote import refit_head
+from affekt.training.targets import hard_targets
 from affekt.training.tasks import TasksConfig
 from affekt.training.team import choose_device
 from affekt.training.variants import variants_of
@@ -155,9 +156,15 @@ def fit(
             seed=seed,
         )
     if validation:
-        logits = score_clips(network, validation, store)
-        network.temperature.fill_(fit_temperature(logits, _targets(validation, labels)))
+        calibrate(network, validation, store)
     return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train))
+
+
+def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> None:
+    """Set the temperature with which confidence means frequency on the validation clips."""
+    logits = score_clips(network, validation, store)
+    targets = hard_targets(validation, network.config.labels)
+    network.temperature.fill_(fit_temperature(logits, targets))
 
 
 def refuse_without_network(recipe: Recipe) -> None:
@@ -195,7 +202,7 @@ def validation_scores(
     if not clips:
         return math.nan, math.nan
     logits = score_clips(network, clips, store)
-    targets = _targets(clips, network.config.labels)
+    targets = hard_targets(clips, network.config.labels)
     corpora = [clip.corpus for clip in clips]
     return negative_log_likelihood(logits, targets), mean_uar(logits, targets, corpora)
 
@@ -218,10 +225,6 @@ def mean_uar(logits: np.ndarray, targets: np.ndarray, corpora: Sequence[str]) ->
         predicted = np.where(known, logits[own], -np.inf).argmax(axis=1)
         scores.append(uar(targets[own], predicted, classes))
     return float(np.mean(scores))
-
-
-def _targets(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
-    return np.array([labels.index(clip.emotion) for clip in clips])
 
 
 def run_fingerprint(

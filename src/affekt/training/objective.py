@@ -20,6 +20,7 @@ from affekt.training.loop import Epoch, Quiet, Reporter
 from affekt.training.pretrain import pretrain
 from affekt.training.recipe import Recipe
 from affekt.training.sides import choose_sides, extra_clips
+from affekt.training.targets import hard_targets
 from affekt.training.teachers import Teachers
 
 OWN = "own"
@@ -265,8 +266,7 @@ def _labels(recipe: Recipe, fold: Fold) -> tuple[str, ...]:
 
 def _truth(clips: Sequence[Clip], labels: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """Classes ``[clips]`` and corpora of clips."""
-    targets = np.array([labels.index(clip.emotion) for clip in clips])
-    return targets, [clip.corpus for clip in clips]
+    return hard_targets(clips, labels), [clip.corpus for clip in clips]
 
 
 def _widened(logits: np.ndarray, own: Sequence[str], labels: Sequence[str]) -> np.ndarray:

@@ -27,6 +27,7 @@ from affekt.training.loop import Quiet, Reporter, saved_state
 from affekt.training.pretrain import Pretrained, pretrain
 from affekt.training.recipe import Recipe
 from affekt.training.sides import Sides, choose_sides
+from affekt.training.targets import hard_targets
 from affekt.training.teachers import Teachers
 from affekt.training.team import is_first
 
@@ -137,7 +138,7 @@ def train(
     model = folder / MODEL_FOLDER
     if not is_first():
         return RunResult(model, fitted, {}, time.monotonic() - started)
-    test = _measure(fitted.network, test_clips, store, folder)
+    test = measure(fitted.network, test_clips, store, folder)
     facts = replace(
         _facts(recipe, fitted, before, sides, test, seed),
         threshold=measure_threshold(fitted.network, sides.validation, store),
@@ -164,28 +165,29 @@ def measure_threshold(
     return fit_threshold(apply_temperature(logits, float(network.temperature)), targets)
 
 
-def _measure(
-    network: Network, clips: Sequence[Clip], store: FeatureStore, folder: Path
+def measure(
+    network: Network, clips: Sequence[Clip], store: FeatureStore, folder: Path | None = None
 ) -> dict[str, Metrics]:
-    """Score the test speakers corpus by corpus, and write reports and pictures."""
+    """Score the test speakers corpus by corpus; reports and pictures go to a folder if given."""
     labels = network.config.labels
     found = {}
     for corpus in sorted({clip.corpus for clip in clips if clip.emotion in labels}):
         own = [clip for clip in clips if clip.corpus == corpus and clip.emotion in labels]
         logits = score_clips(network, own, store)
         probabilities = apply_temperature(logits, float(network.temperature))
-        targets = np.array([labels.index(clip.emotion) for clip in own])
+        targets = hard_targets(own, labels)
         name = corpus or "own"
         found[name] = evaluate(
             probabilities, targets, labels, speakers=[clip.speaker for clip in own]
         )
-        write_report(
-            found[name],
-            folder / "test" / name,
-            probabilities=probabilities,
-            targets=targets,
-            title=f"{name}, unheard speakers",
-        )
+        if folder:
+            write_report(
+                found[name],
+                folder / "test" / name,
+                probabilities=probabilities,
+                targets=targets,
+                title=f"{name}, unheard speakers",
+            )
     return found
 
 

@@ -13,26 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
-from affekt.evaluation import Metrics, evaluate
-from affekt.evaluation.calibration import apply_temperature, fit_temperature
-from affekt.export.model_directory import ModelFacts, write_model_directory
+from affekt.evaluation import Metrics
+from affekt.export.model_directory import FREE, ModelFacts, write_model_directory
 from affekt.models import Network
 from affekt.training.batches import Batches
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.finished import FinishedRun, read_run, refuse_unlike
-from affekt.training.fit import validation_scores
-from affekt.training.infer import score_clips
+from affekt.training.fit import calibrate, validation_scores
 from affekt.training.mixture import mix, recompute_norms
-from affekt.training.run import measure_threshold, metrics_row
+from affekt.training.run import measure, measure_threshold, metrics_row
 from affekt.training.variants import variants_of
 
 METHODS = ("greedy", "uniform")
-
-_FREE = "CC-BY-4.0"
 
 
 @dataclass(frozen=True)
@@ -173,8 +167,8 @@ def soup(
         )
         for place, (run, score) in enumerate(zip(ranked, scores, strict=True))
     )
-    _calibrate(network, validation, store)
-    measured = _measured(network, test, store)
+    calibrate(network, validation, store)
+    measured = measure(network, test, store)
     used = [ranked[index] for index in kept]
     facts = ModelFacts(
         name=name or f"{members[0].name}-soup",
@@ -219,30 +213,6 @@ def _labelled(clips: Sequence[Clip], network: Network) -> list[Clip]:
     return [clip for clip in clips if clip.emotion in network.config.labels]
 
 
-def _calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> None:
-    logits = score_clips(network, validation, store)
-    network.temperature.fill_(fit_temperature(logits, _targets(validation, network)))
-
-
-def _measured(network: Network, test: Sequence[Clip], store: FeatureStore) -> dict[str, Metrics]:
-    """Score the test speakers corpus by corpus."""
-    found = {}
-    for corpus in sorted({clip.corpus for clip in test}):
-        own = [clip for clip in test if clip.corpus == corpus]
-        logits = score_clips(network, own, store)
-        found[corpus or "own"] = evaluate(
-            apply_temperature(logits, float(network.temperature)),
-            _targets(own, network),
-            network.config.labels,
-            speakers=[clip.speaker for clip in own],
-        )
-    return found
-
-
-def _targets(clips: Sequence[Clip], network: Network) -> np.ndarray:
-    return np.array([network.config.labels.index(clip.emotion) for clip in clips])
-
-
 def _inherited(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     """What the members have learned from, and what that allows, holds for the soup."""
     configs = [run.config for run in runs]
@@ -257,7 +227,7 @@ def _inherited(runs: Sequence[FinishedRun]) -> dict[str, Any]:
             speakers.setdefault(side, set()).update(names)
     # What is not free binds; what does not say is free no more than it says.
     licences = sorted(
-        {str(config["licence"]) for config in configs}, key=lambda one: (one == _FREE, one == "")
+        {str(config["licence"]) for config in configs}, key=lambda one: (one == FREE, one == "")
     )
     teachers = [teacher for config in configs for teacher in config.get("teachers", ())]
     return {

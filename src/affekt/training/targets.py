@@ -9,6 +9,11 @@ import numpy as np
 from affekt.data import Clip
 
 
+def hard_targets(clips: Sequence[Clip], labels: Sequence[str]) -> np.ndarray:
+    """Class of each clip by its label ``[clips]``, int."""
+    return np.array([labels.index(clip.emotion) for clip in clips], dtype=np.int64)
+
+
 def soft_targets(
     clips: Sequence[Clip], labels: Sequence[str], vote_weight: float = 0.0
 ) -> np.ndarray:
