@@ -159,6 +159,20 @@ def test_the_sum_of_layers_is_learned_and_begins_even(checkpoints: Path) -> None
     torch.testing.assert_close(frames, wanted)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("family", TINY_ENCODERS)
+def test_what_lies_below_can_be_computed_before(family: str, checkpoints: Path) -> None:
+    encoder = network(checkpoint=str(checkpoints / family)).encoder
+    features = voices(0.5).reshape(2, 25, 320).transpose(1, 2)
+    assert encoder.still
+    states = encoder.below(features)
+    assert states.shape == (2, 3 * 16, 25)
+    torch.testing.assert_close(encoder(states), encoder(features))
+    mask = (torch.arange(25) < torch.tensor([25, 10])[:, None]).float()[:, None]
+    torch.testing.assert_close(encoder(states, mask)[1, :, 10:], torch.zeros(256, 15))
+    assert not network(checkpoint=str(checkpoints / family), train="top", top=1).encoder.still
+
+
 @pytest.mark.parametrize("family", TINY_ENCODERS)
 def test_fewer_layers_are_the_lowest(family: str, checkpoints: Path) -> None:
     whole, lower = (

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_network import TINY_ENCODERS, WAVEFORM, tiny_network
+from tiny_network import RATE, TINY_ENCODERS, WAVEFORM, tiny_network
 from tone_corpus import make_tones, write_recipe
 from tone_protocol import tone_protocol
 
 import affekt
 from affekt.augment import Mixup, NoiseFloor
 from affekt.errors import ConfigError
-from affekt.training import FeatureStore, Recipe, load_recipe
+from affekt.models.ssl import Ssl
+from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
 from affekt.training.batches import Batches
 from affekt.training.benchmark import FoldResult, run_benchmark
+from affekt.training.features import clip_samples
 from affekt.training.fit import fit
 from affekt.training.loop import Quiet
 from affekt.training.optimizer import SLOWDOWN, make_optimizer, set_learning_rate
@@ -83,6 +85,34 @@ def test_a_run_from_a_checkpoint_to_a_model_that_answers(
         assert sorted(found) == pytest.approx(sorted(expected), abs=1e-4)
 
 
+def test_a_frozen_encoder_hears_each_clip_once(
+    tones, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over epochs, seeds, and folds; one with other weights hears it for itself."""
+    heard: list[int] = []
+    below = Ssl.below
+
+    def counted(self: Ssl, features: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        heard.append(len(features))
+        return below(self, features, *rest)
+
+    monkeypatch.setattr(Ssl, "below", counted)
+    store = FeatureStore(WAVEFORM)
+    for seed in (0, 1):
+        place = tmp_path / str(seed)
+        network = fit(
+            recipe, tones.train, tones.validation, place, seed=seed, store=store
+        ).network
+        logits = score_clips(network, tones.test, store)
+    assert sum(heard) == len(tones.all())
+    alone = network.classify(network.frontend(torch.from_numpy(clip_samples(tones.test[0], RATE))[None]))
+    np.testing.assert_allclose(logits[:1], alone.detach().numpy(), atol=0.01)  # kept in 16 bits
+    heard.clear()
+    network.encoder.backbone.layers[0].feed_forward.output_dense.weight.data.normal_()
+    assert np.abs(score_clips(network, tones.test, store) - logits).max() > 0.01
+    assert sum(heard) == len(tones.test)
+
+
 def test_a_benchmark_of_a_fine_tuned_one(tones, recipe: Recipe, tmp_path: Path) -> None:
     options = {**recipe.model.options, "train": "all"}
     recipe = replace(
@@ -98,6 +128,14 @@ def test_a_benchmark_of_a_fine_tuned_one(tones, recipe: Recipe, tmp_path: Path) 
     (fold,) = done
     assert fold.probabilities.shape == (18, 3)
     assert np.ptp(fold.probabilities, axis=0).max() > 0
+
+
+def test_what_an_encoder_was_is_told_beside_its_figure(recipe: Recipe) -> None:
+    assert recipe.extra_data == ("tiny-wavlm",)
+    options = {"checkpoint": "openai/whisper-base"}
+    named = replace(recipe, model=replace(recipe.model, options=options))
+    assert named.extra_data == ("openai/whisper-base",)
+    assert replace(Recipe(), taught_by=named).extra_data == ("openai/whisper-base",)
 
 
 def test_an_encoder_learns_more_slowly_than_what_is_new(recipe: Recipe, tones) -> None:

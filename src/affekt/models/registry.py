@@ -49,6 +49,8 @@ class Encoder(nn.Module):
     """Output frames by which :meth:`step` answers later: its look-ahead."""
     example: Mapping[str, Any] = MappingProxyType({})
     """Options to count and draw it with, where the default ones do not say how large it is."""
+    still: bool = False
+    """Whether a part of it is the same before and after training; :meth:`below` computes it."""
     paper: Paper | None = None
     """Where it comes from."""
     ending: str = ""
@@ -62,6 +64,14 @@ class Encoder(nn.Module):
         unpadded frames is the one they get without padding.
         """
         raise ConfigError(f"{type(self).__name__} does not define forward()")
+
+    def below(self, features: Tensor) -> Tensor:
+        """The part of :meth:`forward` that training leaves as it is, of whole recordings.
+
+        ``[batch, channels, frames]`` becomes ``[batch, other channels, frames]``, which
+        :meth:`forward` takes as well: what is computed once need not be computed in each epoch.
+        """
+        raise ConfigError(f"{type(self).__name__} does not define below()")
 
     def slow_parameters(self) -> tuple[Iterable[nn.Parameter], float]:
         """Parameters that were trained before, and by how much slower they should learn."""

@@ -105,8 +105,8 @@ class Ssl(Encoder):
             )
         self.options = options
         self.found = {"encoder": settings, "checkpoint": _bare_name(options.checkpoint)}
-        self.mix = nn.Parameter(torch.zeros(len(self.backbone.layers) + 1))
-        width = self.backbone.width
+        count, width = len(self.backbone.layers) + 1, self.backbone.width
+        self.mix = nn.Parameter(torch.zeros(count))
         self.output_channels = options.channels or width
         self.project = nn.Linear(width, options.channels) if options.channels else None
         self.dropout = nn.Dropout(options.dropout)
@@ -115,6 +115,8 @@ class Ssl(Encoder):
         self.backbone.requires_grad_(False)
         for part in self._tuned():
             part.requires_grad_(True)
+        # What comes in is told from what lies below by its channels alone.
+        self.still = options.train == "none" and count * width != self.backbone.stride
 
     @property
     def caption(self) -> Caption:
@@ -157,17 +159,36 @@ class Ssl(Encoder):
         """How much each hidden state counts, from the lowest ``[layers + 1]``; their sum is 1."""
         return torch.softmax(self.mix, dim=0)
 
-    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``[batch, samples of a frame, frames] -> [batch, channels, frames]``."""
+    def below(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """All hidden states, one under the other.
+
+        Each is brought to the same scale: what a layer adds grows with its height, in some
+        families.
+
+        Parameters
+        ----------
+        features : Tensor [batch, samples of a frame, frames]
+        mask : Tensor [batch, 1, frames], optional
+
+        Returns
+        -------
+        Tensor [batch, (layers + 1) * width, frames]
+        """
         waveform = masked(features, mask).transpose(1, 2).flatten(1)
         valid = None if mask is None else mask[:, 0] > 0
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.options.train != "none"):
             states = self.backbone(waveform, valid)
-        # Each to the same scale: what a layer adds grows with its height, in some families.
         shape = (self.backbone.width,)
-        even = [nn.functional.layer_norm(state, shape) for state in states]
-        shares = self.weights().unbind()
-        x = torch.stack([share * state for share, state in zip(shares, even, strict=True)]).sum(0)
+        return torch.cat([nn.functional.layer_norm(one, shape) for one in states], 2).mT
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``[batch, samples of a frame, frames] -> [batch, channels, frames]``.
+
+        Features may also be what :meth:`below` gives, computed before.
+        """
+        known = self.still and features.shape[1] != self.backbone.stride
+        states = features if known else self.below(features, mask)
+        x = torch.einsum("l,blcf->bfc", self.weights(), states.unflatten(1, (len(self.mix), -1)))
         if self.project is not None:
             x = nn.functional.gelu(self.project(x))
         return masked(self.dropout(x).transpose(1, 2), mask)

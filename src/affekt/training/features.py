@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from affekt.audio import load_audio
 from affekt.data import Clip
 from affekt.errors import AudioError, DataError
+from affekt.models.registry import Encoder
 from affekt.models.frontend import FrontendConfig, build_frontend
 from affekt.training.variants import Variant, play
 
@@ -30,18 +32,34 @@ class FeatureStore:
     """Log-mel of clips, at several playback speeds or in several variants, as float16 in memory.
 
     A second of audio takes 13 kB per speed or variant at 64 mel bands and 100 frames a second, and
-    32 kB as a waveform.
+    32 kB as a waveform; of an encoder with 12 layers of 768 channels that stays as it is, 1 MB.
 
     Parameters
     ----------
     frontend : FrontendConfig
         The frontend of the model: training sees exactly what the exported graph computes.
+    encoder : Encoder, optional
+        Keep what its :meth:`~affekt.models.registry.Encoder.below` makes of the first stage.
     """
 
-    def __init__(self, frontend: FrontendConfig) -> None:
+    def __init__(self, frontend: FrontendConfig, encoder: Encoder | None = None) -> None:
         self.frontend = frontend
+        self.encoder = encoder
         self._frontend = build_frontend(frontend).eval()
+        self._above: dict[str, FeatureStore] = {}
         self._features: dict[tuple[Span, float | Variant], np.ndarray] = {}
+
+    def through(self, encoder: Encoder) -> FeatureStore:
+        """The store that serves an encoder best: this one, or of what stays as it is of it.
+
+        Encoders with the same weights share it: from fold to fold, and from seed to seed.
+        """
+        if self.encoder is not None or not encoder.still:
+            return self
+        same = _weights_fingerprint(encoder)
+        if same not in self._above:
+            self._above = {same: FeatureStore(self.frontend, encoder)}  # the one before is done with
+        return self._above[same]
 
     def get(self, clip: Clip, speed: float = 1.0) -> np.ndarray:
         """First stage of the frontend ``[rows, frames]``, float16, of a clip.
@@ -160,8 +178,11 @@ class FeatureStore:
                 else play(samples, version, rate)
             )
             with torch.inference_mode():
-                spectrum = self._frontend(torch.from_numpy(heard)[None])[0]
-            self._features[span, version] = spectrum.numpy().astype(np.float16)
+                spectrum = self._frontend(torch.from_numpy(heard)[None])
+                if self.encoder is not None:
+                    device = next(self.encoder.parameters()).device
+                    spectrum = self.encoder.below(spectrum.to(device)).cpu()
+            self._features[span, version] = spectrum[0].numpy().astype(np.float16)
 
 
 def clip_samples(clip: Clip, rate: int) -> np.ndarray:
@@ -188,6 +209,16 @@ def report_unreadable(errors: Sequence[str], n_clips: int) -> None:
         raise DataError(f"{len(errors)} of {n_clips} clips cannot be read, the first: {errors[0]}")
     for message in errors:
         _log.warning("left out: %s", message)
+
+
+def _weights_fingerprint(encoder: Encoder) -> str:
+    """SHA-256 of the weights that training leaves as they are."""
+    digest = hashlib.sha256()
+    for name, weight in encoder.named_parameters():
+        if not weight.requires_grad:
+            digest.update(name.encode())
+            digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _span(clip: Clip) -> Span:

@@ -115,7 +115,10 @@ def fit(
         raise DataError("training needs clips of two or more emotions")
     # Before the audio is read: an impossible network should not cost minutes.
     network = new_network(recipe, labels, seed)
-    store = store or FeatureStore(recipe.model.frontend)
+    if start is not None:
+        network.load_state_dict({**network.state_dict(), **start})
+    network.to(device)
+    store = (store or FeatureStore(recipe.model.frontend)).through(network.encoder)
     variants = variants_of(recipe, seed)
     speeds = (1.0,) if variants else recipe.training.speeds
     train = store.prepare(train, speeds, progress, variants)
@@ -125,9 +128,6 @@ def fit(
         mean, scale = store.statistics(train)
         network.feature_mean.copy_(torch.from_numpy(mean))
         network.feature_scale.copy_(torch.from_numpy(scale))
-    else:
-        network.load_state_dict({**network.state_dict(), **start})
-    network.to(device)
     batches = Batches(train, labels, recipe, store, seed)
     batches.fill = store.mean_log_mel(train)
     if teachers:

@@ -49,6 +49,7 @@ def _in_batches(
 ) -> np.ndarray:
     network.eval()
     device = next(network.parameters()).device
+    store = store.through(network.encoder)
     features = [store.get(clip) for clip in clips]
     answers = np.zeros((len(clips), width))
     # Alike lengths together: padding is masked, so it costs time but never changes an answer.

@@ -310,13 +310,19 @@ class Recipe:
 
     @property
     def extra_data(self) -> tuple[str, ...]:
-        """What it learns from besides the corpus at hand."""
+        """What it learns from besides the corpus at hand: other corpora, and what an encoder was.
+
+        A checkpoint is called by its name.
+        """
         if self.ensemble:
             borrowed = (name for member in self.ensemble.members for name in member.extra_data)
             return tuple(dict.fromkeys(borrowed))
         before = self.pretrain.data.sources + self.pretrain.extra_data if self.pretrain else ()
         taught = self.taught_by.extra_data if self.taught_by else ()
-        return tuple(dict.fromkeys(self.data.extra + before + taught))
+        checkpoint = Path(self.model.options.get("checkpoint", ""))
+        heard = (checkpoint.name if checkpoint.is_dir() else checkpoint.as_posix(),)
+        own = heard if checkpoint.parts else ()
+        return tuple(dict.fromkeys(self.data.extra + before + taught + own))
 
 
 def on_device(recipe: Recipe, device: str) -> Recipe:
