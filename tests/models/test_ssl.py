@@ -160,17 +160,36 @@ def test_the_sum_of_layers_is_learned_and_begins_even(checkpoints: Path) -> None
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("shorten", [1, 4])
 @pytest.mark.parametrize("family", TINY_ENCODERS)
-def test_what_lies_below_can_be_computed_before(family: str, checkpoints: Path) -> None:
-    encoder = network(checkpoint=str(checkpoints / family)).encoder
-    features = voices(0.5).reshape(2, 25, 320).transpose(1, 2)
+def test_what_lies_below_can_be_computed_before(
+    family: str, shorten: int, checkpoints: Path
+) -> None:
+    made = network(checkpoint=str(checkpoints / family), shorten=shorten)
+    encoder, features = made.encoder, made.frontend(voices(0.5))
     assert encoder.still
-    states = encoder.below(features)
-    assert states.shape == (2, 3 * 16, 25)
-    torch.testing.assert_close(encoder(states), encoder(features))
-    mask = (torch.arange(25) < torch.tensor([25, 10])[:, None]).float()[:, None]
-    torch.testing.assert_close(encoder(states, mask)[1, :, 10:], torch.zeros(256, 15))
+    whole, half = encoder.below(features), encoder.below(features[1:, :, :10])
+    frames = -(-25 // shorten)
+    assert whole.shape == (2, 3 * 16, frames)
+    torch.testing.assert_close(encoder(whole), encoder(features))
+    lengths, shorter = torch.tensor([25, 10]), torch.tensor([frames, half.shape[2]])
+    padded = torch.stack([whole[0], torch.nn.functional.pad(half[0], (0, frames - shorter[1]))])
+    torch.testing.assert_close(
+        made.classify(padded, shorter), made.classify(features, lengths), atol=1e-4, rtol=1e-4
+    )
     assert not network(checkpoint=str(checkpoints / family), train="top", top=1).encoder.still
+
+
+@torch.inference_mode()
+def test_frames_are_shortened_to_their_means(checkpoints: Path) -> None:
+    short, plain = (
+        network(checkpoint=str(checkpoints / "hubert"), shorten=count, channels=0).encoder
+        for count in (4, 1)
+    )
+    features = voices(0.5).reshape(2, 25, 320).transpose(1, 2)
+    frames = plain(features)
+    wanted = torch.stack([part.mean(2) for part in frames.split(4, dim=2)], dim=2)
+    torch.testing.assert_close(short(features), wanted)
 
 
 @pytest.mark.parametrize("family", TINY_ENCODERS)

@@ -134,8 +134,13 @@ class Network(nn.Module):
         return frames.float()
 
     def pool(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Frame embeddings to one embedding ``[batch, embedding]``; the mask is the features'."""
-        shorter = None if mask is None else mask[..., :: self.encoder.time_stride]
+        """Frame embeddings to one embedding ``[batch, embedding]``; the mask is the features'.
+
+        Or that of the frames themselves, where the encoder was given what lies below it.
+        """
+        shorter = mask
+        if mask is not None and mask.shape[2] != frames.shape[2]:
+            shorter = mask[..., :: self.encoder.time_stride]
         pooled: Tensor = self.pooling(frames) if shorter is None else self.pooling(frames, shorter)
         return pooled
 

@@ -52,6 +52,8 @@ class SslOptions:
         Channels of a frame embedding, which a layer of our own makes of the sum; 0 leaves it out.
     dropout : float
         Share of the frame embedding that is dropped while training.
+    shorten : int
+        The mean of so many frames of the encoder becomes one, before anything is learned.
     """
 
     checkpoint: str = ""
@@ -62,14 +64,16 @@ class SslOptions:
     slowdown: float = 100.0
     channels: int = 256
     dropout: float = 0.1
+    shorten: int = 1
 
     def __post_init__(self) -> None:
         if self.train not in TRAINED:
             raise ConfigError(f"ssl: train must be one of {', '.join(TRAINED)}, got {self.train!r}")
         if self.layers < 0 or self.channels < 0:
             raise ConfigError("ssl: layers and channels must be 0 or more")
-        if self.top < 1:
-            raise ConfigError(f"ssl: top must be 1 or more, got {self.top}")
+        for name in ("top", "shorten"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"ssl: {name} must be 1 or more, got {getattr(self, name)}")
         if not self.slowdown > 0:
             raise ConfigError(f"ssl: slowdown must be positive, got {self.slowdown:g}")
         if not 0 <= self.dropout < 1:
@@ -110,7 +114,7 @@ class Ssl(Encoder):
         self.output_channels = options.channels or width
         self.project = nn.Linear(width, options.channels) if options.channels else None
         self.dropout = nn.Dropout(options.dropout)
-        self.time_stride = 1
+        self.time_stride = options.shorten
         self.receptive_field = None
         self.backbone.requires_grad_(False)
         for part in self._tuned():
@@ -127,6 +131,8 @@ class Ssl(Encoder):
             f"{count} layers of {width} channels, {trained[self.options.train]}",
             f"learned sum of {count + 1} hidden states",
         ]
+        if self.time_stride > 1:
+            details.append(f"mean of {self.time_stride} frames")
         if self.project is not None:
             details.append(f"linear to {self.output_channels}, GELU")
         return Caption(f"{self.found['encoder']['model_type']} encoder", tuple(details))
@@ -172,26 +178,42 @@ class Ssl(Encoder):
 
         Returns
         -------
-        Tensor [batch, (layers + 1) * width, frames]
+        Tensor [batch, (layers + 1) * width, ceil(frames / shorten)]
         """
         waveform = masked(features, mask).transpose(1, 2).flatten(1)
         valid = None if mask is None else mask[:, 0] > 0
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.options.train != "none"):
             states = self.backbone(waveform, valid)
         shape = (self.backbone.width,)
-        return torch.cat([nn.functional.layer_norm(one, shape) for one in states], 2).mT
+        x = torch.cat([nn.functional.layer_norm(one, shape) for one in states], 2).mT
+        return x if self.time_stride == 1 else _means(x, mask, self.time_stride)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``[batch, samples of a frame, frames] -> [batch, channels, frames]``.
+        """``[batch, samples of a frame, frames] -> [batch, channels, ceil(frames / shorten)]``.
 
-        Features may also be what :meth:`below` gives, computed before.
+        Features may also be what :meth:`below` gives, computed before, with a mask of its frames.
         """
-        known = self.still and features.shape[1] != self.backbone.stride
-        states = features if known else self.below(features, mask)
-        x = torch.einsum("l,blcf->bfc", self.weights(), states.unflatten(1, (len(self.mix), -1)))
+        if self.still and features.shape[1] != self.backbone.stride:
+            states = features
+        else:
+            states = self.below(features, mask)
+            mask = None if mask is None else mask[..., :: self.time_stride]
+        rows = states.unflatten(1, (len(self.mix), -1))
+        x = (self.weights() @ rows.flatten(2)).unflatten(1, (self.backbone.width, -1)).mT
         if self.project is not None:
             x = nn.functional.gelu(self.project(x))
         return masked(self.dropout(x).transpose(1, 2), mask)
+
+
+def _means(x: Tensor, mask: Tensor | None, count: int) -> Tensor:
+    """Means over ``count`` frames of ``[batch, channels, frames]``, over fewer at the end."""
+
+    def mean(x: Tensor) -> Tensor:
+        filled = nn.functional.pad(x, (0, count - 1))
+        return nn.functional.avg_pool1d(filled, count, count)
+
+    present = torch.ones_like(x[:1, :1]) if mask is None else mask
+    return mean(masked(x, mask)) / mean(present).clamp(min=1e-6)
 
 
 def _bare_name(checkpoint: str) -> str:

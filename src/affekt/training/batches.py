@@ -98,8 +98,7 @@ class Batches:
             raise DataError(f"training needs two or more clips, got {len(self.clips)}")
         self.batch_size = min(size, len(self.clips), drawn)
         self.steps_per_epoch = drawn // self.batch_size
-        config = recipe.model.frontend
-        self.crop_frames = max(1, round(recipe.training.crop * config.frames_per_second))
+        self.crop_frames = max(1, round(recipe.training.crop * store.frames_per_second))
 
     def class_sizes(self) -> np.ndarray:
         """Clips of each class ``[classes]``; with a sampler, the probability of drawing it."""

@@ -49,6 +49,12 @@ class FeatureStore:
         self._above: dict[str, FeatureStore] = {}
         self._features: dict[tuple[Span, float | Variant], np.ndarray] = {}
 
+    @property
+    def frames_per_second(self) -> float:
+        """Frames that are kept, per second of audio."""
+        stride = self.encoder.time_stride if self.encoder is not None else 1
+        return self.frontend.frames_per_second / stride
+
     def through(self, encoder: Encoder) -> FeatureStore:
         """The store that serves an encoder best: this one, or of what stays as it is of it.
 
@@ -56,7 +62,7 @@ class FeatureStore:
         """
         if self.encoder is not None or not encoder.still:
             return self
-        same = _weights_fingerprint(encoder)
+        same = _fingerprint_below(encoder)
         if same not in self._above:
             self._above = {same: FeatureStore(self.frontend, encoder)}  # the one before is done with
         return self._above[same]
@@ -211,9 +217,9 @@ def report_unreadable(errors: Sequence[str], n_clips: int) -> None:
         _log.warning("left out: %s", message)
 
 
-def _weights_fingerprint(encoder: Encoder) -> str:
-    """SHA-256 of the weights that training leaves as they are."""
-    digest = hashlib.sha256()
+def _fingerprint_below(encoder: Encoder) -> str:
+    """SHA-256 of what decides :meth:`~affekt.models.registry.Encoder.below` of an encoder."""
+    digest = hashlib.sha256(str(encoder.time_stride).encode())
     for name, weight in encoder.named_parameters():
         if not weight.requires_grad:
             digest.update(name.encode())

@@ -155,6 +155,11 @@ class Tasks(nn.Module):
             self.adversary = AdversarialHead(network.embedding_size, count)
         if config.masked:
             frontend, encoder = network.config.frontend, network.encoder
+            if encoder.still:
+                raise ConfigError(
+                    "tasks.masked: an encoder that stays as it is learns nothing from it: set "
+                    "model.options.train = 'top' or 'all'"
+                )
             self.masked = MaskedPrediction(
                 encoder.output_channels,
                 frontend.channels,
