@@ -100,13 +100,19 @@ def test_a_frozen_encoder_hears_each_clip_once(
     store = FeatureStore(WAVEFORM)
     for seed in (0, 1):
         place = tmp_path / str(seed)
-        network = fit(
-            recipe, tones.train, tones.validation, place, seed=seed, store=store
-        ).network
+        network = fit(recipe, tones.train, tones.validation, place, seed=seed, store=store).network
         logits = score_clips(network, tones.test, store)
     assert sum(heard) == len(tones.all())
-    alone = network.classify(network.frontend(torch.from_numpy(clip_samples(tones.test[0], RATE))[None]))
+    alone = network.classify(
+        network.frontend(torch.from_numpy(clip_samples(tones.test[0], RATE))[None])
+    )
     np.testing.assert_allclose(logits[:1], alone.detach().numpy(), atol=0.01)  # kept in 16 bits
+    heard.clear()
+    kept = score_clips(network, tones.test, FeatureStore(WAVEFORM, tmp_path / "features"))
+    again = score_clips(network, tones.test, FeatureStore(WAVEFORM, tmp_path / "features"))
+    np.testing.assert_array_equal(kept, again)
+    np.testing.assert_array_equal(kept, logits)
+    assert sum(heard) == len(tones.test)
     heard.clear()
     network.encoder.backbone.layers[0].feed_forward.output_dense.weight.data.normal_()
     assert np.abs(score_clips(network, tones.test, store) - logits).max() > 0.01

@@ -28,7 +28,9 @@ from affekt.evaluation.results import (
 )
 from affekt.files import atomic_path
 from affekt.models import Network
+from affekt.models.frontend import FrontendConfig
 from affekt.training.contestants import (
+    FEATURES,
     Answer,
     Contestant,
     NetworkContestant,
@@ -114,7 +116,10 @@ def run_benchmark(
     clips = protocol.load(root)
     every = protocol.folds(clips)
     chosen = chosen_folds(every, folds)
-    store_of = cache(FeatureStore)  # members with the same frontend share their features
+
+    @cache  # members with the same frontend share their features
+    def store_of(frontend: FrontendConfig) -> FeatureStore:
+        return FeatureStore(frontend, folder / FEATURES)
 
     def entry(recipe: Recipe) -> _Entry:
         measured = contestant(

@@ -28,6 +28,8 @@ from affekt.training.loop import Reporter
 from affekt.training.pretrain import pretrain
 from affekt.training.recipe import Recipe
 
+FEATURES = "features"
+"""Keeps what serves all folds of a benchmark, and its other recipes."""
 NETWORK = "network.safetensors"
 """The weights that a fold ended with."""
 
@@ -287,7 +289,7 @@ def contestant(
             "sees to that, or name its recipe in taught_by, to train it on each fold"
         )
     if recipe.classical is None:
-        features = store or FeatureStore(recipe.model.frontend)
+        features = store or FeatureStore(recipe.model.frontend, folder / FEATURES)
 
         @lru_cache(maxsize=1)
         def start(seed: int) -> dict[str, Tensor] | None:

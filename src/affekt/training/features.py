@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import affekt.models
 from affekt.audio import load_audio
 from affekt.data import Clip
 from affekt.errors import AudioError, DataError
-from affekt.models.registry import Encoder
+from affekt.files import atomic_path
 from affekt.models.frontend import FrontendConfig, build_frontend
+from affekt.models.registry import Encoder
 from affekt.training.variants import Variant, play
 
 _log = logging.getLogger("affekt.training")
@@ -38,12 +40,20 @@ class FeatureStore:
     ----------
     frontend : FrontendConfig
         The frontend of the model: training sees exactly what the exported graph computes.
+    folder : Path, optional
+        Keeps what encoders that stay as they are make of clips, for other processes.
     encoder : Encoder, optional
         Keep what its :meth:`~affekt.models.registry.Encoder.below` makes of the first stage.
     """
 
-    def __init__(self, frontend: FrontendConfig, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self,
+        frontend: FrontendConfig,
+        folder: Path | None = None,
+        encoder: Encoder | None = None,
+    ) -> None:
         self.frontend = frontend
+        self.folder = folder
         self.encoder = encoder
         self._frontend = build_frontend(frontend).eval()
         self._above: dict[str, FeatureStore] = {}
@@ -62,9 +72,11 @@ class FeatureStore:
         """
         if self.encoder is not None or not encoder.still:
             return self
-        same = _fingerprint_below(encoder)
+        same = _fingerprint_below(encoder, self.frontend)
         if same not in self._above:
-            self._above = {same: FeatureStore(self.frontend, encoder)}  # the one before is done with
+            folder = self.folder and self.folder / same[:16]
+            # The one before is done with.
+            self._above = {same: FeatureStore(self.frontend, folder, encoder)}
         return self._above[same]
 
     def get(self, clip: Clip, speed: float = 1.0) -> np.ndarray:
@@ -173,6 +185,11 @@ class FeatureStore:
     def _compute(self, clip: Clip, versions: Iterable[float | Variant]) -> None:
         span = _span(clip)
         missing = [version for version in versions if (span, version) not in self._features]
+        for version in list(missing):
+            path = self._path(clip, version)
+            if path and path.exists():
+                self._features[span, version] = np.load(path, allow_pickle=False)
+                missing.remove(version)
         if not missing:
             return
         rate = self.frontend.sample_rate
@@ -183,12 +200,46 @@ class FeatureStore:
                 if isinstance(version, Variant)
                 else play(samples, version, rate)
             )
-            with torch.inference_mode():
-                spectrum = self._frontend(torch.from_numpy(heard)[None])
-                if self.encoder is not None:
-                    device = next(self.encoder.parameters()).device
-                    spectrum = self.encoder.below(spectrum.to(device)).cpu()
-            self._features[span, version] = spectrum[0].numpy().astype(np.float16)
+            features = self._features[span, version] = self._heard(heard)
+            if path := self._path(clip, version):
+                with atomic_path(path) as partial:
+                    np.save(partial, features)
+
+    @torch.inference_mode()
+    def _heard(self, samples: np.ndarray) -> np.ndarray:
+        spectrum = self._frontend(torch.from_numpy(samples)[None])
+        if self.encoder is not None:
+            device = next(self.encoder.parameters()).device
+            spectrum = self.encoder.below(spectrum.to(device)).cpu()
+        return spectrum[0].numpy().astype(np.float16)
+
+    def _path(self, clip: Clip, version: float | Variant) -> Path | None:
+        """Where features of an encoder lie; None for those that are not kept in files."""
+        if self.folder is None or self.encoder is None or version != 1.0:
+            return None
+        return self.folder / f"{clip_key(clip)}.npy"
+
+
+def clip_key(clip: Clip) -> str:
+    """Name of a stretch of a recording; another one once the file is replaced.
+
+    Raises
+    ------
+    AudioError
+        If there is no such file.
+    """
+    try:
+        facts = clip.file.stat()
+    except OSError as error:
+        raise AudioError(f"cannot read {clip.file}: {error.strerror}") from error
+    stamp = [str(clip.file.resolve()), facts.st_size, facts.st_mtime_ns, clip.start, clip.end]
+    return hashlib.sha256(repr(stamp).encode()).hexdigest()[:32]
+
+
+def code_version(folder: Path) -> str:
+    """Fingerprint of the code below a folder: when it changes, so may all that it computes."""
+    sources = sorted(folder.rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def clip_samples(clip: Clip, rate: int) -> np.ndarray:
@@ -217,9 +268,10 @@ def report_unreadable(errors: Sequence[str], n_clips: int) -> None:
         _log.warning("left out: %s", message)
 
 
-def _fingerprint_below(encoder: Encoder) -> str:
+def _fingerprint_below(encoder: Encoder, frontend: FrontendConfig) -> str:
     """SHA-256 of what decides :meth:`~affekt.models.registry.Encoder.below` of an encoder."""
-    digest = hashlib.sha256(str(encoder.time_stride).encode())
+    made_by = code_version(Path(affekt.models.__file__).parent)
+    digest = hashlib.sha256(f"{made_by} {frontend} {encoder.time_stride}".encode())
     for name, weight in encoder.named_parameters():
         if not weight.requires_grad:
             digest.update(name.encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,13 @@ from affekt.data import Clip
 from affekt.errors import AudioError
 from affekt.features import functional_vector
 from affekt.files import atomic_path
-from affekt.training.features import Progress, clip_samples, report_unreadable
+from affekt.training.features import (
+    Progress,
+    clip_key,
+    clip_samples,
+    code_version,
+    report_unreadable,
+)
 
 
 class VectorStore:
@@ -45,7 +50,7 @@ class VectorStore:
         AudioError
             If the clip cannot be read or measured.
         """
-        key = _key(clip)
+        key = clip_key(clip)
         if key not in self._vectors:
             self._vectors[key] = self._read(key, clip)
         return self._vectors[key]
@@ -93,18 +98,6 @@ class VectorStore:
         return vector.astype(np.float32)
 
 
-def _key(clip: Clip) -> str:
-    """Name of a stretch of a recording; another one once the file is replaced."""
-    try:
-        facts = clip.file.stat()
-    except OSError as error:
-        raise AudioError(f"cannot read {clip.file}: {error.strerror}") from error
-    stamp = [str(clip.file.resolve()), facts.st_size, facts.st_mtime_ns, clip.start, clip.end]
-    return hashlib.sha256(repr(stamp).encode()).hexdigest()[:32]
-
-
 @lru_cache(maxsize=1)
 def _code_version() -> str:
-    """Fingerprint of the code that measures: when it changes, so may every vector."""
-    sources = sorted(Path(affekt.features.__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    return code_version(Path(affekt.features.__file__).parent)
