@@ -130,3 +130,18 @@ def test_what_cannot_be_started_from(folder: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=match):
             load_recipe(write(tmp_path / "bad.toml", text))
+
+
+def test_a_teacher_of_the_pre_training_is_trained_on_the_same_clips_first(
+    recipe: Recipe, folder: Path, tmp_path: Path
+) -> None:
+    teacher = load_recipe(write_recipe(folder / "teacher.toml", epochs=3))
+    assert recipe.pretrain is not None
+    taught = replace(recipe, pretrain=replace(recipe.pretrain, taught_by=teacher))
+    steps = Steps()
+    found = pretrain(taught, tmp_path, reporter=steps)
+    alone = pretrain(recipe, tmp_path)
+    assert found is not None
+    assert alone is not None
+    assert steps.count % 15 == 0  # as many in each of 12 + 3 epochs
+    assert any(not torch.equal(found.weights[key], alone.weights[key]) for key in alone.weights)

@@ -14,9 +14,12 @@ torch = pytest.importorskip("torch")
 
 import affekt  # noqa: E402
 from affekt.errors import ConfigError, DataError  # noqa: E402
+from affekt.runtime.backends import OnnxBackend  # noqa: E402
+from affekt.runtime.bundle import open_bundle  # noqa: E402
 from affekt.training import load_recipe  # noqa: E402
 from affekt.training.contestants import contestant  # noqa: E402
-from affekt.training.distil import DistilConfig, blended  # noqa: E402
+from affekt.training.distil import DistilConfig, blended, standardised  # noqa: E402
+from affekt.training.fit import fit  # noqa: E402
 from affekt.training.recipe import Recipe  # noqa: E402
 from affekt.training.run import train  # noqa: E402
 from affekt.training.sides import choose_sides  # noqa: E402
@@ -121,3 +124,36 @@ def test_a_recipe_that_wants_a_teacher_says_so(folder: Path, tmp_path: Path) -> 
     with pytest.raises(ConfigError, match=r"nano learns from a teacher .* give --teacher"):
         train(replace(untaught, data=load_recipe(folder / "tones.toml").data), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_embeddings_are_those_of_the_model_and_kept_with_the_answers(
+    recipe: Recipe, folder: Path, tmp_path: Path
+) -> None:
+    clips = choose_sides(recipe.data).train
+    teachers = Teachers(taught(recipe, folder).distil, tmp_path)
+    found = teachers.embeddings(clips)
+    backend = OnnxBackend(open_bundle(str(folder / "teacher" / "model")))
+    for row, clip in zip(found[::5], clips[::5], strict=True):
+        _, expected = backend.run(affekt.load_audio(clip.file)[None])
+        np.testing.assert_allclose(row, expected[0], atol=1e-5)
+    asked: list[int] = []
+    teachers.answers(clips, ("angry", "happy", "sad"), lambda *now: asked.append(now[1]))
+    assert asked == []
+    even = standardised(found)
+    np.testing.assert_allclose(even.mean(axis=0), 0, atol=1e-4)
+    assert set(even.std(axis=0).round(2)) <= {0.0, 1.0}  # a value may always be 0
+
+
+def test_a_student_learns_to_guess_its_teachers_embeddings(
+    recipe: Recipe, folder: Path, tmp_path: Path
+) -> None:
+    sides, losses = choose_sides(recipe.data), {}
+    for weight in (0.0, 10.0):
+        student = taught(recipe, folder, weight=0.0, embedding=weight)
+        student = replace(student, training=replace(recipe.training, epochs=10))
+        teachers = Teachers(student.distil, tmp_path / str(weight))
+        fitted = fit(student, sides.train, [], tmp_path / str(weight), teachers=teachers)
+        losses[weight] = np.array([row.loss for row in fitted.history])
+    errors = (losses[10.0] - losses[0.0]) / 10  # about: the emotions are learned beside them
+    assert 0.6 < errors[0] < 1.5  # variance 1, and nothing known yet
+    assert errors[-1] < 0.6 * errors[0]

@@ -39,6 +39,8 @@ class Batch:
         How strongly the emotion is shown, from 0 to 1; NaN where that is not known.
     identity : Tensor [batch], int64
         Who an adversary would find; ``UNKNOWN`` where that is not known.
+    embedding : Tensor [batch, values]
+        What the teachers' embeddings are; without values where nobody asks.
     """
 
     log_mel: Tensor
@@ -47,6 +49,7 @@ class Batch:
     allowed: Tensor
     intensity: Tensor
     identity: Tensor
+    embedding: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
@@ -90,6 +93,7 @@ class Batches:
         self.allowed = allowed_classes(clips, labels)
         self.intensities = intensity_targets(clips, recipe.tasks.rated)
         self.identities = identity_targets(clips, recipe.tasks.adversary)
+        self.embeddings = np.zeros((len(clips), 0), dtype=np.float32)
         weights = np.array([recipe.data.weights.get(clip.corpus, 1.0) for clip in clips])
         self.weights = draw_probabilities(self.targets, weights, recipe.imbalance.sampler)
         size = recipe.training.batch_size
@@ -135,6 +139,7 @@ class Batches:
         targets = self.soft_targets[chosen]
         allowed = self.allowed[chosen]
         intensity, identity = self.intensities[chosen], self.identities[chosen]
+        embedding = self.embeddings[chosen]
         if augment.enabled:
             if self.recipe.model.frontend.spectral:
                 log_mel = self._changed(log_mel, rng)
@@ -145,6 +150,7 @@ class Batches:
                 targets = left[:, None] * targets + (1 - left[:, None]) * targets[partner]
                 allowed = allowed | allowed[partner]
                 intensity = left * intensity + (1 - left) * intensity[partner]
+                embedding = left[:, None] * embedding + (1 - left[:, None]) * embedding[partner]
                 identity = np.where(identity == identity[partner], identity, UNKNOWN)
             else:
                 share, partner = augment.mixup.draw(len(chosen), rng)
@@ -154,6 +160,7 @@ class Batches:
                     lengths = np.maximum(lengths, lengths[partner])
                     allowed = allowed | allowed[partner]
                     intensity = share * intensity + (1 - share) * intensity[partner]
+                    embedding = share * embedding + (1 - share) * embedding[partner]
                     identity = np.where(identity == identity[partner], identity, UNKNOWN)
         return Batch(
             torch.from_numpy(log_mel.astype(np.float32)),
@@ -162,6 +169,7 @@ class Batches:
             torch.from_numpy(allowed),
             torch.from_numpy(intensity.astype(np.float32)),
             torch.from_numpy(identity),
+            torch.from_numpy(embedding.astype(np.float32)),
         )
 
     def _changed(self, log_mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:

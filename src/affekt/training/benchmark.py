@@ -30,18 +30,17 @@ from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.frontend import FrontendConfig
 from affekt.training.contestants import (
-    FEATURES,
     Answer,
     Contestant,
     NetworkContestant,
-    NetworkTeachers,
     contestant,
 )
-from affekt.training.features import FeatureStore, Progress
+from affekt.training.features import FEATURES, FeatureStore, Progress
 from affekt.training.fit import run_fingerprint
 from affekt.training.loop import LAST, Reporter
 from affekt.training.recipe import Recipe
 from affekt.training.sides import extra_clips
+from affekt.training.teachers import NetworkTeachers
 from affekt.training.team import team_size
 
 _PREDICTIONS = "predictions.npz"

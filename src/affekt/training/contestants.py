@@ -15,21 +15,18 @@ from torch import Tensor
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Fold
-from affekt.evaluation.calibration import apply_temperature
 from affekt.export.onnx import export_onnx
 from affekt.models import Network, describe
 from affekt.training import checkpoint
 from affekt.training.classical import ClassicalConfig
 from affekt.training.distil import Teaching
-from affekt.training.features import FeatureStore, Progress
+from affekt.training.features import FEATURES, FeatureStore, Progress
 from affekt.training.fit import fit, new_network, run_fingerprint
 from affekt.training.infer import score_clips
 from affekt.training.loop import Reporter
 from affekt.training.pretrain import pretrain
 from affekt.training.recipe import Recipe
 
-FEATURES = "features"
-"""Keeps what serves all folds of a benchmark, and its other recipes."""
 NETWORK = "network.safetensors"
 """The weights that a fold ended with."""
 
@@ -154,39 +151,6 @@ class NetworkContestant:
         facts = {"fingerprint": fingerprint, "labels": network.config.labels}
         checkpoint.save(place / NETWORK, network.state_dict(), facts)
         return network
-
-
-class NetworkTeachers:
-    """Networks that have learned from the clips that they now answer for.
-
-    Parameters
-    ----------
-    networks : sequence of (Network, FeatureStore)
-        Each with the features of its own frontend.
-    """
-
-    def __init__(self, networks: Sequence[tuple[Network, FeatureStore]]) -> None:
-        self.networks = networks
-
-    def answers(
-        self, clips: Sequence[Clip], labels: Sequence[str], progress: Progress | None = None
-    ) -> np.ndarray:
-        """Mean probability of each label for each clip ``[clips, classes]``, float64.
-
-        Raises
-        ------
-        ConfigError
-            If a network does not know one of the labels.
-        """
-        found = []
-        for network, store in self.networks:
-            learned = network.config.labels
-            if unknown := sorted(set(labels) - set(learned)):
-                raise ConfigError(f"a teacher does not know {', '.join(unknown)}")
-            logits = score_clips(network, clips, store)
-            own = [learned.index(label) for label in labels]
-            found.append(apply_temperature(logits[:, own], float(network.temperature)))
-        return np.asarray(np.mean(found, axis=0))
 
 
 def _exported_bytes(network: Network) -> int:

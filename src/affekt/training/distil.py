@@ -29,17 +29,23 @@ class DistilConfig:
         Share of the teachers in the targets, from 0 to 1; the labels have the rest.
     temperature : float
         The teachers' logits are divided by it: above 1, what they find next likely counts more.
+    embedding : float
+        Weight of guessing the teachers' embeddings, too: how a clip sounds to them, whatever its
+        emotion (Romero et al., "FitNets: Hints for Thin Deep Nets", 2015).
     """
 
     teachers: tuple[str, ...] = ()
     weight: float = 0.7
     temperature: float = 2.0
+    embedding: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
             raise ConfigError(f"distil.weight must be in [0, 1], got {self.weight:g}")
         if self.temperature <= 0:
             raise ConfigError(f"distil.temperature must be positive, got {self.temperature:g}")
+        if not 0 <= self.embedding < float("inf"):
+            raise ConfigError(f"distil.embedding must be 0 or more, got {self.embedding:g}")
 
 
 class Teaching(Protocol):
@@ -49,6 +55,16 @@ class Teaching(Protocol):
         self, clips: Sequence[Clip], labels: Sequence[str], progress: Progress | None = None
     ) -> np.ndarray:
         """Mean probability of each label for each clip ``[clips, classes]``."""
+
+    def embeddings(self, clips: Sequence[Clip], progress: Progress | None = None) -> np.ndarray:
+        """Embeddings of each clip, those of all teachers side by side ``[clips, values]``."""
+
+
+def standardised(embeddings: np.ndarray) -> np.ndarray:
+    """Each value with mean 0 and variance 1 over the clips ``[clips, values]``, float32."""
+    scale = embeddings.std(axis=0, dtype=np.float64)
+    centred = embeddings - embeddings.mean(axis=0, dtype=np.float64)
+    return np.asarray(centred / np.where(scale > 0, scale, 1), dtype=np.float32)
 
 
 def blended(

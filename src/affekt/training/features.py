@@ -21,6 +21,8 @@ from affekt.training.variants import Variant, play
 
 _log = logging.getLogger("affekt.training")
 
+FEATURES = "features"
+"""Folder with what serves all folds of a benchmark, and its other recipes."""
 _MOST_UNREADABLE = 0.1  # beyond this share something is wrong with the corpus, not with a file
 
 Progress = Callable[[str, int, int], None]

@@ -25,7 +25,7 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.models.frontend import FrontendConfig
 from affekt.training.batches import Batches
-from affekt.training.distil import DistilConfig, Teaching, blended
+from affekt.training.distil import DistilConfig, Teaching, blended, standardised
 from affekt.training.features import FeatureStore, Progress
 from affekt.training.imbalance import ImbalanceConfig
 from affekt.training.infer import embed_clips, score_clips
@@ -134,6 +134,8 @@ def fit(
         answers = teachers.answers(train, labels, progress)
         distil = recipe.distil or DistilConfig()
         batches.soft_targets = blended(distil, batches.soft_targets, answers, batches.allowed)
+        if distil.embedding:
+            batches.embeddings = standardised(teachers.embeddings(train, progress))
     trainer = Trainer(
         network,
         batches,
@@ -276,6 +278,8 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     for key in ("variants", "waveform", "cutmix", "babble", "moving_noise", "relevel", "warp"):
         if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
             settings["augment"].pop(key)
+    if recipe.distil and not recipe.distil.embedding:
+        settings["distil"].pop("embedding")
     if "tasks" in settings:
         for key in ("rated", "masked", "masked_share", "masked_seconds", "emotions"):
             if getattr(recipe.tasks, key) == getattr(TasksConfig(), key):

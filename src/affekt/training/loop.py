@@ -111,8 +111,14 @@ class Trainer:
         self.team = Team(self.device)
         self.precision = _precision(config.precision, self.device)
         self.average = WeightAverage(network, config.averaging)
+        distil = batches.recipe.distil
         self.tasks = Tasks(
-            batches.recipe.tasks, network, batches.intensities, batches.identities
+            batches.recipe.tasks,
+            network,
+            batches.intensities,
+            batches.identities,
+            taught=batches.embeddings.shape[1],
+            taught_weight=distil.embedding if distil else 0.0,
         ).to(self.device)
         self.optimizer = make_optimizer(network, self.tasks.parameters(), config)
         self.class_weights = (
@@ -198,7 +204,7 @@ class Trainer:
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == torch.bfloat16
         ):
             logits, beside = self.learner(
-                batch.log_mel, batch.lengths, batch.intensity, batch.identity
+                batch.log_mel, batch.lengths, batch.intensity, batch.identity, batch.embedding
             )
         loss = soft_cross_entropy(
             logits.float(),
@@ -303,7 +309,12 @@ class _Learner(nn.Module):
         self.network, self.tasks = network, tasks
 
     def forward(
-        self, log_mel: Tensor, lengths: Tensor, intensity: Tensor, identity: Tensor
+        self,
+        log_mel: Tensor,
+        lengths: Tensor,
+        intensity: Tensor,
+        identity: Tensor,
+        taught: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Logits ``[batch, classes]``, and the loss of the tasks beside the emotions."""
         network, masked = self.network, self.tasks.masked
@@ -311,7 +322,7 @@ class _Learner(nn.Module):
         heard, hidden = masked.hide(features) if masked else (features, None)
         frames = network.encode(heard, mask)
         embedding = network.pool(frames, mask)
-        beside: Tensor = self.tasks(network, embedding, intensity, identity)
+        beside: Tensor = self.tasks(network, embedding, intensity, identity, taught)
         if masked and hidden is not None and mask is not None:
             guessed = masked(frames, features, hidden & (mask > 0))
             beside = beside + self.tasks.config.masked * guessed

@@ -11,11 +11,12 @@ from torch import Tensor
 from affekt.data import Clip
 from affekt.errors import ConfigError
 from affekt.training import checkpoint
-from affekt.training.features import FeatureStore, Progress
+from affekt.training.features import FEATURES, FeatureStore, Progress
 from affekt.training.fit import fit, run_fingerprint
 from affekt.training.loop import LAST, Reporter
 from affekt.training.recipe import Recipe
-from affekt.training.sides import choose_sides
+from affekt.training.sides import Sides, choose_sides
+from affekt.training.teachers import NetworkTeachers
 from affekt.training.team import is_first, wait_for_all
 
 FOLDER = "pretrain"
@@ -92,6 +93,7 @@ def pretrain(
             place,
             seed=seed,
             store=store,
+            teachers=_teachers(recipe.pretrain, sides, folder, seed, reporter, progress),
             reporter=reporter,
             progress=progress,
         ).network
@@ -102,3 +104,35 @@ def pretrain(
             (place / LAST).unlink()  # the optimiser's state served for resuming
         wait_for_all()
     return Pretrained(checkpoint.load(place / _FILE)[0], sides.train)
+
+
+def _teachers(
+    recipe: Recipe,
+    sides: Sides,
+    folder: Path,
+    seed: int,
+    reporter: Reporter | None,
+    progress: Progress | None,
+) -> NetworkTeachers | None:
+    """Whoever teaches a pre-training, trained on the same clips; None where nobody does."""
+    if recipe.taught_by is None:
+        return None
+    team = recipe.taught_by.ensemble
+    each = team.seeds if team else 1
+    networks = []
+    for member in team.members if team else (recipe.taught_by,):
+        store = FeatureStore(member.model.frontend, folder / FEATURES)
+        for own in range(each * seed, each * (seed + 1)):
+            fingerprint = run_fingerprint(member, sides.train, sides.validation, own)
+            network = fit(
+                member,
+                sides.train,
+                sides.validation,
+                folder / FOLDER / fingerprint[:16],
+                seed=own,
+                store=store,
+                reporter=reporter,
+                progress=progress,
+            ).network
+            networks.append((network, store))
+    return NetworkTeachers(networks)

@@ -276,8 +276,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.pretrain and (self.classical or self.pretrain.classical):
             raise ConfigError("pretrain needs networks: leave out [classical]")
-        if self.pretrain and (self.pretrain.ensemble or self.pretrain.taught_by):
-            raise ConfigError("pretrain needs one network that nobody teaches")
+        if self.pretrain and self.pretrain.ensemble:
+            raise ConfigError("pretrain needs one network")
         if self.pretrain and self.pretrain.model != self.model:
             raise ConfigError("pretrain: give both recipes the same [model]")
         if self.taught_by:

@@ -122,6 +122,10 @@ class Tasks(nn.Module):
         Of all training clips, see :func:`intensity_targets`.
     identities : np.ndarray [shape=(clips,)]
         See :func:`identity_targets`.
+    taught : int
+        Values of the teachers' embeddings; 0 where nobody teaches them.
+    taught_weight : float
+        Weight of guessing these.
 
     Raises
     ------
@@ -135,9 +139,13 @@ class Tasks(nn.Module):
         network: Network,
         intensities: np.ndarray,
         identities: np.ndarray,
+        taught: int = 0,
+        taught_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.config = config
+        self.taught_weight = taught_weight
+        self.guess = nn.Linear(network.embedding_size, taught) if taught else None
         self.adversary: AdversarialHead | None = None
         self.masked: MaskedPrediction | None = None
         if config.intensity and np.isnan(intensities).all():
@@ -169,7 +177,12 @@ class Tasks(nn.Module):
             )
 
     def forward(
-        self, network: Network, embedding: Tensor, intensity: Tensor, identity: Tensor
+        self,
+        network: Network,
+        embedding: Tensor,
+        intensity: Tensor,
+        identity: Tensor,
+        taught: Tensor | None = None,
     ) -> Tensor:
         """Return the weighted sum of what an embedding is asked beside its emotion.
 
@@ -183,6 +196,8 @@ class Tasks(nn.Module):
             NaN where it is not known.
         identity : Tensor [batch], int64
             ``UNKNOWN`` where it is not known.
+        taught : Tensor [batch, values], optional
+            The teachers' embeddings, where they are to be guessed.
 
         Returns
         -------
@@ -202,6 +217,9 @@ class Tasks(nn.Module):
             found = self.adversary(embedding).float()
             errors = nn.functional.cross_entropy(found, identity.clamp_min(0), reduction="none")
             loss = loss + self.config.adversary_weight * _mean(errors, known)
+        if self.guess is not None and taught is not None:
+            guessed = self.guess(embedding).float()
+            loss = loss + self.taught_weight * nn.functional.mse_loss(guessed, taught)
         return loss
 
 

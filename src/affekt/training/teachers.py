@@ -16,11 +16,14 @@ import numpy as np
 
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
+from affekt.evaluation.calibration import apply_temperature
 from affekt.files import atomic_path
+from affekt.models import Network
 from affekt.runtime.backends import OnnxBackend
 from affekt.runtime.bundle import open_bundle
 from affekt.training.distil import DistilConfig
-from affekt.training.features import Progress, clip_samples
+from affekt.training.features import FeatureStore, Progress, clip_samples
+from affekt.training.infer import embed_clips, score_clips
 
 FILE = "teachers.npz"
 
@@ -91,37 +94,94 @@ class Teachers:
                     f"the teacher {name} does not know {', '.join(unknown)}: "
                     "leave that out of data.labels, or take another teacher"
                 )
-        key = self._key(clips, labels)
-        path = self.folder / FILE
+        found, _ = self._ask(clips, progress)
+        chosen = []
+        for backend, probabilities in zip(self._backends, found, strict=True):
+            columns = [backend.config.labels.index(label) for label in labels]
+            chosen.append(probabilities[:, columns])
+        mean = np.mean(chosen, axis=0)
+        return np.asarray(mean / mean.sum(axis=1, keepdims=True))
+
+    def embeddings(self, clips: Sequence[Clip], progress: Progress | None = None) -> np.ndarray:
+        """Embeddings of each clip, those of all teachers side by side ``[clips, values]``."""
+        _, found = self._ask(clips, progress)
+        return np.concatenate(found, axis=1)
+
+    def _ask(
+        self, clips: Sequence[Clip], progress: Progress | None
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Probabilities and embeddings of each teacher, from a file where they lie already."""
+        key, path = self._key(clips), self.folder / FILE
+        count = len(self._backends)
         if path.is_file():
             with np.load(path) as kept:
                 if kept["key"].item() == key:
-                    return np.asarray(kept["probabilities"])
-        probabilities = np.empty((len(clips), len(labels)), dtype=np.float32)
+                    return (
+                        [kept[f"probabilities-{number}"] for number in range(count)],
+                        [kept[f"embeddings-{number}"] for number in range(count)],
+                    )
+        rows: list[list[tuple[np.ndarray, ...]]] = [[] for _ in range(count)]
         for done, clip in enumerate(clips, start=1):
-            probabilities[done - 1] = self._answer(clip, labels)
+            for backend, answers in zip(self._backends, rows, strict=True):
+                samples = clip_samples(clip, backend.config.sample_rate)
+                answers.append(tuple(row[0] for row in backend.run(samples[None])[:2]))
             if progress:
                 progress("asking the teachers", done, len(clips))
+        probabilities, embeddings = (
+            [np.stack([row[part] for row in answers]) for answers in rows] for part in (0, 1)
+        )
+        kept = {f"probabilities-{number}": item for number, item in enumerate(probabilities)}
+        kept |= {f"embeddings-{number}": item for number, item in enumerate(embeddings)}
         with atomic_path(path) as partial:
-            np.savez_compressed(partial, key=key, probabilities=probabilities)
-        return probabilities
+            np.savez_compressed(partial, key=key, **kept)
+        return probabilities, embeddings
 
-    def _answer(self, clip: Clip, labels: Sequence[str]) -> np.ndarray:
-        found = []
-        for backend in self._backends:
-            samples = clip_samples(clip, backend.config.sample_rate)
-            probabilities = backend.run(samples[None])[0][0]
-            found.append(probabilities[[backend.config.labels.index(label) for label in labels]])
-        mean = np.mean(found, axis=0)
-        return np.asarray(mean / mean.sum())
-
-    def _key(self, clips: Sequence[Clip], labels: Sequence[str]) -> str:
+    def _key(self, clips: Sequence[Clip]) -> str:
         digest = hashlib.sha256()
         for bundle in self._bundles:
             digest.update(bundle.graph.read_bytes())
         asked = [(clip.file.name, clip.speaker_id, clip.start, clip.end) for clip in clips]
-        digest.update(repr((asked, tuple(labels))).encode())
+        digest.update(repr(asked).encode())
         return digest.hexdigest()
+
+
+class NetworkTeachers:
+    """Networks that have learned from the clips that they now answer for.
+
+    Parameters
+    ----------
+    networks : sequence of (Network, FeatureStore)
+        Each with the features of its own frontend.
+    """
+
+    def __init__(self, networks: Sequence[tuple[Network, FeatureStore]]) -> None:
+        self.networks = networks
+
+    def answers(
+        self, clips: Sequence[Clip], labels: Sequence[str], progress: Progress | None = None
+    ) -> np.ndarray:
+        """Mean probability of each label for each clip ``[clips, classes]``, float64.
+
+        Raises
+        ------
+        ConfigError
+            If a network does not know one of the labels.
+        """
+        found = []
+        for network, store in self.networks:
+            learned = network.config.labels
+            if unknown := sorted(set(labels) - set(learned)):
+                raise ConfigError(f"a teacher does not know {', '.join(unknown)}")
+            logits = score_clips(network, clips, store)
+            own = [learned.index(label) for label in labels]
+            found.append(apply_temperature(logits[:, own], float(network.temperature)))
+        return np.asarray(np.mean(found, axis=0))
+
+    def embeddings(self, clips: Sequence[Clip], progress: Progress | None = None) -> np.ndarray:
+        """Embeddings of each clip, those of all teachers side by side ``[clips, values]``."""
+        return np.concatenate(
+            [embed_clips(network, clips, store) for network, store in self.networks], axis=1
+        )
 
 
 def _learned_from(raw: Mapping[str, Any]) -> list[str]:
