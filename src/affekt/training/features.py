@@ -217,9 +217,10 @@ class FeatureStore:
 
     def _path(self, clip: Clip, version: float | Variant) -> Path | None:
         """Where features of an encoder lie; None for those that are not kept in files."""
-        if self.folder is None or self.encoder is None or version != 1.0:
+        if self.folder is None or self.encoder is None or isinstance(version, Variant):
             return None
-        return self.folder / f"{clip_key(clip)}.npy"
+        faster = "" if version == 1 else f"-{version:g}"
+        return self.folder / f"{clip_key(clip)}{faster}.npy"
 
 
 def clip_key(clip: Clip) -> str:

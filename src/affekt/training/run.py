@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from affekt.evaluation.report import write_report
 from affekt.export import ModelFacts, write_model_directory
 from affekt.files import atomic_path, json_text
 from affekt.models import Network
-from affekt.training.features import FeatureStore, Progress
+from affekt.training.features import FEATURES, FeatureStore, Progress
 from affekt.training.fit import FitResult, fit, refuse_without_network, run_fingerprint
 from affekt.training.history import HistoryWriter
 from affekt.training.infer import score_clips
@@ -112,7 +113,7 @@ def train(
         write_manifest(sides.all(), folder / MANIFEST_FILE)
         with atomic_path(folder / RECIPE_FILE) as partial:
             partial.write_text(json_text(to_dict(recipe)), encoding="utf-8")
-    store = FeatureStore(recipe.model.frontend)
+    store = FeatureStore(recipe.model.frontend, folder / FEATURES)
     # Read before training: data that cannot be measured on should not come out hours later.
     test_clips = store.prepare(sides.test, (1.0,), progress)
     before = pretrain(
@@ -146,6 +147,7 @@ def train(
     if teachers:
         facts = replace(facts, teachers=teachers.facts)
     write_model_directory(fitted.network, model, facts)
+    shutil.rmtree(folder / FEATURES, ignore_errors=True)  # served for going on
     return RunResult(model, fitted, test, time.monotonic() - started)
 
 
