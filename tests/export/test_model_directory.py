@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,21 @@ def test_weights_that_heard_ravdess_are_not_for_commerce(corpora: tuple[str, ...
 
 def test_weights_of_free_corpora_are_free() -> None:
     assert config_of("cremad", "emodb")["licence"] == "CC-BY-4.0"
+
+
+def test_an_encoder_that_asks_for_a_notice_alone_leaves_the_licence_to_the_data() -> None:
+    network = tiny_network()
+    clips = [Clip(Path("a.wav"), "happy", "1", corpus="cremad")]
+    found = {}
+    for checkpoint in ("openai/whisper-base", "someone/whisper-base"):
+        options = {**TINY, "checkpoint": checkpoint}
+        facts = ModelFacts("any", {"train": clips})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(network, "config", replace(network.config, options=options))
+            patch.setattr("affekt.export.model_directory._options", lambda config: config.options)
+            found[checkpoint] = model_config(network, facts)["licence"]
+    assert found["openai/whisper-base"] == "CC-BY-4.0"
+    assert found["someone/whisper-base"].startswith("that of someone/whisper-base")
 
 
 @pytest.mark.parametrize("corpora", [("",), ("", "cremad"), ("office",), ()])

@@ -33,8 +33,11 @@ def begun_from(folder: Path, family: str) -> Network:
 
 # The other families: wav2vec2 in tests/models/test_architectures.py, WavLM in
 # tests/training/test_ssl.py, Whisper below.
-def test_the_graph_equals_torch_at_all_lengths_and_batch_sizes(tmp_path: Path) -> None:
-    options = {"encoder": TINY_ENCODERS["hubert"], "channels": 8}
+@pytest.mark.parametrize("shorten", [1, 4])
+def test_the_graph_equals_torch_at_all_lengths_and_batch_sizes(
+    shorten: int, tmp_path: Path
+) -> None:
+    options = {"encoder": TINY_ENCODERS["hubert"], "channels": 8, "shorten": shorten}
     network = tiny_network(architecture="ssl", options=options)
     path = tmp_path / "model.onnx"
     export_onnx(network, path, {})

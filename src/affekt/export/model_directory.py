@@ -34,6 +34,8 @@ INTENDED_USE = (
 
 FREE = "CC-BY-4.0"
 """Licence of weights whose training data ask for a name alone."""
+PERMISSIVE = ("openai/whisper-",)
+"""How checkpoints are called whose licence, MIT or Apache-2.0, asks for a notice alone."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def _licence(
     train: Sequence[Clip], teachers: Sequence[Mapping[str, Any]] = (), checkpoint: str = ""
 ) -> str:
     """What the corpora, the teachers and what the encoder comes from allow with the weights."""
-    if checkpoint:
+    if checkpoint and not checkpoint.startswith(PERMISSIVE):
         own = _licence(train, teachers) or "not stated"
         return f"that of {checkpoint}, which it was begun from; of the training data: {own}"
     for teacher in teachers:
