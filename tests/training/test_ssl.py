@@ -20,7 +20,7 @@ from affekt.models.ssl import Ssl
 from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
 from affekt.training.batches import Batches
 from affekt.training.benchmark import FoldResult, run_benchmark
-from affekt.training.features import clip_samples
+from affekt.training.features import FEATURES, clip_samples
 from affekt.training.fit import fit
 from affekt.training.loop import Quiet
 from affekt.training.optimizer import SLOWDOWN, make_optimizer, set_learning_rate
@@ -65,6 +65,7 @@ def test_a_run_from_a_checkpoint_to_a_model_that_answers(
     recordings = make_tones(tmp_path / "tones", takes=2)
     recipe = replace(recipe, data=replace(recipe.data, sources=(str(recordings),)))
     result = train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run" / FEATURES).exists()  # served for going on
     losses = [row.loss for row in result.fitted.history]
     assert losses[-1] < 0.9 * losses[0]
     before = transformers.AutoModel.from_pretrained(checkpoint).encoder.state_dict()

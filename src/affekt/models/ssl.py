@@ -198,8 +198,9 @@ class Ssl(Encoder):
         else:
             states = self.below(features, mask)
             mask = None if mask is None else mask[..., :: self.time_stride]
-        rows = states.unflatten(1, (len(self.mix), -1))
-        x = (self.weights() @ rows.flatten(2)).unflatten(1, (self.backbone.width, -1)).mT
+        batch, _, frames = states.shape
+        rows = states.reshape(batch, len(self.mix), self.backbone.width * frames)
+        x = (self.weights() @ rows).reshape(batch, self.backbone.width, frames).mT
         if self.project is not None:
             x = nn.functional.gelu(self.project(x))
         return masked(self.dropout(x).transpose(1, 2), mask)

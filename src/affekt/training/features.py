@@ -213,7 +213,8 @@ class FeatureStore:
         if self.encoder is not None:
             device = next(self.encoder.parameters()).device
             spectrum = self.encoder.below(spectrum.to(device)).cpu()
-        return spectrum[0].numpy().astype(np.float16)
+        features: np.ndarray = spectrum[0].numpy().astype(np.float16)
+        return features
 
     def _path(self, clip: Clip, version: float | Variant) -> Path | None:
         """Where features of an encoder lie; None for those that are not kept in files."""
