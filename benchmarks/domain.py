@@ -343,11 +343,12 @@ def music_table(told: Result) -> list[str]:
 
 def keep(model_id: str | None, numbers: dict[str, object]) -> None:
     """Write the numbers into the ``config.json`` of a model directory."""
+    from affekt.files import json_text
     from affekt.runtime.bundle import CONFIG_FILE, open_bundle
 
     path = open_bundle(model_id).directory / CONFIG_FILE
     config = json.loads(path.read_text(encoding="utf-8"))
-    write_whole(path, json.dumps({**config, "domain": numbers}, indent=2) + "\n")
+    write_whole(path, json_text({**config, "domain": numbers}))
 
 
 def main() -> None:
