@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from affekt.runtime.backends import Floats
 from affekt.runtime.domain import Domain
 
-RANK = 16
-"""Dimensions of the space of speech; more let noise in, fewer leave speech out."""
+RANK = 160
+"""Dimensions of the space of speech; fewer leave speech out, and what speech never does is told from more."""
 FALSE_ALARMS = 0.05
 """Share of held-out speech, of each corpus, that may be above the limit."""
 

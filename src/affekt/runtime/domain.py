@@ -1,6 +1,6 @@
 """How unlike its training data a model finds a recording: noise, music, another way of recording.
 
-Embeddings of speech lie near a space of a few dimensions; those of other sounds do not. The score
+Embeddings of speech lie near a space of fewer dimensions; those of other sounds do not. The score
 is what of an embedding lies outside of that space, relative to what held-out speech of the same
 length leaves there: above 1, fewer than one in twenty recordings of speech would be. The numbers
 are measured by ``benchmarks/domain.py`` and kept under ``domain`` in ``config.json``; a model
