@@ -178,6 +178,16 @@ def test_the_table_marks_what_is_no_plain_figure(result: Result) -> None:
     assert "±" not in row
 
 
+def test_of_cross_each_corpus_counts_the_same(result: Result) -> None:
+    folds = {"test-ravdess": Score(0.5, 0.0), "test-emodb": Score(0.62, 0.0)}
+    crossed = replace(result, protocol="cross", per_fold=folds)
+    *_, head, rule, row = results.cross_table([result, crossed]).splitlines()
+    assert head == "| recipe | ravdess | emodb | mean |"
+    assert head.count("|") == rule.count("|")
+    assert row == "| ravdess-cnn | 50.0 | 62.0 | 56.0 |"
+    assert results.cross_table([result]) == ""
+
+
 def test_results_are_ordered_as_the_protocols_are(result: Result, tmp_path: Path) -> None:
     for protocol, recipe in [("cross", "a"), ("emodb-loso", "b"), ("emodb-loso", "a")]:
         results.write_result(replace(result, protocol=protocol, recipe=recipe), tmp_path)

@@ -218,6 +218,24 @@ def results_table(results: Iterable[Result]) -> str:
     return "\n".join(lines)
 
 
+def cross_table(results: Iterable[Result]) -> str:
+    """Return a Markdown table of UAR on each corpus that training never heard, and their mean.
+
+    Of results of `cross` alone; empty where there are none.
+    """
+    chosen = [result for result in results if result.protocol == "cross"]
+    if not chosen:
+        return ""
+    folds = list(chosen[0].per_fold)
+    columns = ["recipe", *(fold.removeprefix("test-") for fold in folds), "mean"]
+    lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(folds) + 1)]
+    for result in chosen:
+        values = [100 * result.per_fold[fold].mean for fold in folds]
+        cells = [f"{value:.1f}" for value in (*values, sum(values) / len(values))]
+        lines.append("| " + " | ".join([result.recipe, *cells]) + " |")
+    return "\n".join(["", "", "`cross`, UAR on each corpus that was not trained on:", "", *lines])
+
+
 def update_docs(
     path: Path, results: Sequence[Result], anchors: Sequence[Anchor] = (), *, check: bool = False
 ) -> bool:
@@ -252,7 +270,7 @@ def update_docs(
     image = f"![UAR against size. {words}](images/{PICTURE.name})"
     updated = page
     for begin, end, text in (
-        (TABLE_BEGIN, TABLE_END, results_table(results)),
+        (TABLE_BEGIN, TABLE_END, results_table(results) + cross_table(results)),
         (PICTURE_BEGIN, PICTURE_END, image),
         (ANCHORS_BEGIN, ANCHORS_END, anchor_tables(anchors)),
     ):
