@@ -12,7 +12,7 @@ from affekt.runtime.backends import Floats
 from affekt.runtime.domain import Domain
 
 RANK = 160
-"""Dimensions of the space of speech: fewer leave speech out, so that other sounds stick out less."""
+"""Dimensions of the space of speech: fewer leave speech out, and other sounds stick out less."""
 FALSE_ALARMS = 0.05
 """Share of held-out speech, of each corpus, that may be above the limit."""
 
