@@ -26,6 +26,7 @@ from affekt.training.loop import Quiet
 from affekt.training.optimizer import SLOWDOWN, make_optimizer, set_learning_rate
 from affekt.training.recipe import TrainingConfig
 from affekt.training.run import train
+from affekt.training.space import changed, make_space
 
 transformers = pytest.importorskip("transformers")
 
@@ -135,6 +136,18 @@ def test_a_benchmark_of_a_fine_tuned_one(tones, recipe: Recipe, tmp_path: Path) 
     (fold,) = done
     assert fold.probabilities.shape == (18, 3)
     assert np.ptp(fold.probabilities, axis=0).max() > 0
+
+
+def test_its_recipe_can_be_searched(recipe: Recipe) -> None:
+    space = make_space({"model.options": {"channels": {"choices": [8, 16]}}}, recipe)
+    assert [dimension.key for dimension in space.dimensions] == ["model.options.channels"]
+    found = changed(recipe, {"model.options.channels": 8})
+    assert found.model.options == {**recipe.model.options, "channels": 8}
+    with pytest.raises(ConfigError, match="ssl: top = 9, but there are 2 layers"):
+        make_space(
+            {"model.options": {"top": {"low": 1, "high": 9}}},
+            changed(recipe, {"model.options.train": "top", "model.options.top": 1}),
+        )
 
 
 def test_what_an_encoder_was_is_told_beside_its_figure(recipe: Recipe) -> None:

@@ -327,10 +327,10 @@ def _with_options(recipe: Recipe) -> dict[str, Any]:
     plain = to_dict(recipe)
     architecture = ARCHITECTURES.get(recipe.model.architecture)
     if architecture:
-        plain["model"]["options"] = {
-            **to_dict(architecture.options()),
-            **plain["model"]["options"],
-        }
+        where = f"model.{recipe.model.architecture}"
+        plain["model"]["options"] = to_dict(
+            build(architecture.options, recipe.model.options, where)
+        )
     return plain
 
 
