@@ -160,13 +160,7 @@ class NetworkTeachers:
     def answers(
         self, clips: Sequence[Clip], labels: Sequence[str], progress: Progress | None = None
     ) -> np.ndarray:
-        """Mean probability of each label for each clip ``[clips, classes]``, float64.
-
-        Raises
-        ------
-        ConfigError
-            If a network does not know one of the labels.
-        """
+        """Answer as :meth:`Teachers.answers` does."""
         found = []
         for network, store in self.networks:
             learned = network.config.labels
