@@ -51,6 +51,7 @@ lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
 
 bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables again
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --data "$(DATA)"
+	@$(TEST_ENV)/bin/python benchmarks/latency.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/features.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/augment.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --data "$(DATA)"
@@ -69,6 +70,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
 	@test ! -f benchmarks/results/architectures.json || $(TEST_ENV)/bin/python benchmarks/architectures.py --table-only
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
+	@test ! -f benchmarks/results/latency.json || $(TEST_ENV)/bin/python benchmarks/latency.py --table-only
 	@test ! -f benchmarks/results/edge.json || $(TEST_ENV)/bin/python benchmarks/edge.py --table-only
 	@test ! -f benchmarks/results/prune.json || $(TEST_ENV)/bin/python benchmarks/prune.py --table-only
 	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only

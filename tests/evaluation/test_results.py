@@ -14,14 +14,14 @@ import pytest
 
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import results
-from affekt.evaluation.anchors import ANCHORS, Anchor, anchor_tables, read_anchors
+from affekt.evaluation.anchors import ANCHORS, Anchor, read_anchors
 from affekt.evaluation.results import Predictions, Result, Score, summarise
+from affekt.evaluation.tables import LATENCY, Latency, protocol_tables, read_latency
 
 LABELS = ("happy", "neutral", "sad")
 PAGE = (
     f"# Results\n\n{results.TABLE_BEGIN}\nold\n{results.TABLE_END}\n\nAfter.\n"
     f"{results.PICTURE_BEGIN}\nno picture\n{results.PICTURE_END}\n"
-    f"{results.ANCHORS_BEGIN}\nnone\n{results.ANCHORS_END}\n"
 )
 ANCHOR = Anchor("Some net", "emodb", 7, "UAR", 80.0, "Doe 2020", protocol="emodb-loso")
 
@@ -155,39 +155,6 @@ def test_an_impossible_result_is_not_written(result: Result, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_table_is_in_percent(result: Result) -> None:
-    exact = replace(
-        result,
-        uar=Score(0.6234, 0.0121, (0.58, 0.661)),
-        **{name: Score(0.5, 0.02, (0.4, 0.6)) for name in ("wa", "weighted_f1", "macro_f1")},
-        ece=Score(0.0512, 0.003, (0.04, 0.06)),
-    )
-    head, rule, row = results.results_table([exact]).splitlines()
-    assert head.count("|") == rule.count("|") == row.count("|") == 12
-    assert row == (
-        "| ravdess-luna5 | ravdess-cnn | 2 | 62.3 ± 1.2 [58.0, 66.1] | 50.0 ± 2.0 | 50.0 ± 2.0 "
-        "| 50.0 ± 2.0 | 5.1 ± 0.3 | 256,104 | 1,050,000 | cremad |"
-    )
-
-
-def test_the_table_marks_what_is_no_plain_figure(result: Result) -> None:
-    marked = replace(result, adapted=True, ensemble=True, extra_data=(), seeds=(0,))
-    row = results.results_table([marked]).splitlines()[-1]
-    assert "| ravdess-cnn (adapted, ensemble) | 1 |" in row
-    assert row.endswith("| none |")
-    assert "±" not in row
-
-
-def test_of_cross_each_corpus_counts_the_same(result: Result) -> None:
-    folds = {"test-ravdess": Score(0.5, 0.0), "test-emodb": Score(0.62, 0.0)}
-    crossed = replace(result, protocol="cross", per_fold=folds)
-    *_, head, rule, row = results.cross_table([result, crossed]).splitlines()
-    assert head == "| recipe | ravdess | emodb | mean |"
-    assert head.count("|") == rule.count("|")
-    assert row == "| ravdess-cnn | 50.0 | 62.0 | 56.0 |"
-    assert results.cross_table([result]) == ""
-
-
 def test_results_are_ordered_as_the_protocols_are(result: Result, tmp_path: Path) -> None:
     for protocol, recipe in [("cross", "a"), ("emodb-loso", "b"), ("emodb-loso", "a")]:
         results.write_result(replace(result, protocol=protocol, recipe=recipe), tmp_path)
@@ -200,16 +167,17 @@ def test_results_are_ordered_as_the_protocols_are(result: Result, tmp_path: Path
 def test_the_page_changes_between_its_markers_only(result: Result, tmp_path: Path) -> None:
     page = tmp_path / "results.md"
     page.write_text(PAGE)
-    assert results.update_docs(page, [result], [ANCHOR], check=True)
+    times = Latency({result.recipe: 4.25})
+    assert results.update_docs(page, [result], [ANCHOR], times, check=True)
     assert page.read_text() == PAGE
-    assert results.update_docs(page, [result], [ANCHOR])
+    assert results.update_docs(page, [result], [ANCHOR], times)
     words = results.picture_in_words([result], [ANCHOR])
-    expected = PAGE.replace("old", results.results_table([result]))
-    expected = expected.replace("\nnone\n", f"\n{anchor_tables([ANCHOR])}\n")
+    expected = PAGE.replace("old", protocol_tables([result], [ANCHOR], times))
     image = f"![UAR against size. {words}](images/uar-by-size.svg)"
     assert page.read_text() == expected.replace("no picture", image)
-    assert not results.update_docs(page, [result], [ANCHOR])
-    assert results.update_docs(page, [result], [], check=True)
+    assert not results.update_docs(page, [result], [ANCHOR], times)
+    assert results.update_docs(page, [result], [], times, check=True)
+    assert results.update_docs(page, [result], [ANCHOR], check=True)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +187,6 @@ def test_the_page_changes_between_its_markers_only(result: Result, tmp_path: Pat
         results.TABLE_BEGIN,
         f"{results.TABLE_END} {results.TABLE_BEGIN}",
         PAGE + PAGE,
-        PAGE.replace(results.ANCHORS_END, ""),
         PAGE.replace(results.PICTURE_BEGIN, ""),
     ],
 )
@@ -244,11 +211,13 @@ def test_the_command_writes_and_checks(result: Result, tmp_path: Path) -> None:
     row = {name: value for name, value in asdict(ANCHOR).items() if value not in ("", None, False)}
     lines = [f"{name} = {json.dumps(value)}" for name, value in row.items()]
     anchors.write_text("\n".join(["[[anchor]]", *lines]))
+    times = tmp_path / "latency.json"
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error", "-m", "affekt.evaluation.results", *arguments]
         folders = ["--results", str(tmp_path / "results"), "--docs", str(page)]
         folders += ["--anchors", str(anchors), "--picture", str(picture)]
+        folders += ["--latency", str(times)]
         return subprocess.run([*command, *folders], capture_output=True, text=True, check=False)
 
     stale = run("--check")
@@ -259,6 +228,11 @@ def test_the_command_writes_and_checks(result: Result, tmp_path: Path) -> None:
     assert "Some net" in page.read_text()
     assert "Some net" in picture.read_text()
     assert run("--check").returncode == 0
+    rows = {"recipes": {"ravdess-cnn": {"milliseconds": 4.25}}, "peers": {}}
+    times.write_text(json.dumps(rows))
+    assert run("--check").returncode == 1
+    assert run().returncode == 0
+    assert "| 4.2 |" in page.read_text()
     drawn = picture.read_text()
     picture.write_text("something else")
     faded = run("--check")
@@ -276,7 +250,8 @@ def test_the_command_writes_and_checks(result: Result, tmp_path: Path) -> None:
 def test_the_documentation_is_in_step_with_the_results(repository: Path) -> None:
     found = results.read_results(repository / results.RESULTS)
     anchors = read_anchors(repository / ANCHORS)
-    stale = results.update_docs(repository / results.DOCS, found, anchors, check=True)
+    times = read_latency(repository / LATENCY)
+    stale = results.update_docs(repository / results.DOCS, found, anchors, times, check=True)
     assert not stale, "run: python -m affekt.evaluation.results"
     stale = results.update_picture(repository / results.PICTURE, found, anchors, check=True)
     assert not stale, "run: python -m affekt.evaluation.results"

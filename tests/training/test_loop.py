@@ -18,6 +18,7 @@ from affekt.models import Network, NetworkConfig, build_network  # noqa: E402
 from affekt.training import FeatureStore, Recipe, checkpoint, fit  # noqa: E402
 from affekt.training.batches import Batches  # noqa: E402
 from affekt.training.loop import BEST, LAST, Epoch, Quiet, Trainer  # noqa: E402
+from affekt.training.tasks import TasksConfig  # noqa: E402
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -218,3 +219,35 @@ def test_the_gradient_is_clipped(
         norms[clip] = math.sqrt(sum(map(float, squares)) / 0.001)  # one step: 0.001 g^2
     assert norms[1e-3] == pytest.approx(1e-3, rel=1e-3)
     assert norms[1e3] > 0.1
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "tcn", "transformer"])
+def test_a_step_stays_on_the_device_of_the_network(
+    tones, store: FeatureStore, recipe: MakeRecipe, tmp_path: Path, architecture: str
+) -> None:
+    """On ``meta`` tensors have shapes but no numbers: one left on the CPU meets none beside it."""
+    made = recipe()
+    made = replace(
+        made,
+        training=replace(made.training, precision="float32", class_weights=False),
+        tasks=TasksConfig(intensity=0.5, adversary="speaker", masked=0.5),
+        imbalance=replace(made.imbalance, logit_adjustment=1.0, focal_gamma=1.0),
+    )
+    clips = [replace(clip, intensity="strong") for clip in tones.train]
+    labels = tuple(sorted({clip.emotion for clip in clips}))
+    config = NetworkConfig(
+        labels, architecture=architecture, pooling="attention", head_dropout=0.3, intensity=True
+    )
+    network = build_network(config).to("meta").train()
+    batches = Batches(clips, labels, made, store, 0)
+    trainer = Trainer(
+        network, batches, made.training, tmp_path, "fingerprint", lambda _: (0.0, 0.0), 0
+    )
+    loss = trainer.loss(next(batches.epoch(0)).to(trainer.device))
+    loss.backward()
+    trainer.optimizer.step()
+    trainer.average.update(network, 0)
+    assert loss.device.type == "meta"
+    learned = [parameter for parameter in network.parameters() if parameter.grad is not None]
+    assert len(learned) == len(list(network.parameters()))
+    assert {parameter.grad.device.type for parameter in learned} == {"meta"}

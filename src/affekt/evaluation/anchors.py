@@ -6,7 +6,6 @@ made from that file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +16,6 @@ from affekt.evaluation.protocols import PROTOCOLS
 ANCHORS = Path("benchmarks/anchors.toml")
 SCORES = ("UAR", "UA", "accuracy")
 TITLES = {"ravdess": "RAVDESS", "emodb": "EMO-DB", "cremad": "CREMA-D"}
-
-_TABLES = (
-    ("Trained from scratch:", lambda one: not (one.pretrained or one.listeners)),
-    ("Large pre-trained encoders, frozen unless said:", lambda one: one.pretrained),
-    ("People who listen:", lambda one: one.listeners),
-)
 
 
 @dataclass(frozen=True)
@@ -56,6 +49,8 @@ class Anchor:
         Of the model.
     size : str
         In words, where the parameters are not known.
+    latency : str
+        Name of the measurement in ``benchmarks/latency.py`` that tells how long it takes.
     pretrained : bool
         Whether it starts from an encoder that has heard much other speech.
     listeners : bool
@@ -75,6 +70,7 @@ class Anchor:
     remark: str = ""
     parameters: int | None = None
     size: str = ""
+    latency: str = ""
     pretrained: bool = False
     listeners: bool = False
 
@@ -96,6 +92,8 @@ class Anchor:
             raise ConfigError(
                 f"{what} needs a protocol, or a setting that says how it was measured"
             )
+        if not self.protocol and not any(map(self.beside, PROTOCOLS)):
+            raise ConfigError(f"{what}: no protocol has that corpus with {self.classes} classes")
         if self.parameters is not None and self.parameters < 1:
             raise ConfigError(f"{what}: parameters must be positive, got {self.parameters}")
 
@@ -133,51 +131,3 @@ def read_anchors(path: Path = ANCHORS) -> list[Anchor]:
         except ConfigError as error:
             raise ConfigError(f"{path}, anchor {number}: {error}") from None
     return anchors
-
-
-def anchor_tables(anchors: Sequence[Anchor]) -> str:
-    """Return the Markdown tables: from scratch, pre-trained, and people; each under a line."""
-    parts = []
-    for title, belongs in _TABLES:
-        chosen = [one for one in anchors if belongs(one)]
-        if chosen:
-            parts.append(f"{title}\n\n{_table(chosen)}")
-    return "\n\n".join(parts)
-
-
-def _table(anchors: Iterable[Anchor]) -> str:
-    lines = ["| system | corpus | protocol | figure | size | source |", "|---|---|---|---|---|---|"]
-    for one in anchors:
-        corpus = f"{TITLES[one.corpus]}, {one.classes} classes"
-        source = f"[{one.source}]({one.url})" if one.url else one.source
-        cells = (one.system, corpus, protocol_words(one), _figure(one), size_words(one), source)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def protocol_words(anchor: Anchor) -> str:
-    """How it was measured."""
-    words = []
-    if anchor.protocol:
-        words.append(f"`{anchor.protocol}`")
-        if PROTOCOLS[anchor.protocol].speakers_shared:
-            words.append("speakers shared")
-    if anchor.setting:
-        words.append(anchor.setting)
-    return ", ".join(words)
-
-
-def size_words(anchor: Anchor) -> str:
-    """How large it is: ``"47 k parameters"``, ``"0.4 MB"``."""
-    if anchor.parameters is None:
-        return anchor.size
-    millions = anchor.parameters / 1e6
-    count = f"{1000 * millions:.3g} k" if millions < 0.1 else f"{millions:.3g} M"
-    return f"{count} parameters"
-
-
-def _figure(anchor: Anchor) -> str:
-    words = f"{anchor.score} {anchor.value:.1f}"
-    if anchor.sd is not None:
-        words += f" ± {anchor.sd:.1f}"
-    return words + (f" ({anchor.remark})" if anchor.remark else "")

@@ -1,8 +1,8 @@
 """One JSON file for each figure, and what the documentation shows of them.
 
 A result lies at ``benchmarks/results/<protocol>/<recipe>.json``. What stands between the markers
-of ``docs/results.md``, and the picture there, is made from these files and from the figures of
-others in ``benchmarks/anchors.toml``, never by hand::
+of ``docs/results.md``, and the picture there, is made from these files, from the figures of others
+in ``benchmarks/anchors.toml`` and from ``benchmarks/results/latency.json``, never by hand::
 
     python -m affekt.evaluation.results            # write tables and picture
     python -m affekt.evaluation.results --check    # exit 1 if one of them is out of step
@@ -14,18 +14,19 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from affekt.errors import AffektError, DataError
-from affekt.evaluation.anchors import ANCHORS, Anchor, anchor_tables, read_anchors
+from affekt.evaluation.anchors import ANCHORS, Anchor, read_anchors
 from affekt.evaluation.metrics import SCORES
 from affekt.evaluation.protocols import PROTOCOLS, get_protocol
 from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 from affekt.evaluation.size_picture import PICTURE, draw_uar_by_size, picture_in_words
 from affekt.evaluation.summary import Predictions, Score, Summary, summarise
+from affekt.evaluation.tables import LATENCY, Latency, protocol_tables, read_latency
 from affekt.files import atomic_path
 
 __all__ = [
@@ -35,10 +36,10 @@ __all__ = [
     "Summary",
     "commit",
     "data_fingerprint",
+    "protocol_tables",
     "read_result",
     "read_results",
     "result_path",
-    "results_table",
     "software_versions",
     "summarise",
     "update_docs",
@@ -50,8 +51,6 @@ RESULTS = Path("benchmarks/results")
 DOCS = Path("docs/results.md")
 TABLE_BEGIN = "<!-- results:begin -->"
 TABLE_END = "<!-- results:end -->"
-ANCHORS_BEGIN = "<!-- anchors:begin -->"
-ANCHORS_END = "<!-- anchors:end -->"
 PICTURE_BEGIN = "<!-- picture:begin -->"
 PICTURE_END = "<!-- picture:end -->"
 
@@ -199,45 +198,13 @@ def read_results(folder: Path = RESULTS) -> list[Result]:
     ]
 
 
-def results_table(results: Iterable[Result]) -> str:
-    """Return a Markdown table of results in percent, one row each, in the given order."""
-    columns = (
-        *("protocol", "recipe", "seeds", "UAR", "WA", "weighted F1", "macro F1", "ECE"),
-        *("parameters", "bytes", "extra data"),
-    )
-    lines = ["| " + " | ".join(columns) + " |", "|---|---|" + "---:|" * 8 + "---|"]
-    for result in results:
-        marks = [mark for mark in ("adapted", "ensemble") if getattr(result, mark)]
-        recipe = result.recipe + (f" ({', '.join(marks)})" if marks else "")
-        n_seeds = len(result.seeds)
-        cells = [result.protocol, recipe, str(n_seeds), _percent(result.uar, n_seeds, ci=True)]
-        cells += [_percent(getattr(result, name), n_seeds) for name in SCORES[1:]]
-        cells += [f"{result.parameters:,}", f"{result.bytes:,}"]
-        cells.append(", ".join(result.extra_data) or "none")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def cross_table(results: Iterable[Result]) -> str:
-    """Return a Markdown table of UAR on each corpus that training never heard, and their mean.
-
-    Of results of `cross` alone; empty where there are none.
-    """
-    chosen = [result for result in results if result.protocol == "cross"]
-    if not chosen:
-        return ""
-    folds = list(chosen[0].per_fold)
-    columns = ["recipe", *(fold.removeprefix("test-") for fold in folds), "mean"]
-    lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(folds) + 1)]
-    for result in chosen:
-        values = [100 * result.per_fold[fold].mean for fold in folds]
-        cells = [f"{value:.1f}" for value in (*values, sum(values) / len(values))]
-        lines.append("| " + " | ".join([result.recipe, *cells]) + " |")
-    return "\n".join(["", "", "`cross`, UAR on each corpus that was not trained on:", "", *lines])
-
-
 def update_docs(
-    path: Path, results: Sequence[Result], anchors: Sequence[Anchor] = (), *, check: bool = False
+    path: Path,
+    results: Sequence[Result],
+    anchors: Sequence[Anchor] = (),
+    latency: Latency | None = None,
+    *,
+    check: bool = False,
 ) -> bool:
     """Write the tables, and the words for the picture, between the markers of a page.
 
@@ -246,9 +213,11 @@ def update_docs(
     path : Path
         The page; everything outside of the markers stays.
     results : sequence of Result
-        The rows of the first table.
+        Ours.
     anchors : sequence of Anchor
         The figures of others.
+    latency : Latency, optional
+        How long each takes.
     check : bool
         Only look; leave the page as it is.
 
@@ -270,9 +239,8 @@ def update_docs(
     image = f"![UAR against size. {words}](images/{PICTURE.name})"
     updated = page
     for begin, end, text in (
-        (TABLE_BEGIN, TABLE_END, results_table(results) + cross_table(results)),
+        (TABLE_BEGIN, TABLE_END, protocol_tables(results, anchors, latency)),
         (PICTURE_BEGIN, PICTURE_END, image),
-        (ANCHORS_BEGIN, ANCHORS_END, anchor_tables(anchors)),
     ):
         updated = _between(path, updated, begin, end, text)
     if updated != page and not check:
@@ -310,15 +278,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON files")
     parser.add_argument("--anchors", type=Path, default=ANCHORS, help="figures of others, as TOML")
+    parser.add_argument("--latency", type=Path, default=LATENCY, help="of each system, as JSON")
     parser.add_argument("--docs", type=Path, default=DOCS, help="page with the markers")
     parser.add_argument("--picture", type=Path, default=PICTURE, help="UAR against size, as SVG")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if stale")
     options = parser.parse_args(arguments)
     try:
         results, anchors = read_results(options.results), read_anchors(options.anchors)
+        latency, check = read_latency(options.latency), options.check
         stale = {
-            options.docs: update_docs(options.docs, results, anchors, check=options.check),
-            options.picture: update_picture(options.picture, results, anchors, check=options.check),
+            options.docs: update_docs(options.docs, results, anchors, latency, check=check),
+            options.picture: update_picture(options.picture, results, anchors, check=check),
         }
     except AffektError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -330,16 +300,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         state = "written" if was_stale else "up to date"
         sys.stderr.write(f"{path}: {state}, {len(results)} results, {len(anchors)} anchors\n")
     return 0
-
-
-def _percent(score: Score, n_seeds: int, *, ci: bool = False) -> str:
-    text = f"{100 * score.mean:.1f}"
-    if n_seeds > 1:
-        text += f" ± {100 * score.sd:.1f}"
-    if ci and score.ci95 is not None:
-        low, high = score.ci95
-        text += f" [{100 * low:.1f}, {100 * high:.1f}]"
-    return text
 
 
 def _read_score(name: str, values: Any) -> Score:

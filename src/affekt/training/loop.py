@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -200,9 +200,19 @@ class Trainer:
 
     def _step(self, batch: Batch) -> float:
         set_learning_rate(self.optimizer, self._learning_rate())
-        with torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=self.precision == torch.bfloat16
-        ):
+        loss = self.loss(batch)
+        if not torch.isfinite(loss):
+            raise ModelError(
+                f"the loss became {loss.item()} at step {self.step}: lower training.learning_rate"
+            )
+        self._learn(loss)
+        self.step += 1
+        return loss.item()
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What is to become small, of a batch on the network's device."""
+        half = self.precision == torch.bfloat16
+        with torch.autocast(self.device.type, self.precision) if half else nullcontext():
             logits, beside = self.learner(
                 batch.log_mel, batch.lengths, batch.intensity, batch.identity, batch.embedding
             )
@@ -215,18 +225,14 @@ class Trainer:
             focal_gamma=self.focal_gamma,
             logit_shift=self.logit_shift,
         )
-        loss = torch.add(self.tasks.config.emotions * loss, beside)
-        if not torch.isfinite(loss):
-            raise ModelError(
-                f"the loss became {loss.item()} at step {self.step}: lower training.learning_rate"
-            )
+        return torch.add(self.tasks.config.emotions * loss, beside)
+
+    def _learn(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
         self.optimizer.step()
         self.average.update(self.network, self.step)
-        self.step += 1
-        return loss.item()
 
     def _learning_rate(self) -> float:
         """Linear warm-up, then half a cosine down to zero."""

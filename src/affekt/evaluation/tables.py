@@ -1,0 +1,181 @@
+"""The tables of ``docs/results.md``: for each protocol our recipes, and the figures of others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affekt.errors import DataError
+from affekt.evaluation.anchors import Anchor
+from affekt.evaluation.metrics import SCORES
+from affekt.evaluation.protocols import PROTOCOLS
+from affekt.evaluation.summary import Score
+
+if TYPE_CHECKING:
+    from affekt.evaluation.results import Result
+
+LATENCY = Path("benchmarks/results/latency.json")
+
+_COLUMNS = (
+    *("system", "seeds", "UAR", "WA", "weighted F1", "macro F1", "ECE"),
+    *("parameters", "bytes", "ms", "extra data", "remarks"),
+)
+_RULE = "|---|" + "---:|" * 9 + "---|---|"
+_COLUMN_OF = {"UAR": "UAR", "UA": "UAR", "accuracy": "WA"}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long systems take for one clip of three seconds, in milliseconds.
+
+    Attributes
+    ----------
+    recipes : mapping of str to float
+        Ours, by the name of the recipe.
+    peers : mapping of str to float
+        Those of others, by the names that `Anchor.latency` uses.
+    """
+
+    recipes: Mapping[str, float] = field(default_factory=dict)
+    peers: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_latency(path: Path = LATENCY) -> Latency:
+    """Read what ``benchmarks/latency.py`` has measured; nothing where it never ran.
+
+    Raises
+    ------
+    DataError
+        If the file is no such measurement.
+    """
+    if not path.is_file():
+        return Latency()
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        parts = [
+            {name: float(row["milliseconds"]) for name, row in values[part].items()}
+            for part in ("recipes", "peers")
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is no measurement of latency: {error!r}") from None
+    return Latency(*parts)
+
+
+def protocol_tables(
+    results: Iterable[Result], anchors: Iterable[Anchor] = (), latency: Latency | None = None
+) -> str:
+    """Return a section with a Markdown table for each protocol that has a figure.
+
+    Parameters
+    ----------
+    results : iterable of Result
+        Ours.
+    anchors : iterable of Anchor
+        Those of others; each stands under its protocol, or else under the first one with the
+        same corpus and classes.
+    latency : Latency, optional
+
+    Returns
+    -------
+    str
+        In each table the best UAR comes first; an accuracy stands in for one that is not known.
+    """
+    results, anchors = list(results), list(anchors)
+    sections = []
+    for name, protocol in PROTOCOLS.items():
+        own = [one for one in results if one.protocol == name]
+        others = [one for one in anchors if place_of(one) == name]
+        if own or others:
+            table = protocol_table(own, others, latency)
+            about = f"{protocol.description[0].upper()}{protocol.description[1:]}."
+            parts = [f"### {name}", about, table]
+            if name == "cross" and own:
+                parts.append(_cross_table(own))
+            sections.append("\n\n".join(parts))
+    return "\n\n".join(sections)
+
+
+def place_of(anchor: Anchor) -> str:
+    """Return the protocol under which a figure of others is shown."""
+    return anchor.protocol or next(name for name in PROTOCOLS if anchor.beside(name))
+
+
+def protocol_table(
+    results: Sequence[Result], anchors: Sequence[Anchor] = (), latency: Latency | None = None
+) -> str:
+    """Return a Markdown table of figures of one protocol, in percent, the best UAR first."""
+    latency = latency or Latency()
+    rows = [(100 * one.uar.mean, _own_cells(one, latency)) for one in results]
+    rows += [(one.value, _other_cells(one, latency)) for one in anchors]
+    rows.sort(key=lambda row: -row[0])
+    lines = [" | ".join(_COLUMNS), *(" | ".join(cells) for _, cells in rows)]
+    head, *body = [f"| {line} |" for line in lines]
+    return "\n".join([head, _RULE, *body])
+
+
+def _own_cells(result: Result, latency: Latency) -> list[str]:
+    n_seeds = len(result.seeds)
+    marks = [mark for mark in ("adapted", "ensemble") if getattr(result, mark)]
+    return [
+        f"`{result.recipe}`",
+        str(n_seeds),
+        _percent(result.uar, n_seeds, ci=True),
+        *(_percent(getattr(result, name), n_seeds) for name in SCORES[1:]),
+        f"{result.parameters:,}",
+        f"{result.bytes:,}",
+        _milliseconds(latency.recipes.get(result.recipe)),
+        ", ".join(result.extra_data) or "none",
+        ", ".join(marks),
+    ]
+
+
+def _other_cells(anchor: Anchor, latency: Latency) -> list[str]:
+    figure = f"{anchor.value:.1f}" + ("" if anchor.sd is None else f" ± {anchor.sd:.1f}")
+    scores = dict.fromkeys(_COLUMNS[2:7], "")
+    scores[_COLUMN_OF[anchor.score]] = figure
+    source = f"[{anchor.source}]({anchor.url})" if anchor.url else anchor.source
+    known = anchor.parameters
+    remarks = [anchor.setting, anchor.remark, source]
+    return [
+        anchor.system,
+        "",
+        *scores.values(),
+        anchor.size if known is None else f"{known:,}",
+        "" if known is None else f"≈ {4 * known:,}",
+        _milliseconds(latency.peers.get(anchor.latency)),
+        "much other speech" if anchor.pretrained else "" if anchor.listeners else "none",
+        "; ".join(remark for remark in remarks if remark),
+    ]
+
+
+def _cross_table(results: Sequence[Result]) -> str:
+    """UAR on each corpus that training never heard, and their mean."""
+    folds = list(results[0].per_fold)
+    columns = ["system", *(fold.removeprefix("test-") for fold in folds), "mean"]
+    lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(folds) + 1)]
+    rows = []
+    for result in results:
+        values = [100 * result.per_fold[fold].mean for fold in folds]
+        rows.append((f"`{result.recipe}`", [*values, sum(values) / len(values)]))
+    for name, values in sorted(rows, key=lambda row: -row[1][-1]):
+        lines.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in values) + " |")
+    return "\n".join(["UAR on each corpus that was not trained on:", "", *lines])
+
+
+def _percent(score: Score, n_seeds: int, *, ci: bool = False) -> str:
+    text = f"{100 * score.mean:.1f}"
+    if n_seeds > 1:
+        text += f" ± {100 * score.sd:.1f}"
+    if ci and score.ci95 is not None:
+        low, high = score.ci95
+        text += f" [{100 * low:.1f}, {100 * high:.1f}]"
+    return text
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
