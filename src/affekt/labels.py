@@ -27,6 +27,11 @@ EMOTIONS: tuple[str, ...] = (
 SHARED_EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fearful", "happy", "neutral", "sad")
 """The six emotions that RAVDESS, EMO-DB and CREMA-D have in common."""
 
+INTENSITIES: Mapping[str, float] = MappingProxyType(
+    {"low": 0.0, "normal": 0.3, "medium": 0.5, "high": 1.0, "strong": 1.0}
+)
+"""What the corpora's own words for intensity mean, from 0 (faint) to 1 (strong)."""
+
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "angry": ("anger", "ang", "rage", "mad"),
     "boredom": ("bored", "bor"),

@@ -38,7 +38,8 @@ def command(
 
     Runs on the base install. `--split test` takes the speakers that the model's own config names
     as held out; of a corpus that it never saw, all speakers. Clips whose emotion the model does
-    not know are left out, and it is asked to choose among the emotions that both sides know.
+    not know are left out, and it is asked to choose among the emotions that both sides know. Where
+    model and corpus say how strongly an emotion is shown, their rank correlation is told, too.
 
     \b
     Examples:
@@ -60,11 +61,17 @@ def command(
     if out is not None:
         title = f"{loaded.config.name} on {corpus}, {split}"
         write_report(
-            metrics, out, probabilities=scored.probabilities, targets=scored.targets, title=title
+            metrics,
+            out,
+            probabilities=scored.probabilities,
+            targets=scored.targets,
+            intensity=scored.intensity,
+            title=title,
         )
     if format is Format.table:
-        typer.echo(report_text(metrics))
+        typer.echo(report_text(metrics, scored.intensity))
     else:
         names = ("n", "uar", "wa", "weighted_f1", "macro_f1", "ece")
         row = {name: getattr(metrics, name) for name in names}
+        row |= {f"intensity_{name}": one.value for name, one in scored.intensity.items()}
         emit([{"model": loaded.config.name, "corpus": corpus, "split": split, **row}], format)

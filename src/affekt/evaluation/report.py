@@ -6,14 +6,17 @@ The pictures need matplotlib, which comes with ``pip install 'affekt[train]'``.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import DataError, MissingExtraError
+from affekt.evaluation.intensity import KNOWN_FROM, RankCorrelation
 from affekt.evaluation.metrics import SCORES, Metrics, Reliability, reliability
 from affekt.files import atomic_path
 
@@ -66,8 +69,17 @@ def confusion_text(confusion: npt.ArrayLike, labels: Sequence[str]) -> str:
     )
 
 
-def report_text(metrics: Metrics) -> str:
-    """Return the scores with their intervals, then the confusion matrix, as lines of text."""
+def report_text(
+    metrics: Metrics, intensity: Mapping[str, RankCorrelation] = MappingProxyType({})
+) -> str:
+    """Return the scores with their intervals, then the confusion matrix, as lines of text.
+
+    Parameters
+    ----------
+    metrics : Metrics
+    intensity : mapping of str to RankCorrelation
+        How well the intensity was said, where it was.
+    """
     lines = [f"{metrics.n} clips, {len(metrics.labels)} classes", ""]
     for name in SCORES:
         line = f"{TITLES[name]:<11} {100 * getattr(metrics, name):5.1f} %"
@@ -75,6 +87,9 @@ def report_text(metrics: Metrics) -> str:
             low, high = metrics.ci95[name]
             line += f"   95 % interval over speakers {100 * low:.1f} to {100 * high:.1f}"
         lines.append(line)
+    for name, one in intensity.items():
+        words = f"rank correlation {one.value:.2f} with {KNOWN_FROM[name]}, {one.n} clips"
+        lines.append(f"{'intensity':<11} {words}")
     return "\n".join([*lines, "", confusion_text(metrics.confusion, metrics.labels)])
 
 
@@ -84,20 +99,25 @@ def write_report(
     *,
     probabilities: npt.ArrayLike | None = None,
     targets: npt.ArrayLike | None = None,
+    intensity: Mapping[str, RankCorrelation] = MappingProxyType({}),
     title: str = "",
 ) -> list[Path]:
     """Write ``report.txt``, ``metrics.json`` and ``confusion.png``, and return their paths.
 
-    With `probabilities` [clips, classes] and `targets` [clips], also ``reliability.png``.
+    With `probabilities` [clips, classes] and `targets` [clips], also ``reliability.png``; with
+    `intensity`, how well it was said, in the texts.
 
     Raises
     ------
     MissingExtraError
         If matplotlib is not installed; texts are written nevertheless.
     """
+    values = metrics.to_dict()
+    if intensity:
+        values["intensity"] = {name: asdict(one) for name, one in intensity.items()}
     texts = {
-        folder / "report.txt": report_text(metrics) + "\n",
-        folder / "metrics.json": json.dumps(metrics.to_dict(), indent=2) + "\n",
+        folder / "report.txt": report_text(metrics, intensity) + "\n",
+        folder / "metrics.json": json.dumps(values, indent=2) + "\n",
     }
     for path, text in texts.items():
         with atomic_path(path) as partial:

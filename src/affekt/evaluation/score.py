@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affekt.errors import AudioError, ConfigError, DataError
+from affekt.evaluation.intensity import RankCorrelation, intensity_scores
 from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
 
 if TYPE_CHECKING:
@@ -32,12 +33,16 @@ class Scored:
     targets : array of int [shape=(clips,)]
     errors : mapping of str to str
         File to what was wrong with it; such clips are not scored.
+    intensity : mapping of str to RankCorrelation
+        How well the model says it, see :func:`~affekt.evaluation.intensity.intensity_scores`;
+        empty where model or clips say nothing.
     """
 
     metrics: Metrics
     probabilities: FloatArray
     targets: IntArray
     errors: Mapping[str, str]
+    intensity: Mapping[str, RankCorrelation]
 
 
 def side_of(config: ModelConfig, clips: Sequence[Clip], side: str) -> list[Clip]:
@@ -99,7 +104,7 @@ def score_model(
             f"{', '.join(shared) or 'none'}"
         )
     columns = [model.labels.index(name) for name in shared]
-    scored, rows, errors = [], [], {}
+    scored, rows, said, errors = [], [], [], {}
     wanted = [clip for clip in clips if clip.emotion in shared]
     for clip, answer in zip(wanted, model.predict_each(map(_source, wanted)), strict=True):
         if isinstance(answer, AudioError):
@@ -107,6 +112,7 @@ def score_model(
         else:
             scored.append(clip)
             rows.append(list(answer.scores.values()))
+            said.append(answer.intensity)
         if advance:
             advance(1)
     if not scored:
@@ -116,7 +122,7 @@ def score_model(
     targets = np.array([shared.index(clip.emotion) for clip in scored])
     speakers = [clip.speaker_id for clip in scored]
     metrics = evaluate(probabilities, targets, shared, speakers=speakers if all(speakers) else None)
-    return Scored(metrics, probabilities, targets, errors)
+    return Scored(metrics, probabilities, targets, errors, intensity_scores(said, scored))
 
 
 def _source(clip: Clip) -> AudioSource:

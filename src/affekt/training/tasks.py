@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
+from affekt.evaluation.intensity import acted_intensity, rated_intensity
+from affekt.labels import INTENSITIES
 from affekt.models import Network
 from affekt.models.heads import AdversarialHead
 from affekt.training.masked import MaskedPrediction
 
 ADVERSARIES = ("", "speaker", "gender")
-INTENSITIES = {"low": 0.0, "normal": 0.3, "medium": 0.5, "high": 1.0, "strong": 1.0}
-"""What the corpora's own words mean, from 0 (faint) to 1 (strong)."""
-
 UNKNOWN = -1
 """Who speaks, where that is not known."""
 
@@ -83,17 +82,16 @@ def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
     ----------
     clips : sequence of Clip
     rated : bool
-        Prefer the strength that raters heard to the level that was acted. Of neutral clips it is
-        how neutral they are, not how strong, and counts for nothing.
+        Prefer the strength that raters heard to the level that was acted.
 
     Raises
     ------
     DataError
         If ``rated`` is asked for and no clip has a rated strength.
     """
-    values = [INTENSITIES.get(clip.intensity, np.nan) for clip in clips]
+    values = [acted_intensity(clip) for clip in clips]
     if rated:
-        heard = [None if clip.emotion == "neutral" else clip.strength for clip in clips]
+        heard = [rated_intensity(clip) for clip in clips]
         if all(strength is None for strength in heard):
             raise DataError(
                 "tasks.rated needs clips whose strength was rated, as those of CREMA-D: "
@@ -101,7 +99,7 @@ def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
             )
         both = zip(heard, values, strict=True)
         values = [value if strength is None else strength for strength, value in both]
-    return np.array(values, dtype=np.float32)
+    return np.array(values, dtype=np.float32)  # None becomes NaN
 
 
 def identity_targets(clips: Sequence[Clip], kind: str) -> np.ndarray:
