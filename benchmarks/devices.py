@@ -1,12 +1,13 @@
-"""The same training on every device and in every way that this machine has: equally good, how fast?
+"""The same training on every device and in every setup: equally good, and how fast?
 
     python benchmarks/devices.py --data ../shared/data  # trains; writes the JSON and the table
     python benchmarks/devices.py --table-only           # writes the table of docs/training.md again
 
-Each way trains the small network of ``recipes/ablation.toml`` on fold 1 of ``ravdess-luna5``, once
-for each seed, as ``affekt train`` does for anybody, and is scored on the test actors. On the CPU
-every process has one thread. What differs between ways is noise if it is no more than what differs
-between seeds. Ways that the machine lacks are left out, and said so.
+Each setup trains the small network of ``recipes/ablation.toml`` on fold 1 of ``ravdess-luna5``,
+once for each seed, by ``affekt train``, and is scored on the test actors. Every process has one
+thread of the CPU, where ``affekt train`` would take all of them: two processes are to be compared
+with that. What differs between setups is noise if it is no more than what differs between seeds.
+What the machine lacks is left out, and said so.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ PROTOCOL = "ravdess-luna5"
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to train: where, with how many digits, compiled or not, by how many processes."""
+class Setup:
+    """How to train: where, with how many digits, compiled or not, by how many processes."""
 
     device: str
     precision: str
@@ -49,30 +50,30 @@ class Way:
         return ", ".join(words)
 
 
-REFERENCE = Way("cpu", "float32")
+REFERENCE = Setup("cpu", "float32")
 ON_CPU = (
     REFERENCE,
-    Way("cpu", "bfloat16"),
-    Way("cpu", "float32", compile=True),
-    Way("cpu", "float32", processes=2),
+    Setup("cpu", "bfloat16"),
+    Setup("cpu", "float32", compile=True),
+    Setup("cpu", "float32", processes=2),
 )
 ON_GPU = (
-    Way("cuda", "float32"),
-    Way("cuda", "bfloat16"),
-    Way("cuda", "bfloat16", compile=True),
+    Setup("cuda", "float32"),
+    Setup("cuda", "bfloat16"),
+    Setup("cuda", "bfloat16", compile=True),
 )
 
 
-def ways() -> list[Way]:
-    """Return the ways that this machine has."""
+def setups() -> list[Setup]:
+    """Return the setups that this machine has."""
     import torch
 
     gpus = torch.cuda.device_count()
-    several = [Way("cuda", "bfloat16", processes=gpus)] if gpus > 1 else []
+    several = [Setup("cuda", "bfloat16", processes=gpus)] if gpus > 1 else []
     return [*ON_CPU, *(ON_GPU if gpus else ()), *several]
 
 
-def trained(way: Way, seed: int, epochs: int, data: Path | None) -> dict[str, float]:
+def trained(setup: Setup, seed: int, epochs: int, data: Path | None) -> dict[str, float]:
     """Train in a process of its own, and return UAR and the seconds of an epoch."""
     from affekt.training import load_recipe
     from affekt.training.recipe_file import write_recipe
@@ -82,24 +83,24 @@ def trained(way: Way, seed: int, epochs: int, data: Path | None) -> dict[str, fl
         recipe,
         data=replace(recipe.data, sources=("ravdess",), protocol=PROTOCOL),
         training=replace(
-            recipe.training, epochs=epochs, precision=way.precision, compile=way.compile
+            recipe.training, epochs=epochs, precision=setup.precision, compile=setup.compile
         ),
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_recipe(recipe, folder / "recipe.toml")
         start = ["-m", "torch.distributed.run", "--standalone"]
-        start += ["--nproc-per-node", str(way.processes)]
-        words = [*(start if way.processes > 1 else []), "-m", "affekt", "train"]
+        start += ["--nproc-per-node", str(setup.processes)]
+        words = [*(start if setup.processes > 1 else []), "-m", "affekt", "train"]
         words += [str(folder / "recipe.toml"), "--out", str(folder / "run")]
-        words += ["--seed", str(seed), "--device", way.device]
+        words += ["--seed", str(seed), "--device", setup.device]
         words += ["--data", str(data)] if data else []
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
         done = subprocess.run(
             [sys.executable, *words], env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise SystemExit(f"error: {way.title} failed:\n{done.stderr}")
+            raise SystemExit(f"error: {setup.title} failed:\n{done.stderr}")
         (scores,) = (folder / "run" / "test").glob("*/metrics.json")
         uar = json.loads(scores.read_text(encoding="utf-8"))["uar"]
         with open(folder / "run" / "history.csv", encoding="utf-8") as stream:
@@ -109,24 +110,24 @@ def trained(way: Way, seed: int, epochs: int, data: Path | None) -> dict[str, fl
 
 
 def measure(data: Path | None, epochs: int, seeds: int) -> Result:
-    """Train in all ways and return the result as it is stored."""
+    """Train in all setups and return the result as it is stored."""
     import torch
 
     from affekt.evaluation.provenance import commit, software_versions
 
     started = time.perf_counter()
-    runs: dict[str, list[dict[str, float]]] = {way.title: [] for way in ways()}
+    runs: dict[str, list[dict[str, float]]] = {setup.title: [] for setup in setups()}
     for seed in range(seeds):
-        for way in ways():
-            runs[way.title].append(trained(way, seed, epochs, data))
-            print(f"seed {seed}, {way.title}: {runs[way.title][-1]}", file=sys.stderr)
+        for setup in setups():
+            runs[setup.title].append(trained(setup, seed, epochs, data))
+            print(f"seed {seed}, {setup.title}: {runs[setup.title][-1]}", file=sys.stderr)
     reference = runs[REFERENCE.title]
     return {
         "protocol": PROTOCOL,
         "fold": "1",
         "epochs": epochs,
         "seeds": seeds,
-        "ways": {title: summary(own, reference) for title, own in runs.items()},
+        "setups": {title: summary(own, reference) for title, own in runs.items()},
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "machine": processor(),
         "versions": software_versions(),
@@ -136,7 +137,7 @@ def measure(data: Path | None, epochs: int, seeds: int) -> Result:
 
 
 def summary(own: list[dict[str, float]], reference: list[dict[str, float]]) -> dict[str, Any]:
-    """Return the figures of one way; the ratio is against the plain CPU, seed by seed."""
+    """Return the figures of one setup; the ratio is against the first, seed by seed."""
     uars = [run["uar"] for run in own]
     ratios = [one["epoch"] / other["epoch"] for one, other in zip(own, reference, strict=True)]
     return {
@@ -152,10 +153,10 @@ def summary(own: list[dict[str, float]], reference: list[dict[str, float]]) -> d
 def table(result: Result) -> str:
     """Return the result as Markdown: the table, and the conditions in one sentence."""
     lines = [
-        "| way | UAR on test actors | first epoch, s | another epoch, s | of the plain CPU |",
+        "| setup | UAR on test actors | first epoch, s | another epoch, s | of the first row |",
         "|---|---:|---:|---:|---:|",
     ]
-    for title, row in result["ways"].items():
+    for title, row in result["setups"].items():
         uar = f"{100 * row['mean']:.1f} % ± {100 * row['sd']:.1f}"
         lines.append(
             f"| {title} | {uar} | {row['first_epoch_seconds']:.1f} | {row['epoch_seconds']:.1f} "
@@ -177,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with ravdess/; default: $AFFEKT_DATA")
     parser.add_argument("--epochs", type=int, default=20, help="of each training (20)")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each way (3)")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each setup (3)")
     REPORT.add_options(parser)
     options = parser.parse_args()
     if options.table_only:

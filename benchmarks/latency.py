@@ -1,13 +1,15 @@
 """How long each recipe takes from the samples of a clip to its answer, beside what others use.
 
     python benchmarks/latency.py --data ../shared/data  # measures, writes the JSON and the table
+    python benchmarks/latency.py --recipe cnn           # measures one, and openSMILE, and adds it
     python benchmarks/latency.py --table-only           # writes the table of docs/speed.md again
 
-Everything hears the same clip in this process, on one thread, in turns: whatever else the machine
-does meets all of them alike, and a ratio is the median of the ratios within each round. A network
-is exported and run by ONNX Runtime with the weights of its first step, a large encoder of others
-by PyTorch with random ones: what they are changes no time. A classical system is trained on a fold
-of RAVDESS.
+Then `make tables` shows the times in docs/results.md, too. Everything hears the same clip in this
+process, on one thread, in turns: whatever else the machine does meets all of them alike, and a
+ratio is the median of the ratios within each round. All but the large encoders, which take seconds
+and gain nothing by it, do their work once untimed before each round's. A network is exported and
+run by ONNX Runtime with the weights of its first step, a large encoder of others by PyTorch with
+random ones: what they are changes no time. A classical system is trained on a fold of RAVDESS.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ def what_runs(recipe: Recipe) -> str:
         return json.dumps(values["classical"], sort_keys=True)
     values["model"].pop("head_dropout")
     values["model"]["options"].pop("dropout", None)
-    return json.dumps(values["model"], sort_keys=True)
+    return json.dumps([values["model"], recipe.tasks.intensity > 0], sort_keys=True)
 
 
 def network_work(recipe: Recipe, samples: np.ndarray, folder: Path) -> Work:
@@ -178,13 +180,14 @@ PEERS: dict[str, Callable[[np.ndarray], Work]] = {
     ),
 }
 """Name, as ``benchmarks/anchors.toml`` calls it too, to what makes the work."""
+LARGE_ENCODERS = PEERS.keys() - {REFERENCE}
 
 
 # --- the measurement ---
 
 
-def measure(data: Path | None, rounds: int) -> Result:
-    """Time everything and return the result as it is stored."""
+def measure(data: Path | None, rounds: int, only: list[str]) -> Result:
+    """Time everything, or some recipes, and return the result as it is stored."""
     import numpy as np
     import torch
 
@@ -196,7 +199,8 @@ def measure(data: Path | None, rounds: int) -> Result:
     length = round(SAMPLE_RATE * SECONDS)
     started = time.perf_counter()
     samples = np.resize(clip_samples(choose_clips(data, 1)[0], SAMPLE_RATE), length)
-    chosen = recipes()
+    chosen = [one for one in recipes() if one.name in only or not only]
+    peers = [REFERENCE] if only else list(PEERS)
     alone = {one.name: one for one in [*chosen, *members(chosen)] if not one.ensemble}
     works: dict[str, Work] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -210,9 +214,9 @@ def measure(data: Path | None, rounds: int) -> Result:
                     if classical
                     else network_work(recipe, samples, Path(folder))
                 )
-        for name, make in PEERS.items():
+        for name in peers:
             print(f"preparing {name}", file=sys.stderr)
-            works[name] = make(samples)
+            works[name] = PEERS[name](samples)
         seconds = timed(works, rounds)
     reference = seconds[REFERENCE]
     own = {name: seconds[what_runs(recipe)] for name, recipe in alone.items()}
@@ -224,7 +228,7 @@ def measure(data: Path | None, rounds: int) -> Result:
         "rounds": rounds,
         "threads": 1,
         "recipes": {one.name: summary(own[one.name], reference) for one in chosen},
-        "peers": {name: summary(seconds[name], reference) for name in PEERS},
+        "peers": {name: summary(seconds[name], reference) for name in peers},
         "machine": processor(),
         "versions": software_versions() | {name: version(name) for name in REQUIRED},
         "commit": commit(),
@@ -239,11 +243,11 @@ def members(chosen: list[Recipe]) -> list[Recipe]:
 
 
 def timed(works: dict[str, Work], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds that each takes in each round, after it was done once to warm up."""
+    """Return the seconds that each takes in each round, once it is warm."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds):
         for name, work in works.items():
-            if name not in PEERS or number == 0:
+            if name not in LARGE_ENCODERS or number == 0:
                 work()  # the others have emptied the caches of the processor
             begin = time.perf_counter()
             work()
@@ -283,7 +287,10 @@ def main() -> None:
     """Measure, or write the table of a stored measurement again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with ravdess/; default: $AFFEKT_DATA")
-    parser.add_argument("--rounds", type=int, default=7, help="how many rounds (7)")
+    parser.add_argument("--rounds", type=int, default=5, help="how many rounds (5)")
+    parser.add_argument(
+        "--recipe", action="append", default=[], help="only this one, added to what is stored"
+    )
     REPORT.add_options(parser)
     options = parser.parse_args()
     if options.table_only:
@@ -302,9 +309,15 @@ def main() -> None:
     from affekt.errors import AffektError
 
     try:
-        result = measure(options.data, options.rounds)
+        unknown = set(options.recipe) - {one.name for one in recipes()}
+        if unknown:
+            parser.error(f"no figure in benchmarks/results is of {', '.join(sorted(unknown))}")
+        result = measure(options.data, options.rounds, options.recipe)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
+    if options.recipe:
+        stored = REPORT.load()
+        result = {**stored, "recipes": stored["recipes"] | result["recipes"]}
     REPORT.finish(result, options.out, table)
 
 

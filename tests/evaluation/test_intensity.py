@@ -33,7 +33,7 @@ def test_words_and_raters_are_told_apart_and_the_unknown_left_out() -> None:
         replace(CLIP, intensity="medium"),
         replace(CLIP, intensity="strong", strength=0.2),
         replace(CLIP, intensity="loud", strength=0.5),
-        replace(CLIP, emotion="neutral", strength=0.1),
+        replace(CLIP, emotion="neutral", intensity="low", strength=0.1),
         replace(CLIP, intensity="high", strength=0.3),
     ]
     scores = intensity_scores([0.1, 0.2, 0.8, 0.5, 0.9, None], clips)
@@ -77,7 +77,7 @@ def test_evaluate_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     answers = [model.predict(clip.file).intensity for clip in clips]
     expected = rank_correlation(answers, [number // 3 for number in range(9)])
     assert expected is not None
-    line = f"intensity   rank correlation {expected:.2f} with what was acted, 9 clips"
+    line = f"intensity   Spearman's {expected:.2f} with what was acted, 9 clips"
     assert line in said.splitlines()
     assert line in (out / "report.txt").read_text()
     stored = json.loads((out / "metrics.json").read_text())["intensity"]

@@ -72,7 +72,7 @@ def test_a_row_of_ours_is_in_percent(result: Result) -> None:
     ]
 
 
-def test_a_row_of_others_has_its_source_and_a_dash_of_doubt() -> None:
+def test_a_row_of_others_has_its_source_and_about_so_many_bytes() -> None:
     *_, row = protocol_table([], [ANCHOR], LATENCIES).splitlines()
     assert cells(row) == [
         *("Some net", "", "62.2 ± 1.2", "", "", "", "", "47,000", "≈ 188,000", "1,234", "none"),
@@ -81,21 +81,29 @@ def test_a_row_of_others_has_its_source_and_a_dash_of_doubt() -> None:
     large = replace(ANCHOR, parameters=None, size="6373 features", pretrained=True, url="")
     *_, row = protocol_table([], [large]).splitlines()
     assert cells(row)[7:] == [
-        *("6373 features", "", "", "much other speech", "best run 65.2; Doe 2020")
+        *("", "6373 features", "", "much other speech", "best run 65.2; Doe 2020")
     ]
 
 
 def test_an_accuracy_is_no_uar(result: Result) -> None:
     heard = replace(ANCHOR, score="accuracy", value=67.0, sd=None, setting="the voice alone")
-    *_, first, _ = protocol_table([result], [heard]).splitlines()
-    assert cells(first)[2:4] == ["", "67.0"]
-    assert "the voice alone; best run 65.2" in first
+    *_, row = protocol_table([result], [heard]).splitlines()
+    assert cells(row)[2:4] == ["", "67.0 †"]
+    assert "† the voice alone; best run 65.2; " in row
 
 
-def test_the_best_comes_first(result: Result) -> None:
+def test_the_best_comes_first_and_what_does_not_compare_last(result: Result) -> None:
     better = replace(result, recipe="better", uar=Score(0.7, 0.0))
-    _, _, *rows = protocol_table([result, better], [ANCHOR]).splitlines()
-    assert [cells(row)[0] for row in rows] == ["`better`", "`our-net`", "Some net"]
+    known = replace(ANCHOR, system="known", score="accuracy", value=65.0)
+    apart = [
+        replace(ANCHOR, system=name, value=value, setting="other folds")
+        for name, value in (("apart", 90.0), ("far apart", 95.0))
+    ]
+    _, _, *rows = protocol_table([result, better], [*apart, ANCHOR, known]).splitlines()
+    assert [cells(row)[0] for row in rows] == [
+        *("`better`", "known", "`our-net`", "Some net", "far apart", "apart")
+    ]
+    assert ["†" in row for row in rows] == [False, False, False, False, True, True]
 
 
 def test_what_is_no_plain_figure_is_marked(result: Result) -> None:
@@ -119,18 +127,27 @@ def test_each_protocol_with_a_figure_has_a_table(result: Result) -> None:
 def test_of_cross_each_corpus_counts_the_same(result: Result) -> None:
     folds = {"test-ravdess": Score(0.5, 0.0), "test-emodb": Score(0.62, 0.0)}
     crossed = replace(result, protocol="cross", per_fold=folds)
-    *_, head, rule, row = protocol_tables([result, crossed]).splitlines()
-    assert head == "| system | ravdess | emodb | mean |"
-    assert head.count("|") == rule.count("|")
-    assert row == "| `our-net` | 50.0 | 62.0 | 56.0 |"
+    better = replace(crossed, recipe="better", per_fold={**folds, "test-emodb": Score(0.7, 0.0)})
+    other = replace(ANCHOR, protocol="cross", fold="test-emodb", sd=None, remark="")
+    text = protocol_tables([result, crossed, better], [other])
+    *_, head, rule, first, second, last = text.splitlines()
+    assert head == "| system | ravdess | emodb | mean | remarks |"
+    assert {line.count("|") for line in (head, rule, first, second, last)} == {6}
+    assert cells(first) == ["`better`", "50.0", "70.0", "60.0", ""]
+    assert cells(second) == ["`our-net`", "50.0", "62.0", "56.0", ""]
+    source = "[Doe 2020](https://example.org/doe)"
+    assert cells(last) == ["Some net", "", "62.2", "", source]
+    assert text.count("Some net") == 1
 
 
 def test_each_published_figure_stands_once_with_its_source(repository: Path) -> None:
     ours = read_anchors(repository / ANCHORS)
     assert len(ours) > 20
+    text = protocol_tables([], ours)
     for one in ours:
-        _, _, row = protocol_table([], [one]).splitlines()
-        assert protocol_tables([], ours).count(row) == 1
+        *_, row = protocol_tables([], [one]).splitlines()
+        assert text.count(row) == 1
+        assert f" {one.value:.1f}" in row
         assert one.source in row
         assert one.url in row
         assert one.setting in row

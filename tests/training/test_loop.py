@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -17,6 +18,7 @@ from affekt.errors import ModelError  # noqa: E402
 from affekt.models import Network, NetworkConfig, build_network  # noqa: E402
 from affekt.training import FeatureStore, Recipe, checkpoint, fit  # noqa: E402
 from affekt.training.batches import Batches  # noqa: E402
+from affekt.training.distil import DistilConfig  # noqa: E402
 from affekt.training.loop import BEST, LAST, Epoch, Quiet, Trainer  # noqa: E402
 from affekt.training.tasks import TasksConfig  # noqa: E402
 
@@ -221,17 +223,21 @@ def test_the_gradient_is_clipped(
     assert norms[1e3] > 0.1
 
 
+@pytest.mark.parametrize("even", ["class weights", "logit adjustment"])
 @pytest.mark.parametrize("architecture", ["cnn", "tcn", "transformer"])
 def test_a_step_stays_on_the_device_of_the_network(
-    tones, store: FeatureStore, recipe: MakeRecipe, tmp_path: Path, architecture: str
+    tones, store: FeatureStore, recipe: MakeRecipe, tmp_path: Path, architecture: str, even: str
 ) -> None:
-    """On ``meta`` tensors have shapes but no numbers: one left on the CPU meets none beside it."""
-    made = recipe()
+    """On ``meta`` tensors have shapes but no numbers; most operations refuse others beside them."""
+    made, weighted = recipe(), even == "class weights"
     made = replace(
         made,
-        training=replace(made.training, precision="float32", class_weights=False),
+        training=replace(made.training, precision="float32", class_weights=weighted),
         tasks=TasksConfig(intensity=0.5, adversary="speaker", masked=0.5),
-        imbalance=replace(made.imbalance, logit_adjustment=1.0, focal_gamma=1.0),
+        imbalance=replace(
+            made.imbalance, logit_adjustment=0.0 if weighted else 1.0, focal_gamma=1.0
+        ),
+        distil=DistilConfig(embedding=1.0),
     )
     clips = [replace(clip, intensity="strong") for clip in tones.train]
     labels = tuple(sorted({clip.emotion for clip in clips}))
@@ -240,14 +246,16 @@ def test_a_step_stays_on_the_device_of_the_network(
     )
     network = build_network(config).to("meta").train()
     batches = Batches(clips, labels, made, store, 0)
+    batches.embeddings = np.zeros((len(clips), 7), dtype=np.float32)
     trainer = Trainer(
         network, batches, made.training, tmp_path, "fingerprint", lambda _: (0.0, 0.0), 0
     )
-    loss = trainer.loss(next(batches.epoch(0)).to(trainer.device))
+    batch = next(batches.epoch(0)).to(trainer.device)
+    loss = trainer.loss(batch)
     loss.backward()
     trainer.optimizer.step()
     trainer.average.update(network, 0)
-    assert loss.device.type == "meta"
-    learned = [parameter for parameter in network.parameters() if parameter.grad is not None]
-    assert len(learned) == len(list(network.parameters()))
-    assert {parameter.grad.device.type for parameter in learned} == {"meta"}
+    kept = [*vars(batch).values(), loss, *trainer.tasks.state_dict().values()]
+    kept += [trainer.class_weights if weighted else trainer.logit_shift]
+    kept += [parameter.grad for parameter in network.parameters()]
+    assert {tensor.device.type for tensor in kept} == {"meta"}

@@ -39,7 +39,7 @@ def command(
     Runs on the base install. `--split test` takes the speakers that the model's own config names
     as held out; of a corpus that it never saw, all speakers. Clips whose emotion the model does
     not know are left out, and it is asked to choose among the emotions that both sides know. Where
-    model and corpus say how strongly an emotion is shown, their rank correlation is told, too.
+    model and corpus say how strongly an emotion is shown, Spearman's correlation is told, too.
 
     \b
     Examples:

@@ -5,7 +5,9 @@
 * `metrics`: UAR, accuracy, F1, calibration error, bootstrap intervals over speakers
 * `calibration`: temperature scaling
 * `protocols`: which clips train, choose and test
-* `results`: one JSON file for each figure, and the table made from them
+* `results`: one JSON file for each figure
+* `anchors`, `tables`, `size_picture`: figures of others, and the page that shows all of them
+* `score`, `intensity`: a model that runs, on labelled clips
 * `report`: confusion matrix and reliability diagram as text and pictures
 """
 

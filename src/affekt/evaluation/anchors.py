@@ -39,6 +39,8 @@ class Anchor:
         Where.
     protocol : str
         One of ours, if theirs is the same; else empty.
+    fold : str
+        The one that was measured, if not all of them.
     setting : str
         How theirs differs from the protocol, or from all of ours.
     sd : float, optional
@@ -65,6 +67,7 @@ class Anchor:
     source: str
     url: str = ""
     protocol: str = ""
+    fold: str = ""
     setting: str = ""
     sd: float | None = None
     remark: str = ""

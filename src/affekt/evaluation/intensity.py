@@ -14,7 +14,7 @@ from affekt.labels import INTENSITIES
 if TYPE_CHECKING:
     from affekt.data import Clip
 
-KNOWN_FROM = {"acted": "what was acted", "rated": "what raters heard"}
+KNOWN_FROM = {"acted": "what was acted", "rated": "the strength that raters heard"}
 """Where the truth comes from, and what it is called in texts."""
 
 
@@ -52,6 +52,8 @@ def intensity_scores(
 ) -> Mapping[str, RankCorrelation]:
     """Compare what a model says with what is known, as ranks: words are no measured scale.
 
+    Neutral clips are left out: to tell them from the others is no feeling for intensity.
+
     Parameters
     ----------
     said : sequence of float or None
@@ -66,7 +68,7 @@ def intensity_scores(
     """
     scores = {}
     for name, truth in (("acted", acted_intensity), ("rated", rated_intensity)):
-        known = map(truth, clips)
+        known = [None if clip.emotion == "neutral" else truth(clip) for clip in clips]
         pairs = [(a, b) for a, b in zip(said, known, strict=True) if None not in (a, b)]
         value = rank_correlation(*np.array(pairs, dtype=float).T) if pairs else None
         if value is not None:

@@ -88,7 +88,7 @@ def report_text(
             line += f"   95 % interval over speakers {100 * low:.1f} to {100 * high:.1f}"
         lines.append(line)
     for name, one in intensity.items():
-        words = f"rank correlation {one.value:.2f} with {KNOWN_FROM[name]}, {one.n} clips"
+        words = f"Spearman's {one.value:.2f} with {KNOWN_FROM[name]}, {one.n} clips"
         lines.append(f"{'intensity':<11} {words}")
     return "\n".join([*lines, "", confusion_text(metrics.confusion, metrics.labels)])
 

@@ -112,7 +112,8 @@ def picture_in_words(results: Iterable[Result], anchors: Iterable[Anchor]) -> st
             )
             if same:
                 other = max(same, key=lambda one: one.value)
-                sentences[-1] += f"; published: {other.system}, {other.value:.1f} %"
+                score = " of accuracy" if other.score == "accuracy" else ""
+                sentences[-1] += f"; published: {other.system}, {other.value:.1f} %{score}"
     return ". ".join(sentences) + "." if sentences else "Nothing was measured yet."
 
 

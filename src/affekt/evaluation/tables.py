@@ -77,11 +77,6 @@ def protocol_tables(
         Those of others; each stands under its protocol, or else under the first one with the
         same corpus and classes.
     latency : Latency, optional
-
-    Returns
-    -------
-    str
-        In each table the best UAR comes first; an accuracy stands in for one that is not known.
     """
     results, anchors = list(results), list(anchors)
     sections = []
@@ -89,11 +84,11 @@ def protocol_tables(
         own = [one for one in results if one.protocol == name]
         others = [one for one in anchors if place_of(one) == name]
         if own or others:
-            table = protocol_table(own, others, latency)
             about = f"{protocol.description[0].upper()}{protocol.description[1:]}."
-            parts = [f"### {name}", about, table]
-            if name == "cross" and own:
-                parts.append(_cross_table(own))
+            whole = [one for one in others if not one.fold]
+            parts = [f"### {name}", about, protocol_table(own, whole, latency)]
+            if name == "cross":
+                parts.append(_cross_table(own, [one for one in others if one.fold]))
             sections.append("\n\n".join(parts))
     return "\n\n".join(sections)
 
@@ -106,12 +101,16 @@ def place_of(anchor: Anchor) -> str:
 def protocol_table(
     results: Sequence[Result], anchors: Sequence[Anchor] = (), latency: Latency | None = None
 ) -> str:
-    """Return a Markdown table of figures of one protocol, in percent, the best UAR first."""
+    """Return a Markdown table of figures of one protocol, in percent.
+
+    The best UAR comes first; an accuracy stands in for one that is not known. After all others
+    come those that were measured otherwise, with a dagger.
+    """
     latency = latency or Latency()
-    rows = [(100 * one.uar.mean, _own_cells(one, latency)) for one in results]
-    rows += [(one.value, _other_cells(one, latency)) for one in anchors]
-    rows.sort(key=lambda row: -row[0])
-    lines = [" | ".join(_COLUMNS), *(" | ".join(cells) for _, cells in rows)]
+    rows = [(True, 100 * one.uar.mean, _own_cells(one, latency)) for one in results]
+    rows += [(not one.setting, one.value, _other_cells(one, latency)) for one in anchors]
+    rows.sort(key=lambda row: (row[0], row[1]), reverse=True)
+    lines = [" | ".join(_COLUMNS), *(" | ".join(cells) for *_, cells in rows)]
     head, *body = [f"| {line} |" for line in lines]
     return "\n".join([head, _RULE, *body])
 
@@ -133,36 +132,55 @@ def _own_cells(result: Result, latency: Latency) -> list[str]:
 
 
 def _other_cells(anchor: Anchor, latency: Latency) -> list[str]:
-    figure = f"{anchor.value:.1f}" + ("" if anchor.sd is None else f" ± {anchor.sd:.1f}")
     scores = dict.fromkeys(_COLUMNS[2:7], "")
-    scores[_COLUMN_OF[anchor.score]] = figure
-    source = f"[{anchor.source}]({anchor.url})" if anchor.url else anchor.source
+    scores[_COLUMN_OF[anchor.score]] = _figure(anchor)
     known = anchor.parameters
-    remarks = [anchor.setting, anchor.remark, source]
     return [
         anchor.system,
         "",
         *scores.values(),
-        anchor.size if known is None else f"{known:,}",
-        "" if known is None else f"≈ {4 * known:,}",
+        "" if known is None else f"{known:,}",
+        anchor.size if known is None else f"≈ {4 * known:,}",
         _milliseconds(latency.peers.get(anchor.latency)),
         "much other speech" if anchor.pretrained else "" if anchor.listeners else "none",
-        "; ".join(remark for remark in remarks if remark),
+        _remarks(anchor),
     ]
 
 
-def _cross_table(results: Sequence[Result]) -> str:
+def _figure(anchor: Anchor) -> str:
+    text = f"{anchor.value:.1f}" + ("" if anchor.sd is None else f" ± {anchor.sd:.1f}")
+    return f"{text} †" if anchor.setting else text
+
+
+def _remarks(anchor: Anchor) -> str:
+    source = f"[{anchor.source}]({anchor.url})" if anchor.url else anchor.source
+    differs = f"† {anchor.setting}" if anchor.setting else ""
+    return "; ".join(remark for remark in (differs, anchor.remark, source) if remark)
+
+
+def _cross_table(results: Sequence[Result], anchors: Sequence[Anchor]) -> str:
     """UAR on each corpus that training never heard, and their mean."""
-    folds = list(results[0].per_fold)
-    columns = ["system", *(fold.removeprefix("test-") for fold in folds), "mean"]
-    lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(folds) + 1)]
+    folds = list(results[0].per_fold) if results else sorted({one.fold for one in anchors})
+    columns = ["system", *(fold.removeprefix("test-") for fold in folds), "mean", "remarks"]
+    lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(folds) + 1) + "---|"]
     rows = []
     for result in results:
         values = [100 * result.per_fold[fold].mean for fold in folds]
-        rows.append((f"`{result.recipe}`", [*values, sum(values) / len(values)]))
-    for name, values in sorted(rows, key=lambda row: -row[1][-1]):
-        lines.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in values) + " |")
-    return "\n".join(["UAR on each corpus that was not trained on:", "", *lines])
+        mean = sum(values) / len(values)
+        figures = [f"{value:.1f}" for value in (*values, mean)]
+        rows.append((mean, [f"`{result.recipe}`", *figures, ""]))
+    for one in anchors:
+        figures = [_figure(one) if fold == one.fold else "" for fold in folds]
+        rows.append((0.0, [one.system, *figures, "", _remarks(one)]))
+    lines += [f"| {' | '.join(cells)} |" for _, cells in sorted(rows, key=lambda row: -row[0])]
+    return "\n".join(
+        [
+            "There all clips count the same, and most are CREMA-D's; here each corpus that was not "
+            "trained on does, by its UAR:",
+            "",
+            *lines,
+        ]
+    )
 
 
 def _percent(score: Score, n_seeds: int, *, ci: bool = False) -> str:

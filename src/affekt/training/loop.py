@@ -210,9 +210,16 @@ class Trainer:
         return loss.item()
 
     def loss(self, batch: Batch) -> Tensor:
-        """What is to become small, of a batch on the network's device."""
-        half = self.precision == torch.bfloat16
-        with torch.autocast(self.device.type, self.precision) if half else nullcontext():
+        """Return the loss of a batch, a scalar in nats: of the emotions, and of the tasks beside.
+
+        Parameters
+        ----------
+        batch : Batch
+            On the device of the network.
+        """
+        mixed = self.precision != torch.float32
+        # Not every device has an autocast, not even one that is switched off.
+        with torch.autocast(self.device.type, self.precision) if mixed else nullcontext():
             logits, beside = self.learner(
                 batch.log_mel, batch.lengths, batch.intensity, batch.identity, batch.embedding
             )
