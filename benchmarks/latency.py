@@ -1,7 +1,7 @@
 """How long each recipe takes from the samples of a clip to its answer, beside what others use.
 
     python benchmarks/latency.py --data ../shared/data  # measures, writes the JSON and the table
-    python benchmarks/latency.py --recipe cnn           # measures one, and openSMILE, and adds it
+    python benchmarks/latency.py --recipe cnn           # one and openSMILE; adds it by their ratio
     python benchmarks/latency.py --table-only           # writes the table of docs/speed.md again
 
 Then `make tables` shows the times in docs/results.md, too. Everything hears the same clip in this
@@ -265,6 +265,14 @@ def summary(seconds: list[float], reference: list[float]) -> dict[str, Any]:
     }
 
 
+def added(stored: Result, rows: dict[str, dict[str, Any]]) -> Result:
+    """Return a stored result with further rows, in the time of its own machine: by their ratio."""
+    reference = stored["peers"][REFERENCE]["milliseconds"]
+    for row in rows.values():
+        row["milliseconds"] = round(row["times_reference"] * reference, 2)
+    return {**stored, "recipes": stored["recipes"] | rows}
+
+
 # --- the table ---
 
 
@@ -316,8 +324,7 @@ def main() -> None:
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
     if options.recipe:
-        stored = REPORT.load()
-        result = {**stored, "recipes": stored["recipes"] | result["recipes"]}
+        result = added(REPORT.load(), result["recipes"])
     REPORT.finish(result, options.out, table)
 
 
