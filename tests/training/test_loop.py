@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -259,3 +260,29 @@ def test_a_step_stays_on_the_device_of_the_network(
     kept += [trainer.class_weights if weighted else trainer.logit_shift]
     kept += [parameter.grad for parameter in network.parameters()]
     assert {tensor.device.type for tensor in kept} == {"meta"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_learns_the_same(
+    tones, store: FeatureStore, recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    made = recipe()
+    losses, gradients = [], []
+    for compiled in (False, True):
+        config = replace(made.training, precision="float32", compile=compiled)
+        labels = tuple(sorted({clip.emotion for clip in tones.train}))
+        torch.manual_seed(0)
+        options = dict(made.model.options)
+        network = build_network(NetworkConfig(labels, options=options, head_dropout=0.0))
+        batches = Batches(tones.train, labels, made, store, 0)
+        trainer = Trainer(
+            network.train(), batches, config, tmp_path, "fingerprint", lambda _: (0.0, 0.0), 0
+        )
+        loss = trainer.loss(next(batches.epoch(0)))
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append([parameter.grad for parameter in network.parameters()])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    for plain, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(other, plain, rtol=0, atol=1e-4 * float(plain.abs().max()))
