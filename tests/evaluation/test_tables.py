@@ -81,7 +81,7 @@ def test_a_row_of_others_has_its_source_and_about_so_many_bytes() -> None:
     large = replace(ANCHOR, parameters=None, size="6373 features", pretrained=True, url="")
     *_, row = protocol_table([], [large]).splitlines()
     assert cells(row)[7:] == [
-        *("", "6373 features", "", "much other speech", "best run 65.2; Doe 2020")
+        *("", "", "", "much other speech", "best run 65.2; 6373 features; Doe 2020")
     ]
 
 

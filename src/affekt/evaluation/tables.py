@@ -140,7 +140,7 @@ def _other_cells(anchor: Anchor, latency: Latency) -> list[str]:
         "",
         *scores.values(),
         "" if known is None else f"{known:,}",
-        anchor.size if known is None else f"≈ {4 * known:,}",
+        "" if known is None else f"≈ {4 * known:,}",
         _milliseconds(latency.peers.get(anchor.latency)),
         "much other speech" if anchor.pretrained else "" if anchor.listeners else "none",
         _remarks(anchor),
@@ -155,7 +155,7 @@ def _figure(anchor: Anchor) -> str:
 def _remarks(anchor: Anchor) -> str:
     source = f"[{anchor.source}]({anchor.url})" if anchor.url else anchor.source
     differs = f"† {anchor.setting}" if anchor.setting else ""
-    return "; ".join(remark for remark in (differs, anchor.remark, source) if remark)
+    return "; ".join(word for word in (differs, anchor.remark, anchor.size, source) if word)
 
 
 def _cross_table(results: Sequence[Result], anchors: Sequence[Anchor]) -> str:
