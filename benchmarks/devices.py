@@ -177,8 +177,8 @@ def main() -> None:
     """Measure, or write the table of a stored measurement again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with ravdess/; default: $AFFEKT_DATA")
-    parser.add_argument("--epochs", type=int, default=20, help="of each training (20)")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each setup (3)")
+    parser.add_argument("--epochs", type=int, default=12, help="of each training (12)")
+    parser.add_argument("--seeds", type=int, default=5, help="trainings of each setup (5)")
     REPORT.add_options(parser)
     options = parser.parse_args()
     if options.table_only:
