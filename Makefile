@@ -42,7 +42,7 @@ litert: $(LITERT_ENV)/.ready ## prepare the converter to LiteRT (2 GB): .venv-li
 mediapipe: $(MEDIAPIPE_ENV)/.ready ## prepare MediaPipe, for the test that its audio classifier answers alike
 
 test-litert: $(LITERT_ENV)/.ready ## convert to LiteRT and run what comes out, with MediaPipe where it is prepared
-	@MEDIAPIPE_PYTHON=$(wildcard $(MEDIAPIPE_ENV)/bin/python) $(LITERT_ENV)/bin/python -m pytest tests/export/test_litert.py $(PYTEST_ARGS)
+	@MEDIAPIPE_PYTHON=$(wildcard $(MEDIAPIPE_ENV)/bin/python) $(LITERT_ENV)/bin/python -m pytest tests/export/targets/test_litert.py $(PYTEST_ARGS)
 
 lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
 	@$(TEST_ENV)/bin/ruff check .

@@ -76,7 +76,7 @@ def _light() -> Any:
 
 def light_onnx_runner(waveform: Any) -> tuple[Runner, int]:
     """LIGHT-SERNET in ONNX Runtime, one thread."""
-    from affekt.export.onnx import export_onnx
+    from affekt.export.graph.onnx import export_onnx
     from affekt.runtime.backends import open_session
 
     with tempfile.TemporaryDirectory() as name:
@@ -90,7 +90,7 @@ def light_litert_runner(waveform: Any) -> tuple[Runner, int]:
     """LIGHT-SERNET in LiteRT, one thread."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from affekt.export import litert
+    from affekt.export.targets import litert
 
     model = litert.convert(_light(), waveform.shape[1])
     interpreter = Interpreter(model_content=model, num_threads=1)

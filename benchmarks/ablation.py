@@ -138,7 +138,7 @@ def score(
     """Train once; return the UAR of each speaker of the held-out group, or what is stored of it."""
     from affekt.files import atomic_path
     from affekt.training import fit, score_clips
-    from affekt.training.fit import run_fingerprint
+    from affekt.training.network.fit import run_fingerprint
 
     recipe = recipe_of(method, options.epochs)
     train = [clip for clip in clips if clip.speaker not in held_out]

@@ -30,7 +30,7 @@ from _common import ROOT, Report, Result, choose_clips, processor
 
 if TYPE_CHECKING:
     from affekt.data import Clip
-    from affekt.training.batches import Batch
+    from affekt.training.data.batches import Batch
 
 REPORT = Report("augment", "docs/augmentation.md")
 RATE = 16_000  # Hz
@@ -228,7 +228,7 @@ def training_share(clips: Sequence[Clip], noise: Path, rooms: Path, epochs: int)
     import torch
 
     from affekt.training import FeatureStore, load_recipe
-    from affekt.training.variants import variants_of
+    from affekt.training.data.variants import variants_of
 
     torch.set_num_threads(THREADS)
     recipe = load_recipe(ROOT / "recipes" / "cnn.toml")
@@ -271,8 +271,8 @@ def training_share(clips: Sequence[Clip], noise: Path, rooms: Path, epochs: int)
 def epoch_seconds(recipe: Any, clips: Sequence[Clip], store: Any) -> tuple[float, float]:
     """Seconds an epoch takes in making its batches, and in all; the first epoch warms up."""
     from affekt.models import NetworkConfig, build_network
-    from affekt.training.batches import Batches
-    from affekt.training.loop import Trainer
+    from affekt.training.data.batches import Batches
+    from affekt.training.network.loop import Trainer
 
     class Timed(Batches):
         """Batches that know how long they took to make."""

@@ -76,7 +76,7 @@ def setups() -> list[Setup]:
 def trained(setup: Setup, seed: int, epochs: int, data: Path | None) -> dict[str, float]:
     """Train in a process of its own, and return UAR and the seconds of an epoch."""
     from affekt.training import load_recipe
-    from affekt.training.recipe_file import write_recipe
+    from affekt.training.recipe.file import write_recipe
 
     recipe = load_recipe(RECIPE)
     recipe = replace(

@@ -58,7 +58,7 @@ def measure(data: Path | None, sizes: list[str], cache: Path) -> Result:
     from _edge_peers import PEERS
 
     from affekt.errors import ModelError
-    from affekt.export.onnx import voice_like
+    from affekt.export.graph.onnx import voice_like
 
     torch.set_num_threads(1)
     waveform = voice_like((1, WINDOW), 16000, np.random.default_rng(0))
@@ -112,7 +112,7 @@ class Exports:
 
     def row(self, kind: str, precision: str) -> dict[str, Any]:
         """What the export of one precision has kept."""
-        from affekt.export import parity
+        from affekt.export.check import parity
 
         place = self.folder / f"{kind}-{precision}"
         kept = place / "row.json"
@@ -147,8 +147,9 @@ class Exports:
         return artefact.load(self.folder / f"{kind}-{precision}", 1)
 
     def _job(self, kind: str, precision: str) -> tuple[Any, Any]:
-        from affekt.export import litert, onnx_target
-        from affekt.export.targets import Artefact, Job
+        from affekt.export.targets import litert
+        from affekt.export.targets import onnx as onnx_target
+        from affekt.export.targets.registry import Artefact, Job
 
         job = Job(self.network, self.config, precision)
         if kind == "onnx":
@@ -156,8 +157,8 @@ class Exports:
         return job, Artefact("model.tflite", litert.load, kind, window=WINDOW)
 
     def _onnx(self, place: Path, precision: str) -> None:
-        from affekt.export.onnx_target import smaller
-        from affekt.export.targets import Job
+        from affekt.export.targets.onnx import smaller
+        from affekt.export.targets.registry import Job
 
         recordings = self._recordings if precision == "int8" else ()
         job = Job(self.network, self.config, precision, recordings)
@@ -165,8 +166,8 @@ class Exports:
         smaller(place / "model.onnx", place / "model.onnx", job)
 
     def _litert(self, place: Path, precision: str) -> None:
-        from affekt.export import litert
-        from affekt.export.litert_metadata import add_metadata
+        from affekt.export.targets import litert
+        from affekt.export.targets.litert_metadata import add_metadata
 
         model = self._tflite
         if precision != "fp32":
@@ -186,26 +187,26 @@ class Exports:
     @cached_property
     def _references(self) -> Any:
         """By format, the network, which answers for every clip once."""
-        from affekt.export.parity import Reference
+        from affekt.export.check.parity import Reference
 
         windows = {"onnx": None, "litert": WINDOW}
         return {kind: Reference(self.network, window) for kind, window in windows.items()}
 
     @cached_property
     def _tflite(self) -> bytes:
-        from affekt.export import litert
+        from affekt.export.targets import litert
 
         return litert.convert(self.network, WINDOW)
 
     @cached_property
     def _recordings(self) -> Any:
-        from affekt.export.recordings import calibration_recordings
+        from affekt.export.check.recordings import calibration_recordings
 
         return calibration_recordings(self.config, None, self.data).waveforms
 
     @cached_property
     def _speech(self) -> Any:
-        from affekt.export.recordings import unheard_speech
+        from affekt.export.check.recordings import unheard_speech
 
         speech = unheard_speech(self.config, self.data)
         if speech is None:

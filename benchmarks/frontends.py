@@ -44,7 +44,7 @@ def export(config: FrontendConfig, path: Path) -> None:
     """Write a frontend alone as ONNX: waveform in, features out."""
     import torch
 
-    from affekt.export.onnx import OPSET
+    from affekt.export.graph.onnx import OPSET
     from affekt.models.frontend import build_frontend
 
     class Whole(torch.nn.Module):

@@ -74,8 +74,8 @@ def network_work(recipe: Recipe, samples: np.ndarray, folder: Path) -> Work:
     import onnxruntime
 
     from affekt.evaluation import get_protocol
-    from affekt.export.onnx import export_onnx
-    from affekt.training.fit import new_network
+    from affekt.export.graph.onnx import export_onnx
+    from affekt.training.network.fit import new_network
 
     path = folder / "model.onnx"
     network = new_network(recipe, get_protocol(PROTOCOL).labels, seed=0).eval()
@@ -93,8 +93,8 @@ def classical_work(recipe: Recipe, samples: np.ndarray, data: Path | None) -> Wo
     from affekt.audio import SAMPLE_RATE
     from affekt.evaluation import get_protocol
     from affekt.features import functional_vector
-    from affekt.training.classical_fit import fit_classical
-    from affekt.training.vectors import VectorStore
+    from affekt.training.classic.fit import fit_classical
+    from affekt.training.data.vectors import VectorStore
 
     config = recipe.classical
     assert config is not None
@@ -193,7 +193,7 @@ def measure(data: Path | None, rounds: int, only: list[str]) -> Result:
 
     from affekt.audio import SAMPLE_RATE
     from affekt.evaluation.provenance import commit, software_versions
-    from affekt.training.features import clip_samples
+    from affekt.training.data.features import clip_samples
 
     torch.set_num_threads(1)
     length = round(SAMPLE_RATE * SECONDS)

@@ -27,8 +27,8 @@ SHARES = (0.3, 0.5, 0.7)  # of the weights, or of the channels inside each block
 def measure(model: Path, data: Path | None) -> Result:
     """Prune by every share, and hear the same clips with each."""
     from affekt.evaluation.metrics import uar
+    from affekt.export.check.recordings import unheard_speech
     from affekt.export.model_directory import read_network
-    from affekt.export.recordings import unheard_speech
 
     network, config = read_network(model)
     speech = unheard_speech(config, data)

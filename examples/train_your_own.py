@@ -15,8 +15,8 @@ from pathlib import Path
 import affekt
 from affekt.data import read_manifest
 from affekt.training import Recipe
-from affekt.training.loop import Epoch, Quiet
-from affekt.training.recipe import DataConfig, ModelRecipe, TrainingConfig
+from affekt.training.network.loop import Epoch, Quiet
+from affekt.training.recipe.schema import DataConfig, ModelRecipe, TrainingConfig
 from affekt.training.run import train
 
 

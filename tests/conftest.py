@@ -69,7 +69,7 @@ def chromium() -> Iterator[Browser]:
 def engine() -> Path:
     """Folder of the engine that runs models in browsers; skips where npm cannot fetch it."""
     from affekt.errors import ModelError
-    from affekt.runtime.browser import fetch_browser_runtime
+    from affekt.web.browser import fetch_browser_runtime
 
     try:
         return fetch_browser_runtime()

@@ -18,9 +18,10 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "affekt"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 BASE = (
-    *("audio", "augment", "batch", "cli", "data", "evaluation", "runtime"),
+    *("audio", "augment", "batch", "cli", "data", "evaluation", "formats", "runtime", "web"),
     *("client", "config", "drawing", "errors", "files", "labels"),
 )
 """What a base install must be able to import: neither torch nor any other extra."""
@@ -133,12 +134,17 @@ def test_a_module_reads_in_one_sitting(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    sorted(file.parent for file in PACKAGE.glob("*/__init__.py")),
-    ids=lambda folder: folder.name,
+    sorted(file.parent.relative_to(PACKAGE).as_posix() for file in PACKAGE.glob("*/__init__.py")),
 )
-def test_tests_mirror_the_package(folder: Path) -> None:
-    tests = ROOT / "tests" / folder.name
-    assert list(tests.glob("test_*.py")), f"src/affekt/{folder.name} has no tests/{folder.name}/"
+def test_tests_mirror_the_package(folder: str) -> None:
+    assert list((ROOT / "tests" / folder).glob("test_*.py")), (
+        f"src/affekt/{folder} has no tests/{folder}/"
+    )
+
+
+def test_every_test_lies_where_the_package_has_a_folder() -> None:
+    folders = {file.parent.relative_to(ROOT / "tests") for file in TESTS}
+    assert [folder.as_posix() for folder in folders if not (PACKAGE / folder).is_dir()] == []
 
 
 def test_every_command_is_documented() -> None:

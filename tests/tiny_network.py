@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from affekt.export.onnx import Parity
+from affekt.export.graph.onnx import Parity
 from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network
 from affekt.models.frontend import FrontendConfig
 

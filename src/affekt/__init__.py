@@ -36,7 +36,7 @@ _PUBLIC = {
     "Prediction": "affekt.runtime",
     "Measurement": "affekt.runtime",
     "Segment": "affekt.runtime",
-    "Stream": "affekt.runtime.stream",
+    "Stream": "affekt.runtime.streaming.stream",
     "TimelineOptions": "affekt.runtime",
     "UNCERTAIN": "affekt.runtime",
 }
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from affekt.runtime import Segment as Segment
     from affekt.runtime import TimelineOptions as TimelineOptions
     from affekt.runtime import load_model as load_model
-    from affekt.runtime.stream import Stream as Stream
+    from affekt.runtime.streaming.stream import Stream as Stream
 
 
 def __getattr__(name: str) -> Any:

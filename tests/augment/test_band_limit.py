@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from affekt.audio.mel import hz_to_mel
 from affekt.augment import BandLimit
 from affekt.errors import ConfigError
-from affekt.mel import hz_to_mel
 
 N_MELS = 64
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from affekt.audio.mel import mel_edges, mel_filterbank
 from affekt.augment import Warp
 from affekt.augment.warp import shifted, stretched
 from affekt.errors import ConfigError
-from affekt.mel import mel_edges, mel_filterbank
 
 RATE, N_FFT, N_MELS, F_MIN, F_MAX = 16000, 2048, 64, 50.0, 8000.0
 

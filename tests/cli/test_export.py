@@ -17,7 +17,7 @@ from affekt import load_model  # noqa: E402
 from affekt.data import Clip  # noqa: E402
 from affekt.export import ModelFacts  # noqa: E402
 from affekt.export.model_directory import WEIGHTS_FILE, model_config  # noqa: E402
-from affekt.training import checkpoint  # noqa: E402
+from affekt.models import checkpoint  # noqa: E402
 
 
 @pytest.fixture

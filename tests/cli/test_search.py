@@ -22,7 +22,7 @@ pytest.importorskip("optuna")
 from tone_protocol import tone_protocol  # noqa: E402
 
 from affekt.training import fit, load_recipe  # noqa: E402
-from affekt.training.sides import choose_sides  # noqa: E402
+from affekt.training.data.sides import choose_sides  # noqa: E402
 
 Call = Callable[..., Answer]
 

@@ -21,7 +21,7 @@ from tone_corpus import make_tones, read_history, write_recipe
 torch = pytest.importorskip("torch")
 
 from affekt.data import open_data, write_manifest  # noqa: E402
-from affekt.training import checkpoint  # noqa: E402
+from affekt.models import checkpoint  # noqa: E402
 
 EPOCHS, STEPS_PER_EPOCH = 30, 6
 

@@ -19,7 +19,7 @@ from affekt.export import ModelFacts, write_model_directory
 from affekt.export import model_directory as module
 from affekt.export.model_directory import model_config, read_network
 from affekt.models import Network
-from affekt.models.cnn import CnnOptions
+from affekt.models.encoders.cnn import CnnOptions
 
 
 def config_of(*corpora: str) -> dict[str, Any]:

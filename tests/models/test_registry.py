@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models import ARCHITECTURES, NetworkConfig, build_network, describe, register
-from affekt.models.memory import Memory
+from affekt.models.layers.memory import Memory
 from affekt.models.registry import Encoder, build_encoder
 
 

@@ -13,7 +13,7 @@ from tiny_network import FRONTEND, RATE, tiny_network, voice
 
 from affekt.errors import ConfigError
 from affekt.models import Network
-from affekt.models.memory import Memory
+from affekt.models.layers.memory import Memory
 from affekt.models.streaming import PooledHead, StreamingNetwork
 
 LOCAL = replace(FRONTEND, normalisation="local")

@@ -17,8 +17,8 @@ from tiny_network import FRONTEND, RATE, tiny_network, voice
 import affekt
 from affekt import Measurement, Segment, TimelineOptions
 from affekt.export import ModelFacts, write_model_directory
-from affekt.runtime.formats import Outcome, Track, as_track
-from affekt.runtime.formats.registry import FORMATS, text_lines
+from affekt.formats import Outcome, Track, as_track
+from affekt.formats.registry import FORMATS, text_lines
 from affekt.server.answers import as_json, stretch
 from affekt.server.utterances import utterance
 

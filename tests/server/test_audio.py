@@ -55,8 +55,8 @@ def test_verbose_json_has_the_time_line(client, recordings):
     ],
 )
 def test_text_formats_are_those_of_affekt_timeline(client, recordings, response_format, kind, part):
-    from affekt.runtime.formats import Track
-    from affekt.runtime.formats.registry import text_lines
+    from affekt.formats import Track
+    from affekt.formats.registry import text_lines
 
     file = recordings[0]
     answer = post(client, file.read_bytes(), response_format=response_format)

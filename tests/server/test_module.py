@@ -19,12 +19,12 @@ from tiny_model import write_tiny_model
 
 import affekt
 from affekt.errors import AudioError
+from affekt.formats import Track
+from affekt.formats.registry import text_lines
 from affekt.runtime.bundle import DEFAULT_MODEL
 from affekt.runtime.domain import Domain
-from affekt.runtime.formats import Track
-from affekt.runtime.formats.registry import text_lines
 from affekt.runtime.options import TimelineOptions
-from affekt.server.site import write_site
+from affekt.web.site import write_site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -17,7 +17,7 @@ import affekt
 from affekt.runtime.bundle import DEFAULT_MODEL
 from affekt.runtime.options import TimelineOptions
 from affekt.server.keys import new_key
-from affekt.server.site import write_site
+from affekt.web.site import write_site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -18,7 +18,7 @@ from affekt.config import build  # noqa: E402
 from affekt.data import read_manifest  # noqa: E402
 from affekt.errors import ConfigError, DataError, ModelError  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
-from affekt.training.loop import Quiet  # noqa: E402
+from affekt.training.network.loop import Quiet  # noqa: E402
 from affekt.training.run import RunResult, train  # noqa: E402
 
 COLUMNS = "epoch step learning_rate loss validation_loss validation_uar seconds".split()

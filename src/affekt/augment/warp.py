@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from affekt.audio.mel import hz_to_mel, mel_edges
 from affekt.errors import ConfigError
-from affekt.mel import hz_to_mel, mel_edges
 
 _LARGEST = 1.0  # at most twice as fast, or as high
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from affekt.batch.journal import Journal, journal
 from affekt.cli._common import log, progress, watched
+from affekt.formats import Outcome
 from affekt.runtime import Model
 from affekt.runtime.batch import identity, predict_file, predict_files, recall, remember
-from affekt.runtime.formats import Outcome
 
 SECONDS_BETWEEN_LINES = 30.0
 """How often a batch says how far it is where no terminal shows a bar."""

@@ -12,8 +12,8 @@ from types import TracebackType
 import numpy as np
 
 from affekt.cli._timeline import Lines, clock
+from affekt.formats.table import Style, bar
 from affekt.runtime import Measurement, Segment
-from affekt.runtime.formats.table import Style, bar
 
 BAR = 32  # characters
 QUIETEST_DBFS = -60.0

@@ -14,8 +14,8 @@ from affekt.errors import DataError
 from affekt.files import atomic_path
 
 if TYPE_CHECKING:
+    from affekt.formats import Outcome, Track
     from affekt.runtime import Model, TimelineOptions
-    from affekt.runtime.formats import Outcome, Track
 
 ReportOption = Annotated[
     Path | None,
@@ -44,7 +44,7 @@ def prepare_pictures(plot: Path | None, speakers: Path | None) -> dict[str, str]
         If the list of speakers cannot be read.
     """
     if plot is not None:
-        from affekt.runtime.formats.png import require_matplotlib
+        from affekt.formats.report.png import require_matplotlib
 
         require_matplotlib()
     return {} if speakers is None else read_speakers(speakers)
@@ -82,17 +82,17 @@ def draw(
     """Write the pictures that are wanted, and say where they are."""
     if report is None and plot is None:
         return
-    from affekt.runtime.exhibit import exhibits
+    from affekt.formats.report.exhibit import exhibits
 
     known = {one.file: (speakers or {}).get(_key(Path(one.file)), "") for one in results}
     shown = list(exhibits(model, results, options, known, sound=report is not None))
     if report is not None:
-        from affekt.runtime.formats import html
+        from affekt.formats.report import html
 
         write_text(html.render(shown, model.config), report)
         log(f"report: {report}")
     if plot is not None:
-        from affekt.runtime.formats import png
+        from affekt.formats.report import png
 
         with atomic_path(plot) as partial:
             png.draw(shown, model.config, partial)

@@ -13,14 +13,14 @@ import typer
 
 from affekt.errors import ConfigError, DataError
 from affekt.files import atomic_path
-from affekt.runtime.formats import Outcome, Track
-from affekt.runtime.formats.registry import FORMATS, holding_several, text_lines
+from affekt.formats import Outcome, Track
+from affekt.formats.registry import FORMATS, holding_several, text_lines
 
 STDIN = "-"
 
 
 class ResultFormat(str, Enum):
-    """How answers are written: for people, or as one of `affekt.runtime.formats.registry`."""
+    """How answers are written: for people, or as one of `affekt.formats.registry`."""
 
     table = "table"
     json = "json"

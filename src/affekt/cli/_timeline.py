@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from affekt.cli._common import log
+from affekt.formats.table import BAR_WIDTH, Style, bar, paint
 from affekt.runtime import Segment, TimelineOptions
-from affekt.runtime.formats.table import BAR_WIDTH, Style, bar, paint
 
 
 class Vad(str, Enum):
@@ -60,7 +60,7 @@ VadThresholdOption = Annotated[
 
 def prepare(options: TimelineOptions) -> None:
     """Say on stderr, once, what a person should know before the work begins."""
-    from affekt.runtime.vad import vad_is_installed
+    from affekt.runtime.streaming.vad import vad_is_installed
 
     handler = _Stderr()
     handler.setLevel(logging.WARNING)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from affekt.cli._common import log, watched
 
 if TYPE_CHECKING:
-    from affekt.training.loop import Epoch
+    from affekt.training.network.loop import Epoch
 
 
 class RunView:

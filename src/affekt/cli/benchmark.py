@@ -43,8 +43,8 @@ def command(
     from affekt.evaluation import get_protocol
     from affekt.evaluation.results import write_result
     from affekt.training import load_recipe
-    from affekt.training.benchmark import FoldResult, run_benchmark
-    from affekt.training.recipe import on_device
+    from affekt.training.benchmark.benchmark import FoldResult, run_benchmark
+    from affekt.training.recipe.schema import on_device
 
     loaded = load_recipe(recipe)
     if device:

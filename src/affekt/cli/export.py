@@ -66,7 +66,7 @@ def command(
       affekt predict --model ravdess-int8 recording.wav
     """
     from affekt.errors import ConfigError
-    from affekt.export.targets import export_model
+    from affekt.export.targets.registry import export_model
 
     if to == "onnx" and out.suffix == ".onnx" and quantize is None:
         emit([_one_file(model, out, name)], format)
@@ -110,7 +110,7 @@ def _one_file(model: Path, out: Path, name: str | None) -> Mapping[str, Any]:
     """Write the graph alone; config.json is in its metadata."""
     from affekt.export import check_parity, export_onnx
     from affekt.export.model_directory import read_network
-    from affekt.export.targets import weights_folder
+    from affekt.export.targets.registry import weights_folder
     from affekt.files import atomic_path
 
     network, config = read_network(weights_folder(model))

@@ -33,8 +33,8 @@ from affekt.cli._results import (
 )
 from affekt.errors import AudioError, ConfigError
 from affekt.files import atomic_path
+from affekt.formats import Outcome
 from affekt.runtime import Model, Prediction, load_model
-from affekt.runtime.formats import Outcome
 
 PARQUET = ".parquet"
 
@@ -91,7 +91,7 @@ def command(
     # Before the work, not after it, when the answer would be lost.
     known = prepare_pictures(plot, speakers)
     if target.parquet:
-        import_module("affekt.runtime.formats.parquet").require_pyarrow()
+        import_module("affekt.formats.parquet").require_pyarrow()
     if jobs != 1 and (backend or device != "cpu"):
         raise ConfigError(
             "--backend and --device go with one process: leave out --jobs, or name the .tflite "
@@ -204,7 +204,7 @@ def _write(
     if target.parquet:
         assert target.out is not None
         with atomic_path(target.out) as partial:
-            parquet = import_module("affekt.runtime.formats.parquet")
+            parquet = import_module("affekt.formats.parquet")
             parquet.write(outcomes, model.labels, partial)
     elif target.style is not ResultFormat.table:
         write_results(outcomes, model.labels, target.style, target.out)
@@ -221,7 +221,7 @@ def _write_table(
             # Its error is the command's error, not a row.
             raise AudioError(outcome.error)
         outcomes = iter([outcome])
-    module = import_module("affekt.runtime.formats.table")
+    module = import_module("affekt.formats.table")
     look = module.Style(
         file_width=min(50, max(4, *(len(source) for source in sources))),
         color=out is None and watched(),

@@ -10,7 +10,7 @@ import typer
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
 
 if TYPE_CHECKING:
-    from affekt.training.trials import Trial
+    from affekt.training.search.trials import Trial
 
 _SHOWN = 10  # trials of the table at the end
 
@@ -70,9 +70,9 @@ def command(
     from affekt.cli._training import run_view
     from affekt.evaluation import get_protocol
     from affekt.training import load_recipe, read_space, search
-    from affekt.training.recipe import on_device
-    from affekt.training.search import BEST_FILE
-    from affekt.training.trials import DONE, row_of
+    from affekt.training.recipe.schema import on_device
+    from affekt.training.search.search import BEST_FILE
+    from affekt.training.search.trials import DONE, row_of
 
     if source and protocol:
         raise typer.BadParameter("--source and --protocol both say what is trained on: choose one")

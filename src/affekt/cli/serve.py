@@ -164,7 +164,7 @@ def command(
             f"one with --new-key), or say --allow-anonymous"
         )
     if on_device:
-        from affekt.runtime.browser import fetch_browser_runtime
+        from affekt.web.browser import fetch_browser_runtime
 
         fetch_browser_runtime()
     from affekt.server.run import run

@@ -37,11 +37,11 @@ from affekt.cli._timeline import (
     prepare,
 )
 from affekt.errors import AudioError, ConfigError
+from affekt.formats import Track
+from affekt.formats.json import segment_line, track_line
+from affekt.formats.table import Style
 from affekt.runtime import Model, Segment, TimelineOptions, load_model
 from affekt.runtime.doubts import describe_doubts
-from affekt.runtime.formats import Track
-from affekt.runtime.formats.json import segment_line, track_line
-from affekt.runtime.formats.table import Style
 from affekt.runtime.segments import mean_domain_score
 
 _DEFAULTS = TimelineOptions()

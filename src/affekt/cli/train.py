@@ -56,10 +56,10 @@ def command(
     from affekt.cli._training import run_view
     from affekt.evaluation.metrics import SCORES
     from affekt.training import load_recipe
-    from affekt.training.distil import DistilConfig
-    from affekt.training.recipe import on_device
+    from affekt.training.network.distil import DistilConfig
+    from affekt.training.network.team import is_first
+    from affekt.training.recipe.schema import on_device
     from affekt.training.run import train
-    from affekt.training.team import is_first
 
     loaded = load_recipe(recipe)
     if source:

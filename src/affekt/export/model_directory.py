@@ -12,14 +12,13 @@ from affekt.config import build, to_dict
 from affekt.data import CORPORA, Clip
 from affekt.errors import ModelError
 from affekt.export.card import model_card
-from affekt.export.onnx import Parity, check_parity, export_onnx
-from affekt.export.streaming import export_streaming, streaming_facts
+from affekt.export.graph.onnx import Parity, check_parity, export_onnx
+from affekt.export.graph.streaming import export_streaming, streaming_facts
 from affekt.files import atomic_path, json_text
-from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network, describe
+from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network, checkpoint, describe
 from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE
 from affekt.runtime.config import FORMAT_VERSION
-from affekt.training import checkpoint
 
 WEIGHTS_FILE = "model.safetensors"
 MINIMUM_DURATION = 0.1  # seconds; shorter than a syllable there is nothing to hear

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from affekt.audio.mel import mel_filterbank
 from affekt.features.frames import Floats, power_blocks
 from affekt.features.settings import DEFAULT, Settings
-from affekt.mel import mel_filterbank
 
 AMIN = 1e-10
 """Power below which nothing is told apart: -100 dB."""

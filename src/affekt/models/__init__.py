@@ -12,7 +12,8 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("train", error.name or "torch") from None
 
-from affekt.models import (  # each registers itself
+from affekt.models.anatomy import Part, dissect, multiply_adds
+from affekt.models.encoders import (
     cnn,  # noqa: F401
     crnn,  # noqa: F401
     light,  # noqa: F401
@@ -20,7 +21,6 @@ from affekt.models import (  # each registers itself
     tcn,  # noqa: F401
     transformer,  # noqa: F401
 )
-from affekt.models.anatomy import Part, dissect, multiply_adds
 from affekt.models.network import Network, NetworkConfig, build_network, describe
 from affekt.models.picture import draw_network
 from affekt.models.registry import ARCHITECTURES, register

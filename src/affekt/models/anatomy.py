@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from affekt.models.caption import Caption
+from affekt.models.layers.recurrent import Bidirectional
 from affekt.models.network import Network
-from affekt.models.recurrent import Bidirectional
 
 SECONDS = (3.0, 5.0)
 """Lengths of the recordings that the network is watched on; work is counted on the first."""

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.frontend import FrontendConfig, build_frontend
-from affekt.models.heads import EmotionHead, IntensityHead
-from affekt.models.pooling import build_pooling
+from affekt.models.layers.heads import EmotionHead, IntensityHead
+from affekt.models.layers.pooling import build_pooling
 from affekt.models.registry import build_encoder, find_architecture
 
 
@@ -30,7 +30,7 @@ class NetworkConfig:
         Options of the architecture.
     frontend : FrontendConfig
     pooling : str
-        ``"statistics"`` or ``"attention"``, see :mod:`affekt.models.pooling`.
+        ``"statistics"`` or ``"attention"``, see :mod:`affekt.models.layers.pooling`.
     head_dropout : float
         Share of the embedding dropped before the last layer while training.
     intensity : bool

@@ -18,7 +18,7 @@ from affekt.config import build
 from affekt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from affekt.models.memory import Memory
+    from affekt.models.layers.memory import Memory
 
 
 class Paper(NamedTuple):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.memory import Memory, MemoryCounter
+from affekt.models.layers.memory import Memory, MemoryCounter
 from affekt.models.network import Network
 
 

@@ -8,14 +8,8 @@ predictor   from a recording to a Prediction
 domain      how unlike its training data a recording is
 doubts      what makes an answer less sure
 options     what a time line and a stream may be asked for
-sliding     windows over a stream: what the model says of each
-activity    when there is something to hear
-vad         when somebody speaks
-segmenter   from windows to segments: smooth, label, merge
 segments    what a time line is made of
-stream      sound as it comes, in chunks of any size
-timeline    a whole recording, while it is read
-formats     write predictions: one file per output format
+streaming/  time lines and streams
 """
 
 from __future__ import annotations

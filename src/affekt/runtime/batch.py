@@ -14,8 +14,8 @@ import numpy as np
 from affekt.audio import AudioQuality
 from affekt.batch.journal import Journal, Record
 from affekt.batch.processes import each_done, usable_cores
+from affekt.formats import Outcome
 from affekt.runtime.bundle import open_bundle
-from affekt.runtime.formats import Outcome
 from affekt.runtime.predictor import Model, Prediction, load_model
 
 

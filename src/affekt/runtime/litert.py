@@ -18,7 +18,7 @@ from affekt.errors import MissingExtraError, ModelError
 from affekt.runtime.backends import checked_waveforms
 from affekt.runtime.bundle import CONFIG_FILE, Bundle
 from affekt.runtime.config import ModelConfig, parse_config
-from affekt.runtime.windows import fill_windows
+from affekt.runtime.streaming.windows import fill_windows
 
 Floats = npt.NDArray[np.float32]
 

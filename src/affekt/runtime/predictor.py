@@ -28,8 +28,8 @@ from affekt.runtime.options import TimelineOptions
 from affekt.runtime.segments import Measurement
 
 if TYPE_CHECKING:
-    from affekt.runtime.stream import Stream
-    from affekt.runtime.timeline import Timeline
+    from affekt.runtime.streaming.stream import Stream
+    from affekt.runtime.streaming.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Model:
         MissingExtraError
             If the options want a detector that is not installed.
         """
-        from affekt.runtime.timeline import Timeline
+        from affekt.runtime.streaming.timeline import Timeline
 
         return Timeline(self._backend, source, options)
 
@@ -207,7 +207,7 @@ class Model:
 
         Parameters, order and errors are those of :meth:`timeline`.
         """
-        from affekt.runtime.timeline import measure
+        from affekt.runtime.streaming.timeline import measure
 
         return measure(self._backend, source, options)
 
@@ -233,7 +233,7 @@ class Model:
         Stream
             Of its own; many may run at once.
         """
-        from affekt.runtime.stream import Stream
+        from affekt.runtime.streaming.stream import Stream
 
         return Stream(self._backend, options, sample_rate=sample_rate, provisional=provisional)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from affekt.audio import AudioQuality
+from affekt.formats import Track
+from affekt.formats.registry import text_lines
 from affekt.runtime import Prediction
-from affekt.runtime.formats import Track
-from affekt.runtime.formats.registry import text_lines
 from affekt.runtime.segments import Measurement, Segment
 from affekt.server.utterances import group, utterance
 

@@ -15,12 +15,12 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("train", error.name or "torch") from None
 
-from affekt.training.features import FeatureStore
-from affekt.training.fit import FitResult, fit
-from affekt.training.infer import score_clips
-from affekt.training.recipe import Recipe, load_recipe
-from affekt.training.search import SearchResult, search
-from affekt.training.space import read_space
+from affekt.training.data.features import FeatureStore
+from affekt.training.network.fit import FitResult, fit
+from affekt.training.network.infer import score_clips
+from affekt.training.recipe.schema import Recipe, load_recipe
+from affekt.training.search.search import SearchResult, search
+from affekt.training.search.space import read_space
 
 __all__ = [
     "FeatureStore",

@@ -20,17 +20,17 @@ from affekt.evaluation.report import write_report
 from affekt.export import ModelFacts, write_model_directory
 from affekt.files import atomic_path, json_text
 from affekt.models import Network
-from affekt.training.features import FEATURES, FeatureStore, Progress
-from affekt.training.fit import FitResult, fit, refuse_without_network, run_fingerprint
-from affekt.training.history import HistoryWriter
-from affekt.training.infer import score_clips
-from affekt.training.loop import Quiet, Reporter, saved_state
-from affekt.training.pretrain import Pretrained, pretrain
-from affekt.training.recipe import Recipe
-from affekt.training.sides import Sides, choose_sides
-from affekt.training.targets import hard_targets
-from affekt.training.teachers import Teachers
-from affekt.training.team import is_first
+from affekt.training.data.features import FEATURES, FeatureStore, Progress
+from affekt.training.data.sides import Sides, choose_sides
+from affekt.training.data.targets import hard_targets
+from affekt.training.network.fit import FitResult, fit, refuse_without_network, run_fingerprint
+from affekt.training.network.history import HistoryWriter
+from affekt.training.network.infer import score_clips
+from affekt.training.network.loop import Quiet, Reporter, saved_state
+from affekt.training.network.pretrain import Pretrained, pretrain
+from affekt.training.network.teachers import Teachers
+from affekt.training.network.team import is_first
+from affekt.training.recipe.schema import Recipe
 
 MODEL_FOLDER = "model"
 MANIFEST_FILE = "manifest.csv"

@@ -10,7 +10,7 @@ from affekt.errors import ConfigError
 from affekt.models.frontend.config import FrontendConfig
 
 if TYPE_CHECKING:
-    from affekt.models.memory import Memory
+    from affekt.models.layers.memory import Memory
 
 
 class Frontend(nn.Module):

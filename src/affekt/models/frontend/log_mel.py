@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affekt.mel import mel_filterbank
+from affekt.audio.mel import mel_filterbank
 from affekt.models.frontend.base import Frontend
 from affekt.models.frontend.config import FrontendConfig
 from affekt.models.frontend.normalisation import (
@@ -27,7 +27,7 @@ from affekt.models.frontend.normalisation import (
 )
 
 if TYPE_CHECKING:
-    from affekt.models.memory import Memory
+    from affekt.models.layers.memory import Memory
 
 
 class LogMel(Frontend):

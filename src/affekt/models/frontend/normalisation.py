@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from affekt.models.frontend.config import PcenOptions
 
 if TYPE_CHECKING:
-    from affekt.models.memory import Memory
+    from affekt.models.layers.memory import Memory
 
 SMALLEST_RMS = 1e-5  # full scale; keeps silence finite
 TYPICAL_RMS = 0.05  # full scale, -26 dBFS: what recordings of speech are levelled to

@@ -10,9 +10,9 @@ from fastapi.responses import FileResponse
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from affekt.runtime.browser import FILES, browser_runtime
 from affekt.server.errors import ApiError
-from affekt.server.site import PAGE, STATIC
+from affekt.web.browser import FILES, browser_runtime
+from affekt.web.site import PAGE, STATIC
 
 router = APIRouter(include_in_schema=False)
 

@@ -1,0 +1,1 @@
+"""The graph as ONNX: made, folded, split for streams and quantised."""

@@ -1,0 +1,34 @@
+"""Answers as the audio classification pipeline of Hugging Face gives them: ``[{label, score}]``.
+
+One answer for a whole recording, the most probable emotion first; there is no place for times,
+warnings, quality or errors. A recording that could not be judged has an empty list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from affekt.errors import AffektError
+from affekt.formats import Track
+
+
+def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
+    """Yield one line of JSON for each recording: the list that the pipeline gives for it.
+
+    Raises
+    ------
+    AffektError
+        If a recording has more than one segment.
+    """
+    del labels
+    for track in tracks:
+        if len(track.segments) > 1:
+            raise AffektError(
+                f"{track.file}: the format hf holds one answer for a recording, not "
+                f"{len(track.segments)} segments: write json, or use `affekt predict`"
+            )
+        scores = track.segments[0].scores if track.segments else {}
+        ranked = sorted(scores.items(), key=lambda item: -item[1])
+        answer = [{"label": label, "score": round(score, 6)} for label, score in ranked]
+        yield json.dumps(answer, ensure_ascii=False, allow_nan=False)

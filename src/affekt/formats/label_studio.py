@@ -1,0 +1,84 @@
+"""Time lines as Label Studio tasks with predictions, to be corrected by people.
+
+The labelling configuration that goes with it is `labelling_config`. Quality, warnings and errors
+are data of the task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from xml.sax.saxutils import quoteattr
+
+from affekt.formats import Track
+from affekt.formats.text import input_fields, placed
+from affekt.runtime.segments import UNCERTAIN, Segment
+
+
+def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
+    """Yield a JSON array with a task for each recording; one file holds many recordings."""
+    del labels
+    yield "["
+    waiting = ""
+    for track in tracks:
+        if waiting:
+            yield f"{waiting},"
+        waiting = json.dumps(_task(track), ensure_ascii=False, allow_nan=False)
+    if waiting:
+        yield waiting
+    yield "]"
+
+
+def labelling_config(labels: Sequence[str]) -> str:
+    """Return the labelling configuration of a Label Studio project for these emotions."""
+    named = "".join(f"<Label value={quoteattr(name)}/>" for name in (*labels, UNCERTAIN))
+    return (
+        f'<View><Labels name="emotion" toName="audio">{named}</Labels>'
+        f'<Audio name="audio" value="$audio"/></View>'
+    )
+
+
+def _task(track: Track) -> dict[str, object]:
+    data: dict[str, object] = {"audio": track.file, "warnings": list(track.warnings)}
+    if track.quality is not None:
+        data["quality"] = input_fields(track)
+    if track.error:
+        data["error"] = track.error
+    regions = [
+        _region(index, start, end, segment, track.duration)
+        for index, (start, end, segment) in enumerate(placed(track))
+    ]
+    if not regions:
+        return {"data": data}
+    sure = sum(segment.confidence for segment in track.segments) / len(track.segments)
+    prediction = {"model_version": "affekt", "score": round(sure, 6), "result": regions}
+    return {"data": data, "predictions": [prediction]}
+
+
+def _region(
+    index: int, start: int, end: int, segment: Segment, duration: float
+) -> dict[str, object]:
+    region: dict[str, object] = {
+        "id": f"s{index}",
+        "from_name": "emotion",
+        "to_name": "audio",
+        "type": "labels",
+        "original_length": round(duration, 6),
+        "score": round(segment.confidence, 6),
+        "value": {
+            "start": start / 1000,
+            "end": end / 1000,
+            "channel": 0,
+            "labels": [segment.label],
+        },
+    }
+    meta: dict[str, object] = {}
+    if segment.warnings:
+        meta["text"] = list(segment.warnings)
+    if segment.domain_score is not None:
+        meta["domain_score"] = round(segment.domain_score, 4)
+    if segment.intensity is not None:
+        meta["intensity"] = round(segment.intensity, 4)
+    if meta:
+        region["meta"] = meta
+    return region

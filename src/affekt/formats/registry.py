@@ -1,0 +1,112 @@
+"""The output formats by name: what each holds, and how its text is made.
+
+>>> from affekt.formats.registry import FORMATS, text_lines
+>>> sorted(FORMATS)
+['audacity', 'csv', 'eaf', 'hf', 'json', 'label-studio', 'rttm', 'srt', 'textgrid', 'tsv', 'vtt']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+
+from affekt.errors import AffektError
+from affekt.formats import Outcome, Track, as_track
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """What an output format can hold.
+
+    Attributes
+    ----------
+    module : str
+        Under ``affekt.formats``.
+    suffix : str
+        How the name of its files ends.
+    several : bool
+        Whether one output holds many recordings.
+    rows : bool
+        Whether it has a table row for a prediction, apart from the segments of a time line.
+    """
+
+    module: str
+    suffix: str
+    several: bool = False
+    rows: bool = False
+
+
+FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
+    {
+        "json": OutputFormat("json", ".jsonl", several=True, rows=True),
+        "csv": OutputFormat("csv", ".csv", several=True, rows=True),
+        "tsv": OutputFormat("tsv", ".tsv", several=True, rows=True),
+        "srt": OutputFormat("srt", ".srt"),
+        "vtt": OutputFormat("vtt", ".vtt"),
+        "audacity": OutputFormat("audacity", ".txt"),
+        "textgrid": OutputFormat("textgrid", ".TextGrid"),
+        "rttm": OutputFormat("rttm", ".rttm", several=True),
+        "eaf": OutputFormat("eaf", ".eaf"),
+        "label-studio": OutputFormat("label_studio", ".json", several=True),
+        "hf": OutputFormat("hf", ".json", several=True),
+    }
+)
+
+
+def text_lines(
+    name: str, results: Iterable[Track | Outcome], labels: Sequence[str]
+) -> Iterator[str]:
+    """Yield the text of results in a format, line by line, as soon as each is known.
+
+    Parameters
+    ----------
+    name : str
+        One of `FORMATS`.
+    results : iterable of Outcome, or of Track
+        Predictions or time lines, not both; one alone where the format holds one.
+    labels : sequence of str
+        The emotions of the model.
+
+    Raises
+    ------
+    AffektError
+        If there is no such format, or it cannot hold the results.
+    """
+    if name not in FORMATS:
+        raise AffektError(f"no output format {name!r}: choose one of {', '.join(FORMATS)}")
+    form = FORMATS[name]
+    module = import_module(f"affekt.formats.{form.module}")
+    results = iter(results)
+    first = next(results, None)
+    if form.rows and not isinstance(first, Outcome):
+        yield from module.track_lines(_chain(first, results), labels)
+        return
+    if form.rows:
+        yield from module.lines(_chain(first, results), labels)
+        return
+    tracks = map(as_track, _chain(first, results))
+    yield from module.lines(tracks if form.several else _alone(name, tracks), labels)
+
+
+def holding_several() -> list[str]:
+    """Return the names of the formats of which one output holds many recordings."""
+    return [name for name, form in FORMATS.items() if form.several]
+
+
+def _chain(
+    first: Track | Outcome | None, rest: Iterable[Track | Outcome]
+) -> Iterator[Track | Outcome]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+def _alone(name: str, tracks: Iterator[Track]) -> Iterator[Track]:
+    yield from (track for track in (next(tracks, None),) if track is not None)
+    if next(tracks, None) is not None:
+        raise AffektError(
+            f"the format {name} holds one recording a file: write each to its own, or choose "
+            f"{', '.join(holding_several())}"
+        )

@@ -1,0 +1,1 @@
+"""The report page and the figure, and what they show."""

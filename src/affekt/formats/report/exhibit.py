@@ -1,0 +1,158 @@
+"""What a report shows of one recording: its shape, its sound, and what was heard over time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from affekt.audio import SAMPLE_RATE, load_audio
+from affekt.audio.blocks import decode_blocks
+from affekt.errors import AudioError
+from affekt.formats import Outcome, Track, as_track
+from affekt.runtime.backends import Floats
+from affekt.runtime.options import TimelineOptions
+from affekt.runtime.predictor import Model, Prediction
+from affekt.runtime.segments import Measurement
+
+COLUMNS = 640
+"""Columns of a waveform."""
+LONGEST_SOUND = 1200.0
+"""What is longer is not put into a report as sound, in seconds."""
+MOST_SOUND = 10_000_000
+"""Bytes of sound in one report; recordings beyond it are drawn but not heard."""
+STDIN = "-"
+
+
+def _nothing() -> Floats:
+    return np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """One recording of a report.
+
+    Attributes
+    ----------
+    track : Track
+        Its segments, quality and warnings, or its error.
+    prediction : Prediction or None
+        The one answer for all of it, where that was asked for.
+    measurements : tuple of Measurement
+        What was heard hop by hop.
+    low, high : np.ndarray [shape=(columns,)]
+        The lowest and the highest sample of each column of the waveform; empty where the
+        recording is not at hand any more.
+    sound : bytes
+        The recording as MP3; empty where it is too long, or not at hand.
+    speaker : str
+        Empty where unknown.
+    """
+
+    track: Track
+    prediction: Prediction | None = None
+    measurements: tuple[Measurement, ...] = ()
+    low: Floats = field(default_factory=_nothing)
+    high: Floats = field(default_factory=_nothing)
+    sound: bytes = b""
+    speaker: str = ""
+
+
+def exhibits(
+    model: Model,
+    results: Iterable[Outcome | Track],
+    options: TimelineOptions | None = None,
+    speakers: Mapping[str, str] | None = None,
+    *,
+    sound: bool = True,
+) -> Iterator[Exhibit]:
+    """Listen to recordings once more for a report.
+
+    Parameters
+    ----------
+    model : Model
+    results : iterable of Outcome or Track
+        What was heard. A recording from stdin is gone, so that its answer alone is shown.
+    options : TimelineOptions, optional
+    speakers : mapping of str to str, optional
+        Who speaks in a file.
+    sound : bool
+        Whether the report can be heard.
+    """
+    left = MOST_SOUND if sound else 0
+    for result in results:
+        shown = _exhibit(model, result, options, left)
+        left -= len(shown.sound)
+        yield replace(shown, speaker=(speakers or {}).get(result.file, ""))
+
+
+def _exhibit(
+    model: Model, result: Outcome | Track, options: TimelineOptions | None, left: int
+) -> Exhibit:
+    track = as_track(result)
+    prediction = result.prediction if isinstance(result, Outcome) else None
+    if track.file == STDIN or not track.duration:
+        return Exhibit(track, prediction)
+    path = Path(track.file)
+    try:
+        measurements = tuple(model.measure(path, options))
+        if prediction is not None:
+            track = replace(track, segments=tuple(model.timeline(path, options)))
+        if track.duration > LONGEST_SOUND:
+            low, high = _long_envelope(path, track.duration)
+            return Exhibit(track, prediction, measurements, low, high)
+        samples = load_audio(path)
+    except AudioError:
+        # It was readable before: what was heard then is shown all the same.
+        return Exhibit(track, prediction)
+    low, high = envelope(samples, COLUMNS)
+    encoded = _mp3(samples)
+    return Exhibit(
+        track, prediction, measurements, low, high, encoded if len(encoded) <= left else b""
+    )
+
+
+def envelope(samples: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest sample of each column.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(samples,)]
+        At least one.
+    columns : int
+        Fewer come back for a recording with fewer samples.
+
+    Returns
+    -------
+    low, high : np.ndarray [shape=(columns,)]
+    """
+    edges = np.linspace(0, len(samples), min(columns, len(samples)) + 1).astype(int)[:-1]
+    return np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+
+
+def _long_envelope(path: Path, duration: float) -> tuple[Floats, Floats]:
+    """Return the same while a long recording is read, without keeping its samples."""
+    low, high = np.zeros((2, COLUMNS), np.float32)
+    read = 0
+    for samples, rate in decode_blocks(path):
+        mono = samples if samples.ndim == 1 else samples.mean(axis=1)
+        at = np.minimum((read + np.arange(len(mono))) * (COLUMNS / rate / duration), COLUMNS - 1)
+        np.minimum.at(low, at.astype(int), mono)
+        np.maximum.at(high, at.astype(int), mono)
+        read += len(mono)
+    return low, high
+
+
+def _mp3(samples: Floats) -> bytes:
+    """Return samples as MP3, which every browser plays; empty where libsndfile cannot write it."""
+    import soundfile
+
+    if "MP3" not in soundfile.available_formats():
+        return b""
+    # The encoder begins late by a few frames that players know of; clipped sound stays clipped.
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(samples, -1, 1), SAMPLE_RATE, format="MP3")
+    return file.getvalue()

@@ -1,0 +1,300 @@
+"""A report as one HTML file that needs no network: it can be mailed, kept, and opened anywhere.
+
+Readable on a phone, on a dark screen and on paper; no meaning rests on colour alone. Its one
+script keeps the player in step with the plot; the page's own policy lets nothing else run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from affekt.formats.report.exhibit import LONGEST_SOUND, STDIN, Exhibit
+from affekt.formats.report.palette import color
+from affekt.formats.report.svg import steps, waveform
+from affekt.formats.text import answer as in_words
+from affekt.runtime.config import ModelConfig
+from affekt.runtime.domain import UNLIKE_LIMIT
+from affekt.runtime.facts import describe_model
+from affekt.runtime.predictor import Prediction
+from affekt.runtime.segments import Measurement
+
+STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+SCRIPT = Path(__file__).with_name("report.js").read_text(encoding="utf-8")
+
+MOST_STEPS = 600
+"""Steps of a curve; of longer recordings several hops are averaged."""
+
+
+def render(exhibits: Sequence[Exhibit], config: ModelConfig) -> str:
+    """Return the report as the text of one HTML file.
+
+    Parameters
+    ----------
+    exhibits : sequence of Exhibit
+        From :func:`affekt.formats.report.exhibit.exhibits`.
+    config : ModelConfig
+        The model that gave the answers.
+    """
+    title = f"Emotion in {_count(len(exhibits), 'recording')}"
+    script = f"<script>{SCRIPT}</script>" if any(map(_has_plot, exhibits)) else ""
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(bool(script))}">',
+        f"<title>{title}</title><style>{STYLE}</style></head><body>",
+        f"<h1>{title}</h1>",
+        f'<p class="soft">As heard by {escape(config.name)}</p>',
+        *(_overview(exhibits) if len(exhibits) > 1 else ()),
+        *_speakers(exhibits, config.labels),
+        *(_section(index, exhibit, config.labels) for index, exhibit in enumerate(exhibits)),
+        *_model_facts(config),
+        f"{script}</body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _policy(scripted: bool) -> str:
+    """Return what the browser may load: nothing from elsewhere, and this script alone."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    if not scripted:
+        return policy
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    return f"{policy}; script-src 'sha256-{digest}'; media-src data: blob:"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _overview(exhibits: Sequence[Exhibit]) -> Iterator[str]:
+    yield '<nav aria-label="Recordings"><h2>Recordings</h2><div class="wide"><table><thead><tr>'
+    yield "<th>recording</th><th>answer</th><th>notes</th></tr></thead><tbody>"
+    for index, exhibit in enumerate(exhibits):
+        track = exhibit.track
+        said = f'<span class="alert">error: {escape(track.error)}</span>'
+        if not track.error:
+            said = escape(_gist(exhibit))
+        notes = _count(len(track.warnings), "note") if track.warnings else ""
+        yield f'<tr><th><a href="#r{index}">{escape(track.file)}</a></th><td>{said}</td>'
+        yield f'<td class="soft">{notes}</td></tr>'
+    yield "</tbody></table></div></nav>"
+
+
+def _gist(exhibit: Exhibit) -> str:
+    """Return in a few words what was heard: the one answer, or how the time is shared."""
+    if exhibit.prediction is not None:
+        return f"{exhibit.prediction.label} {exhibit.prediction.confidence:.0%}"
+    shares = _shares([exhibit])
+    return ", ".join(f"{label} {share:.0%}" for label, share in shares[:3]) or "nothing heard"
+
+
+def _shares(exhibits: Iterable[Exhibit]) -> list[tuple[str, float]]:
+    """Return the share of the judged time that each emotion takes, the largest first."""
+    seconds: dict[str, float] = {}
+    for exhibit in exhibits:
+        for segment in exhibit.track.segments:
+            seconds[segment.label] = seconds.get(segment.label, 0.0) + segment.duration
+    total = sum(seconds.values())
+    ranked = sorted(seconds.items(), key=lambda item: -item[1])
+    return [(label, amount / total) for label, amount in ranked if total > 0]
+
+
+def _speakers(exhibits: Sequence[Exhibit], labels: Sequence[str]) -> Iterator[str]:
+    """Yield a table of the speakers: their share of time in each emotion."""
+    groups: dict[str, list[Exhibit]] = {}
+    for exhibit in exhibits:
+        if exhibit.speaker:
+            groups.setdefault(exhibit.speaker, []).append(exhibit)
+    if not groups:
+        return
+    found = {label for group in groups.values() for label, _ in _shares(group)}
+    shown = [label for label in (*labels, *sorted(found - set(labels))) if label in found]
+    yield '<section><h2>Speakers</h2><div class="wide"><table><thead><tr><th>speaker</th>'
+    yield '<th class="number">recordings</th><th class="number">seconds</th>'
+    yield "".join(f'<th class="number">{escape(label)}</th>' for label in shown)
+    yield "</tr></thead><tbody>"
+    for speaker, group in sorted(groups.items()):
+        shares = dict(_shares(group))
+        seconds = sum(exhibit.track.duration for exhibit in group)
+        yield f'<tr><th>{escape(speaker)}</th><td class="number">{len(group)}</td>'
+        yield f'<td class="number">{seconds:.1f}</td>'
+        yield "".join(f'<td class="number">{shares.get(label, 0):.0%}</td>' for label in shown)
+        yield "</tr>"
+    yield "</tbody></table></div><p class='soft'>Share of the time that was judged.</p></section>"
+
+
+def _section(index: int, exhibit: Exhibit, labels: Sequence[str]) -> str:
+    track = exhibit.track
+    seconds = f' data-seconds="{track.duration:.3f}"' if _has_plot(exhibit) else ""
+    parts = [f'<section id="r{index}"{seconds}><h2>{escape(track.file)}</h2>']
+    if exhibit.speaker:
+        parts.append(f'<p class="soft">Speaker: {escape(exhibit.speaker)}</p>')
+    if track.error:
+        parts.append(f'<p class="alert">Error: {escape(track.error)}</p>')
+    if exhibit.prediction is not None:
+        answer = exhibit.prediction
+        parts.append(
+            f'<p><span class="answer">{escape(answer.label)}</span> <span class="soft">'
+            f"{answer.confidence:.0%} sure{_strength(answer.intensity)}, "
+            f"{answer.duration:.1f} s</span></p>"
+        )
+    elif track.segments:
+        parts.append(f'<p class="answer">{escape(_gist(exhibit))}</p>')
+    parts += (f'<p class="alert">Note: {escape(text)}</p>' for text in track.warnings)
+    if _has_plot(exhibit):
+        parts += _plot(exhibit, labels)
+        parts += _player(exhibit)
+    if exhibit.prediction is not None:
+        parts.append(_scores(exhibit.prediction))
+    parts += _segments(exhibit)
+    parts += _quality(exhibit)
+    return "".join([*parts, "</section>"])
+
+
+def _has_plot(exhibit: Exhibit) -> bool:
+    return bool(len(exhibit.low)) and exhibit.track.duration > 0
+
+
+def _plot(exhibit: Exhibit, labels: Sequence[str]) -> Iterator[str]:
+    """Yield rows above each other that share one axis of time."""
+    track = exhibit.track
+    file = escape(track.file)
+    yield '<div class="rows"><span class="name">sound</span>'
+    yield waveform(exhibit.low, exhibit.high, f"Waveform of {file}")
+    yield '<span class="name">emotion</span><div class="ribbon">'
+    for segment in track.segments:
+        left, width = segment.start / track.duration, segment.duration / track.duration
+        yield (
+            f'<span style="left:{left:.3%};width:{width:.3%};background:{color(segment.label)}" '
+            f'title="{escape(in_words(segment))}" data-start="{segment.start:.3f}" '
+            f'data-end="{segment.end:.3f}">{escape(segment.label)}</span>'
+        )
+    yield "</div>"
+    if exhibit.measurements:
+        averaged = _thinned(exhibit.measurements)
+        for label in labels:
+            points = [(start, end, scores[label]) for start, end, scores in averaged]
+            words = f"Probability of {escape(label)} over time"
+            yield f'<span class="name">{escape(label)}</span>'
+            yield steps(points, track.duration, words)
+    yield '<span class="name"></span><div class="axis"><span>0 s</span>'
+    yield f"<span>{track.duration / 2:.1f} s</span><span>{track.duration:.1f} s</span></div>"
+    yield (
+        '<div class="over" tabindex="0" role="slider" aria-label="Position in the recording" '
+        f'aria-valuemin="0" aria-valuemax="{track.duration:.1f}" aria-valuenow="0">'
+        '<div class="cursor"></div></div></div>'
+    )
+
+
+def _thinned(
+    measurements: Sequence[Measurement],
+) -> list[tuple[float, float, dict[str, float]]]:
+    """Return start, end and mean scores of runs of hops, few enough to be drawn."""
+    size = -(-len(measurements) // MOST_STEPS)
+    runs = [measurements[at : at + size] for at in range(0, len(measurements), size)]
+    return [
+        (
+            run[0].start,
+            run[-1].end,
+            {name: sum(one.scores[name] for one in run) / len(run) for name in run[0].scores},
+        )
+        for run in runs
+    ]
+
+
+def _player(exhibit: Exhibit) -> Iterator[str]:
+    track = exhibit.track
+    yield '<p class="now" aria-live="off"></p>'
+    if exhibit.sound:
+        data = base64.b64encode(exhibit.sound).decode()
+        label = f"Play {escape(track.file)}"
+        yield f'<audio controls preload="metadata" aria-label="{label}" '
+        yield f'src="data:audio/mpeg;base64,{data}"></audio>'
+        return
+    why = "it is longer than the report may carry"
+    if track.duration > LONGEST_SOUND:
+        why = f"it is longer than {LONGEST_SOUND / 60:.0f} minutes"
+    yield f'<p class="soft">The sound is not part of this page: {why}. To hear it in step with '
+    yield "the plot, choose the recording; it does not leave this computer.</p>"
+    yield f'<input type="file" accept="audio/*" aria-label="Choose {escape(track.file)}">'
+    yield "<audio controls hidden></audio>"
+
+
+def _scores(answer: Prediction) -> str:
+    rows = "".join(
+        f'<tr class="{"" if rank else "first"}"><th>{escape(label)}</th>'
+        f'<td><div class="bar" style="width:{score:.1%}"></div></td><td>{score:.1%}</td></tr>'
+        for rank, (label, score) in enumerate(answer.ranked())
+    )
+    return f'<h3>All of it</h3><table class="scores">{rows}</table>'
+
+
+def _segments(exhibit: Exhibit) -> Iterator[str]:
+    segments = exhibit.track.segments
+    if not segments or exhibit.track.file == STDIN:
+        return
+    yield f"<details><summary>{_count(len(segments), 'segment')} as a table</summary>"
+    yield '<div class="wide"><table><thead><tr><th class="number">from, s</th>'
+    yield '<th class="number">to, s</th><th>emotion</th><th class="number">probability</th>'
+    says_strength = any(segment.intensity is not None for segment in segments)
+    if says_strength:
+        yield '<th class="number">intensity</th>'
+    yield '<th class="number">unlike training</th><th>notes</th></tr></thead><tbody>'
+    for segment in segments:
+        yield (
+            f'<tr><td class="number">{segment.start:.2f}</td>'
+            f'<td class="number">{segment.end:.2f}</td><td>{escape(segment.label)}</td>'
+            f'<td class="number">{segment.confidence:.0%}</td>'
+        )
+        if says_strength:
+            yield f'<td class="number">{_percent(segment.intensity)}</td>'
+        yield (
+            f'<td class="number">{_score(segment.domain_score)}</td>'
+            f'<td class="notes">{escape("; ".join(segment.warnings))}</td></tr>'
+        )
+    yield "</tbody></table></div></details>"
+
+
+def _strength(intensity: float | None) -> str:
+    return "" if intensity is None else f", intensity {intensity:.0%}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
+
+
+def _score(unlike: float | None) -> str:
+    return "" if unlike is None else f"{unlike:.2f}"
+
+
+def _quality(exhibit: Exhibit) -> Iterator[str]:
+    quality, unlike = exhibit.track.quality, exhibit.track.domain_score
+    if quality is None:
+        return
+    unknown = "too short to tell"
+    snr = unknown if quality.snr_db is None else f"{quality.snr_db:.0f} dB"
+    band = unknown if quality.bandwidth_hz is None else f"{quality.bandwidth_hz / 1000:.1f} kHz"
+    facts = {
+        "level": f"{quality.rms_dbfs:.1f} dBFS, peak {quality.peak_dbfs:.1f} dBFS",
+        "clipped": f"{quality.clipped_fraction:.2%} of the samples",
+        "signal to noise": f"about {snr}" if quality.snr_db is not None else snr,
+        "bandwidth": f"up to {band}" if quality.bandwidth_hz is not None else band,
+    }
+    if quality.held_tones is not None:
+        facts["tones that hold"] = f"{quality.held_tones:.0%} of the sound"
+    if unlike is not None:
+        facts["unlike training"] = f"{unlike:.2f}, of which {UNLIKE_LIMIT:g} is the limit"
+    rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in facts.items())
+    yield f'<h3>Input quality</h3><table class="facts">{rows}</table>'
+
+
+def _model_facts(config: ModelConfig) -> Iterator[str]:
+    yield '<section><h2>The model</h2><table class="facts">'
+    for name, value in describe_model(config):
+        yield f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+    yield "</table></section>"

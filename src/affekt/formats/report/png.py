@@ -1,0 +1,143 @@
+"""A figure for papers: one PNG, a row per recording. Needs matplotlib (extra ``train``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from affekt.errors import MissingExtraError
+from affekt.formats.report.exhibit import Exhibit
+from affekt.formats.report.palette import INK, color
+from affekt.runtime.config import ModelConfig
+from affekt.runtime.segments import Measurement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW_HEIGHT = 3.2  # inches
+WAVE = "#0072b2"
+NARROW = 0.05  # of the width; a narrower segment has its name above it, upright
+DOTS_PER_INCH = 200
+
+
+def require_matplotlib() -> None:
+    """Raise :class:`MissingExtraError` where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("train", "matplotlib")
+
+
+def draw(exhibits: Sequence[Exhibit], config: ModelConfig, path: Path) -> None:
+    """Draw waveforms, emotions and probabilities over time to a PNG file.
+
+    Parameters
+    ----------
+    exhibits : sequence of Exhibit
+        From :func:`affekt.formats.report.exhibit.exhibits`.
+    config : ModelConfig
+        The model that gave the answers; named in the title.
+    path : Path
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    require_matplotlib()
+    # Figure itself, not pyplot, which keeps global state and looks for a screen.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, ROW_HEIGHT * len(exhibits) + 0.4), layout="constrained")
+    figure.suptitle(f"Emotion as heard by {config.name}")
+    rows: Any = figure.subplots(
+        3 * len(exhibits), 1, squeeze=False, height_ratios=(3, 1, 4) * len(exhibits)
+    )
+    for index, exhibit in enumerate(exhibits):
+        wave, ribbon, map_ = rows[3 * index : 3 * index + 3, 0]
+        _draw_wave(wave, exhibit)
+        _draw_ribbon(ribbon, exhibit)
+        _draw_probabilities(map_, exhibit, config.labels)
+    figure.savefig(path, format="png", dpi=DOTS_PER_INCH)
+
+
+def _draw_wave(axes: Axes, exhibit: Exhibit) -> None:
+    track = exhibit.track
+    answer = exhibit.prediction
+    said = f": {answer.label} {answer.confidence:.0%}" if answer is not None else ""
+    axes.set_title(f"{track.file}{said}", fontsize="small", loc="left")
+    if not len(exhibit.low):
+        axes.set_axis_off()
+        if track.error:
+            axes.text(0, 0.5, track.error, wrap=True, va="center", fontsize="small")
+        return
+    times = np.linspace(0, track.duration, len(exhibit.low))
+    axes.fill_between(times, exhibit.low, exhibit.high, color=WAVE, linewidth=0.5)
+    _share_time(axes, exhibit)
+    axes.set_yticks([])
+
+
+def _draw_ribbon(axes: Axes, exhibit: Exhibit) -> None:
+    track = exhibit.track
+    if not track.duration:
+        axes.set_axis_off()
+        return
+    _share_time(axes, exhibit)
+    axes.set_yticks([])
+    axes.set_ylim(0, 1)
+    for segment in track.segments:
+        axes.axvspan(segment.start, segment.end, color=color(segment.label), linewidth=0)
+        axes.axvline(segment.end, color="white", linewidth=1)
+        narrow = segment.duration / track.duration < NARROW
+        axes.text(
+            (segment.start + segment.end) / 2,
+            0.5,
+            segment.label[:3] if narrow else segment.label,
+            color=INK,
+            fontsize=6 if narrow else 8,
+            ha="center",
+            va="center",
+            clip_on=True,
+        )
+
+
+def _draw_probabilities(axes: Axes, exhibit: Exhibit, labels: Sequence[str]) -> None:
+    """Draw a map of emotions over time in cividis, which is the same to the colour-blind."""
+    measured = exhibit.measurements
+    if measured:
+        edges, heights = _cells(measured, labels)
+    elif exhibit.prediction is not None:
+        edges = np.array([0.0, exhibit.track.duration])
+        heights = np.array([[exhibit.prediction.scores[name]] for name in labels])
+    else:
+        axes.set_axis_off()
+        return
+    drawn = axes.pcolormesh(
+        edges, np.arange(len(labels) + 1), heights, cmap="cividis", vmin=0, vmax=1
+    )
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels, fontsize="small")
+    axes.set_ylim(len(labels), 0)
+    axes.set_xlim(0, exhibit.track.duration)
+    axes.set_xlabel("seconds", fontsize="small")
+    assert axes.figure is not None
+    bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.01, aspect=12)
+    bar.set_label("probability", fontsize="small")
+
+
+def _cells(measured: Sequence[Measurement], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return edges [cells + 1] and heights [labels, cells]; pauses are cells of NaN."""
+    edges, columns = [measured[0].start], []
+    for one in measured:
+        if one.start > edges[-1]:
+            edges.append(one.start)
+            columns.append([np.nan] * len(labels))
+        edges.append(one.end)
+        columns.append([one.scores[name] for name in labels])
+    return np.array(edges), np.array(columns).T
+
+
+def _share_time(axes: Axes, exhibit: Exhibit) -> None:
+    axes.set_xlim(0, exhibit.track.duration)
+    axes.set_xticks([])

@@ -1,0 +1,32 @@
+"""Time lines as RTTM, the format of diarisation: the emotion stands where a speaker's name does.
+
+RTTM has ten fields, none for warnings, quality or errors; its tools read no comments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from affekt.formats import Track
+from affekt.formats.text import placed
+
+
+def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each segment; one file holds many recordings.
+
+    The recording is named by its path without the ending; blanks in it become ``_``.
+    """
+    del labels
+    for track in tracks:
+        name = _word(str(Path(track.file).with_suffix("")) if track.file else "")
+        for start, end, segment in placed(track):
+            yield (
+                f"SPEAKER {name} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} <NA> <NA> "
+                f"{_word(segment.label)} {segment.confidence:.4f} <NA>"
+            )
+
+
+def _word(words: str) -> str:
+    """Return text as one field: there is no quoting."""
+    return "".join(c if c.isprintable() and not c.isspace() else "_" for c in words) or "_"

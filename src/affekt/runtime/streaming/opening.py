@@ -1,0 +1,84 @@
+"""What a stream says before its first whole window: the last seconds, as if they were all."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from affekt.runtime.backends import Backend, Floats
+from affekt.runtime.domain import Domain
+from affekt.runtime.streaming.activity import Activity
+from affekt.runtime.streaming.sliding import Cell
+
+LONGEST = 10.0
+"""Seconds that are looked back at most, so that long windows do not make it slow."""
+
+
+class Opening:
+    """Judges what was heard so far, until a window has been judged.
+
+    An answer is what ``predict`` says of the last seconds alone, no more of them than a window. It
+    takes a run of the whole graph, and has no part in measurements and segments.
+
+    Parameters
+    ----------
+    backend : Backend
+    activity : Activity
+        Of the same stream, and told of samples first.
+    window : float
+        Seconds.
+    step : int
+        Samples in a step of the activity.
+    domain : Domain, optional
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        activity: Activity,
+        *,
+        window: float,
+        step: int,
+        domain: Domain | None = None,
+    ) -> None:
+        self._backend = backend
+        self._activity = activity
+        self._domain = domain
+        self._step = step
+        self._rate = backend.config.sample_rate
+        self._longest = round(min(window, LONGEST) * self._rate)  # samples
+        self._blocks: deque[Floats] = deque()
+        self._kept = self._heard = 0  # samples
+
+    def hear(self, samples: Floats) -> Cell | None:
+        """Hear more samples [samples]; say what is heard by now, None where that is nothing."""
+        self._blocks.append(samples)
+        self._heard += len(samples)
+        self._kept += len(samples)
+        while self._kept - len(self._blocks[0]) >= self._longest:
+            self._kept -= len(self._blocks.popleft())
+        waveform = np.concatenate(self._blocks)[-self._longest :]
+        first = (self._heard - len(waveform)) // self._step
+        shortest = self._backend.config.minimum_duration * self._rate  # samples
+        if len(waveform) < shortest or self._activity.is_silent(first, self._activity.steps):
+            return None
+        share = None
+        if self._activity.detects_speech:
+            speech = self._activity.speech(first, self._activity.steps)
+            if speech.sum() * self._step < shortest:
+                return None
+            share = float(speech.mean())
+        return self._cell(waveform, share)
+
+    def _cell(self, waveform: Floats, speech: float | None) -> Cell:
+        (probabilities,), (embedding,), *strength = self._backend.answer(waveform[None])
+        duration, end = len(waveform) / self._rate, self._heard / self._rate
+        return Cell(
+            start=round(end - duration, 6),
+            end=round(end, 6),
+            scores=probabilities.astype(np.float64),
+            speech=speech,
+            unlike=None if self._domain is None else self._domain.score(embedding, duration),
+            intensity=float(strength[0][0]) if strength else None,
+        )

@@ -1,0 +1,175 @@
+"""From answers for single moments to segments: smooth, label, merge."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.runtime.doubts import unlike_doubts
+from affekt.runtime.options import TimelineOptions
+from affekt.runtime.segments import UNCERTAIN, Segment
+from affekt.runtime.streaming.sliding import Cell
+
+Scores = NDArray[np.float64]
+
+_ROUNDING = 1e-6  # seconds
+
+
+class Segmenter:
+    """Merges the cells of one stream into segments as they come.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Emotions in the order of the scores.
+    options : TimelineOptions
+    threshold : float
+        Probability below which no emotion is named.
+    hop : float
+        Seconds from cell to cell.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], options: TimelineOptions, threshold: float, hop: float
+    ) -> None:
+        self._labels = tuple(labels)
+        self._options = options
+        self._threshold = threshold
+        self._reach = round(options.smoothing / hop / 2)  # cells on either side
+        self._cells: deque[Cell] = deque()
+        self._smoothed = 0  # how many cells at the beginning of _cells are done
+        self._current: _Run | None = None
+        self._candidate: _Run | None = None  # too short by now to stand by itself
+
+    def push(self, cells: Iterable[Cell]) -> list[Segment]:
+        """Take cells in order; return the segments that became final."""
+        done: list[Segment] = []
+        for cell in cells:
+            self._cells.append(cell)
+            if len(self._cells) - self._smoothed > self._reach:
+                self._smooth_next(done)
+        return done
+
+    def flush(self) -> list[Segment]:
+        """Return what is left when no more cells come."""
+        done: list[Segment] = []
+        while self._smoothed < len(self._cells):
+            self._smooth_next(done)
+        self._close(done)
+        return done
+
+    @property
+    def open_segment(self) -> Segment | None:
+        """The segment that is not final yet, as it stands."""
+        run = self._current or self._candidate
+        return None if run is None else run.segment(self._labels)
+
+    def _smooth_next(self, done: list[Segment]) -> None:
+        index = self._smoothed
+        cell = self._cells[index]
+        first = max(0, index - self._reach)
+        around = [
+            self._cells[i] for i in range(first, min(len(self._cells), index + self._reach + 1))
+        ]
+        self._smoothed += 1
+        if self._smoothed > self._reach:
+            self._cells.popleft()
+            self._smoothed -= 1
+        if cell.scores is None:
+            self._pause(cell, done)
+        else:
+            heard = [other.scores for other in around if other.scores is not None]
+            self._add(cell, cell.scores if len(heard) == 1 else np.mean(heard, axis=0), done)
+
+    def _pause(self, cell: Cell, done: list[Segment]) -> None:
+        last = self._candidate or self._current
+        if last is not None and cell.end - last.end > self._options.max_pause + _ROUNDING:
+            self._close(done)
+
+    def _add(self, cell: Cell, scores: Scores, done: list[Segment]) -> None:
+        best = int(scores.argmax())
+        label = self._labels[best] if scores[best] >= self._threshold else UNCERTAIN
+        if self._candidate is not None and self._candidate.label != label:
+            self._join(self._candidate, label)
+        if self._candidate is None:
+            if self._current is not None and self._current.label == label:
+                self._current.add(cell, scores)
+                return
+            self._candidate = _Run(label, cell.start)
+        self._candidate.add(cell, scores)
+        if self._candidate.duration >= self._options.min_duration - _ROUNDING:
+            if self._current is not None:
+                done.append(self._current.segment(self._labels))
+            self._current, self._candidate = self._candidate, None
+
+    def _join(self, short: _Run, next_label: str) -> None:
+        """Merge what is too short with what is before it, else with what follows."""
+        if self._current is None:
+            short.label = next_label
+        else:
+            self._current.absorb(short)
+            self._candidate = None
+
+    def _close(self, done: list[Segment]) -> None:
+        """End the segment in progress: a pause follows, or the end."""
+        if self._candidate is not None:
+            self._join(self._candidate, self._candidate.label)
+        last = self._current or self._candidate
+        if last is not None:
+            done.append(last.segment(self._labels))
+        self._current = self._candidate = None
+
+
+class _Run:
+    """Cells that follow each other under one label."""
+
+    def __init__(self, label: str, start: float) -> None:
+        self.label = label
+        self.start = self.end = start
+        self._sum: Scores = np.zeros(())  # scores times seconds
+        self._weight = 0.0  # seconds with something to hear
+        self._unlike = 0.0  # out-of-domain scores times seconds
+        self._scored = 0.0  # seconds with such a score
+        self._intensity: float | None = None  # times seconds; None where no cell has any
+
+    @property
+    def duration(self) -> float:
+        """Seconds from its start to its end, pauses included."""
+        return self.end - self.start
+
+    def add(self, cell: Cell, scores: Scores) -> None:
+        """Go on to the end of a cell."""
+        seconds = cell.end - cell.start
+        self._sum = self._sum + scores * seconds
+        self._weight += seconds
+        if cell.unlike is not None:
+            self._unlike += cell.unlike * seconds
+            self._scored += seconds
+        if cell.intensity is not None:
+            self._intensity = (self._intensity or 0.0) + cell.intensity * seconds
+        self.end = cell.end
+
+    def absorb(self, other: _Run) -> None:
+        """Go on to the end of another run, under the own label."""
+        self._sum = self._sum + other._sum
+        self._weight += other._weight
+        self._unlike += other._unlike
+        self._scored += other._scored
+        if other._intensity is not None:
+            self._intensity = (self._intensity or 0.0) + other._intensity
+        self.end = other.end
+
+    def segment(self, labels: Sequence[str]) -> Segment:
+        """Return it as it stands."""
+        scores = dict(zip(labels, (self._sum / self._weight).tolist(), strict=True))
+        confidence = max(scores.values()) if self.label == UNCERTAIN else scores[self.label]
+        unlike = self._unlike / self._scored if self._scored else None
+        return Segment(
+            *(self.start, self.end, self.label, confidence, scores),
+            warnings=unlike_doubts(unlike),
+            domain_score=unlike,
+            intensity=None if self._intensity is None else self._intensity / self._weight,
+        )

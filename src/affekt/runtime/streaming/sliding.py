@@ -1,0 +1,332 @@
+"""Windows over a stream: what the model says of each, as soon as all of it was heard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affekt.runtime.backends import Backend, Floats
+from affekt.runtime.domain import Domain
+from affekt.runtime.streaming.activity import Activity
+
+FALLBACK_STEP = 0.05  # seconds; the grid of models whose encoder cannot stream
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where windows lie. All counts are in steps, what one frame of the encoder advances.
+
+    Attributes
+    ----------
+    step : int
+        Samples.
+    hop : int
+        From one window to the next, and what each stands for.
+    before, after : int
+        How much further than its hop a window reaches on either side.
+    """
+
+    step: int
+    hop: int
+    before: int
+    after: int
+
+    @property
+    def length(self) -> int:
+        """Steps of a whole window."""
+        return self.before + self.hop + self.after
+
+    @classmethod
+    def of(cls, window: float, hop: float, step: int, sample_rate: int) -> Grid:
+        """Round seconds up to whole steps."""
+        seconds = step / sample_rate
+        hop_steps = max(1, math.ceil(hop / seconds - 1e-6))
+        around = max(hop_steps, math.ceil(window / seconds - 1e-6)) - hop_steps
+        return cls(step, hop_steps, around // 2, around - around // 2)
+
+    def window(self, index: int) -> tuple[int, int]:
+        """First step of a window, and the one after its last."""
+        start = index * self.hop
+        return max(0, start - self.before), start + self.hop + self.after
+
+    def last_window(self, index: int, samples: int) -> tuple[int, int]:
+        """The same where the recording ends within the window: cut, but not to a sliver."""
+        end = math.ceil(samples / self.step)
+        half = self.length // 2
+        return max(0, min(index * self.hop - self.before, end - half)), end
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the model says of one hop.
+
+    Attributes
+    ----------
+    start, end : float
+        Seconds.
+    scores : np.ndarray [shape=(classes,)] or None
+        None where there is nothing to hear.
+    speech : float or None
+        Share of the hop that is speech; None without a detector.
+    unlike : float or None
+        The out-of-domain score of the window.
+    intensity : float or None
+        From 0 to 1; None where the model does not say.
+    """
+
+    start: float
+    end: float
+    scores: NDArray[np.float64] | None
+    speech: float | None
+    unlike: float | None = None
+    intensity: float | None = None
+
+
+class Judge(Protocol):
+    """What answers for stretches of a stream: :class:`RerunJudge` or ``FrameJudge``."""
+
+    @property
+    def known(self) -> int:
+        """Steps from the beginning that can be judged."""
+        ...
+
+    def push(self, samples: Floats) -> None:
+        """Hear more samples [samples]."""
+        ...
+
+    def finish(self) -> None:
+        """Know that no more samples come."""
+        ...
+
+    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
+        """Return probabilities [spans, classes] and embeddings [spans, dim].
+
+        And intensities [spans] where the model says them.
+        """
+        ...
+
+    def forget(self, first: int) -> None:
+        """Drop what came before a step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch to judge.
+
+    Attributes
+    ----------
+    first, last : int
+        Its first step, and the one after its last.
+    at_end : bool
+        Whether it reaches to the end of the recording.
+    """
+
+    first: int
+    last: int
+    at_end: bool = False
+
+
+class RerunJudge:
+    """Runs the whole graph on each stretch again: for models whose encoder cannot stream."""
+
+    def __init__(self, backend: Backend, step: int) -> None:
+        self._backend = backend
+        self._step = step
+        self._samples = np.zeros(0, dtype=np.float32)
+        self._first = 0  # step of the first sample that is kept
+
+    @property
+    def known(self) -> int:
+        """Steps from the beginning that can be judged."""
+        return self._first + len(self._samples) // self._step
+
+    def push(self, samples: Floats) -> None:
+        """Hear more samples [samples]."""
+        self._samples = np.concatenate([self._samples, samples])
+
+    def finish(self) -> None:
+        """Nothing to do: the graph sees where a stretch ends."""
+
+    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
+        """Return what is heard in each span; pauses in it are heard too."""
+        answers = []
+        for span in spans:
+            first, last = (step * self._step for step in (span.first, span.last))
+            offset = self._first * self._step
+            waveform = self._samples[first - offset : last - offset]
+            answers.append(self._backend.answer(waveform[None]))
+        return tuple(np.concatenate(part) for part in zip(*answers, strict=True))
+
+    def forget(self, first: int) -> None:
+        """Drop what came before a step."""
+        if first > self._first:
+            self._samples = self._samples[(first - self._first) * self._step :]
+            self._first = first
+
+
+class SlidingWindows:
+    """From samples to cells, in order; the same ones however the samples were cut.
+
+    Parameters
+    ----------
+    judge : Judge
+    grid : Grid
+    activity : Activity
+    block : int
+        Steps that are heard at once.
+    sample_rate : int
+        Hz.
+    shortest : float
+        Seconds of sound below which nothing is judged.
+    domain : Domain, optional
+        Where embeddings of speech lie.
+    at_block : callable, optional
+        Called with the samples of every block that left all cells so far without an answer.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        grid: Grid,
+        activity: Activity,
+        *,
+        block: int,
+        sample_rate: int,
+        shortest: float,
+        domain: Domain | None = None,
+        at_block: Callable[[Floats], None] | None = None,
+    ) -> None:
+        self._judge = judge
+        self._grid = grid
+        self._activity = activity
+        self._block = block * grid.step
+        self._seconds = grid.step / sample_rate
+        self._shortest = shortest / self._seconds  # steps
+        self._domain = domain
+        self._at_block = at_block
+        self._rest: list[Floats] = []
+        self._waiting = 0  # samples in _rest
+        self._heard = 0  # samples
+        self._next = 0  # index of the next cell
+
+    def push(self, samples: Floats) -> list[Cell]:
+        """Hear more samples [samples]; return the cells that became known."""
+        cells: list[Cell] = []
+        self._rest.append(samples)
+        self._waiting += len(samples)
+        if self._waiting >= self._block:
+            rest = np.concatenate(self._rest)
+            whole = len(rest) // self._block * self._block
+            self._rest, self._waiting = [rest[whole:]], len(rest) - whole
+            for start in range(0, whole, self._block):
+                block = rest[start : start + self._block]
+                self._hear(block)
+                known = self._ready()
+                cells += known
+                if self._at_block is not None:
+                    if any(cell.scores is not None for cell in known):
+                        self._at_block = None
+                    else:
+                        self._at_block(block)
+        return cells
+
+    def flush(self) -> list[Cell]:
+        """Return what is left when no more samples come."""
+        if self._rest:
+            self._hear(np.concatenate(self._rest))
+        self._rest, self._waiting = [], 0
+        if self._heard >= self._shortest * self._grid.step:
+            self._activity.finish()
+            self._judge.finish()
+            return self._ready(at_end=True)
+        return []
+
+    def _hear(self, samples: Floats) -> None:
+        self._heard += len(samples)
+        self._activity.push(samples)
+        self._judge.push(samples)
+
+    def _ready(self, *, at_end: bool = False) -> list[Cell]:
+        """All cells that are known by now; scored together."""
+        hop, step = self._grid.hop, self._grid.step
+        known = min(self._judge.known, self._activity.steps)
+        found: list[tuple[int, Span | None]] = []
+        while True:
+            first, last = self._grid.window(self._next)
+            if at_end:
+                if self._next * hop * step >= self._heard:
+                    break
+                if last * step >= self._heard:
+                    first, last = self._grid.last_window(self._next, self._heard)
+            elif last > known or last * step >= self._heard:
+                break
+            span = Span(first, last, at_end=last * step >= self._heard)
+            found.append((self._next, span if self._is_heard(self._next, span) else None))
+            self._next += 1
+        spans = [span for _, span in found if span is not None]
+        answers = iter(self._answers(spans))
+        cells = [
+            self._cell(index, *((None, None, None) if span is None else next(answers)))
+            for index, span in found
+        ]
+        oldest = max(0, self._next * hop - self._grid.length)
+        self._activity.forget(oldest)
+        self._judge.forget(oldest)
+        return cells
+
+    def _answers(
+        self, spans: Sequence[Span]
+    ) -> Iterable[tuple[Floats, float | None, float | None]]:
+        """Probabilities [classes] of each span, how unlike speech it is, and its intensity."""
+        if not spans:
+            return ()
+        scores, embeddings, *more = self._judge.judge(spans)
+        intensities = more[0].tolist() if more else [None] * len(spans)
+        return zip(scores, self._unlike(spans, embeddings), intensities, strict=True)
+
+    def _unlike(self, spans: Sequence[Span], embeddings: Floats) -> Sequence[float | None]:
+        """Out-of-domain scores of what was pooled from spans: embeddings [spans, dim]."""
+        if self._domain is None:
+            return [None] * len(spans)
+        steps = (
+            self._activity.speech(span.first, span.last).sum()
+            if self._activity.detects_speech
+            else span.last - span.first
+            for span in spans
+        )
+        return self._domain.scores(embeddings, [float(n) * self._seconds for n in steps])
+
+    def _is_heard(self, index: int, span: Span) -> bool:
+        """Tell whether there is anything to hear."""
+        activity, own = self._activity, self._own(index)
+        if activity.is_silent(*own):
+            return False
+        if not activity.detects_speech:
+            return True
+        speech = activity.speech(span.first, span.last)
+        return bool(activity.speech(*own).any() and speech.sum() >= self._shortest)
+
+    def _own(self, index: int) -> tuple[int, int]:
+        """The steps that a cell stands for."""
+        return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
+
+    def _cell(
+        self, index: int, scores: Floats | None, unlike: float | None, intensity: float | None
+    ) -> Cell:
+        seconds = self._heard * self._seconds / self._grid.step
+        first, last = self._own(index)
+        share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
+        return Cell(
+            start=round(first * self._seconds, 6),
+            end=round(min((index + 1) * self._grid.hop * self._seconds, seconds), 6),
+            scores=None if scores is None else scores.astype(np.float64),
+            speech=None if share is None else float(share),
+            unlike=unlike,
+            intensity=intensity,
+        )

@@ -1,0 +1,230 @@
+"""Sound as it comes, in chunks of any size: segments as soon as they are final."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from affekt.audio.arrays import check_samples, read_chunk
+from affekt.audio.resample import Resampler, checked_rate
+from affekt.errors import AudioError
+from affekt.runtime.domain import read_domain
+from affekt.runtime.doubts import unlike_doubts
+from affekt.runtime.options import TimelineOptions
+from affekt.runtime.segments import Measurement, Segment
+from affekt.runtime.streaming.activity import Activity
+from affekt.runtime.streaming.opening import Opening
+from affekt.runtime.streaming.pooling import FrameJudge
+from affekt.runtime.streaming.segmenter import Segmenter
+from affekt.runtime.streaming.sliding import (
+    FALLBACK_STEP,
+    Cell,
+    Grid,
+    Judge,
+    RerunJudge,
+    SlidingWindows,
+)
+from affekt.runtime.streaming.vad import VAD_RATE, VoiceActivity, vad_is_installed
+
+if TYPE_CHECKING:
+    from affekt.runtime.backends import Backend, Floats
+
+STREAM_BLOCK = 0.5  # seconds that are heard at once, at most; shorter where the hop is
+_log = logging.getLogger("affekt")
+
+
+class Stream:
+    """One voice, or one recording, as it comes.
+
+    Made by :meth:`affekt.Model.stream`. Answers do not depend on how the sound is cut into
+    chunks. Not to be shared between threads; many streams may share one model.
+
+    Parameters
+    ----------
+    backend : Backend
+    options : TimelineOptions
+    sample_rate : int
+        Of the chunks, in Hz.
+    block : float, optional
+        Seconds that are heard at once. Larger blocks take less work, smaller ones answer sooner.
+    provisional : bool
+        Whether something is said before the first whole window was heard.
+
+    Attributes
+    ----------
+    measurements : list of Measurement
+        Those that the last ``push`` or ``flush`` made.
+    provisional : list of Measurement
+        What the last ``push`` made known before there was any measurement, if that was asked for:
+        at every hop, and at least every half second, what ``predict`` says of the last seconds
+        alone.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        options: TimelineOptions | None = None,
+        *,
+        sample_rate: int = VAD_RATE,
+        block: float | None = None,
+        provisional: bool = False,
+    ) -> None:
+        self._backend = backend
+        self._options = options or TimelineOptions()
+        self._rate = checked_rate(sample_rate, "stream")
+        self._block = block
+        self._early = provisional
+        self._domain = read_domain(backend.config)
+        self.measurements: list[Measurement] = []
+        self.provisional: list[Measurement] = []
+        self.reset()
+
+    @property
+    def options(self) -> TimelineOptions:
+        """How it listens."""
+        return self._options
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the chunks, in Hz."""
+        return self._rate
+
+    @property
+    def duration(self) -> float:
+        """Seconds of sound that were pushed."""
+        return self._pushed / self._rate
+
+    @property
+    def open_segment(self) -> Segment | None:
+        """The segment that is not final yet, as it stands; None where nothing is open."""
+        return self._segmenter.open_segment
+
+    def reset(self) -> None:
+        """Forget everything and begin anew, at 0 s."""
+        config, options = self._backend.config, self._options
+        rate, encoder = config.sample_rate, self._backend.frame_encoder()
+        step = round(FALLBACK_STEP * rate) if encoder is None else encoder.step
+        grid = Grid.of(options.window, options.hop, step, rate)
+        activity = Activity(step, _detector(options, rate))
+        judge: Judge
+        if encoder is None:
+            _warn_of_rerunning(config.name)
+            judge = RerunJudge(self._backend, step)
+        else:
+            judge = FrameJudge(encoder, activity)
+        block = round((self._block or min(STREAM_BLOCK, options.hop)) * rate / step)
+        self._windows = SlidingWindows(
+            judge,
+            grid,
+            activity,
+            block=max(1, block),
+            sample_rate=rate,
+            shortest=config.minimum_duration,
+            domain=self._domain,
+            at_block=self._opened(activity, step) if self._early else None,
+        )
+        threshold = config.threshold if options.threshold is None else options.threshold
+        self._segmenter = Segmenter(config.labels, options, threshold, grid.hop * step / rate)
+        self._resampler = Resampler(self._rate, rate)
+        self._pushed = 0
+        self._ended = False
+        self.measurements, self.provisional = [], []
+
+    def push(self, chunk: ArrayLike) -> list[Segment]:
+        """Hear more sound.
+
+        Parameters
+        ----------
+        chunk : np.ndarray [shape=(samples,) or (samples, channels)]
+            The next samples, any number of them: floats within [-1, 1] or integers (int16,
+            int32, uint8), at the rate of the stream.
+
+        Returns
+        -------
+        list of Segment
+            Those that became final.
+
+        Raises
+        ------
+        AudioError
+            If the chunk cannot be audio: NaN, infinite, or far beyond full scale; or after
+            :meth:`flush`. The stream goes on as if it had not been pushed.
+        """
+        if self._ended:
+            raise AudioError("stream: it was flushed, so it has ended; reset() begins anew")
+        samples = read_chunk(chunk, "stream")
+        if len(samples) > 0:
+            check_samples(samples[:, None], self._rate, "stream", start=self.duration)
+        self._pushed += len(samples)
+        self.provisional = []
+        return self._take(self._windows.push(self._resampler.push(samples)))
+
+    def flush(self) -> list[Segment]:
+        """End the stream; return the segments that were still open."""
+        self.provisional = []
+        if self._ended:
+            self.measurements = []
+            return []
+        self._ended = True
+        cells = self._windows.push(self._resampler.finish()) + self._windows.flush()
+        return [*self._take(cells), *self._segmenter.flush()]
+
+    def _opened(self, activity: Activity, step: int) -> Callable[[Floats], None]:
+        """What is called for each block until there is a measurement."""
+        window = self._options.window
+        opening = Opening(self._backend, activity, window=window, step=step, domain=self._domain)
+
+        def hear(samples: Floats) -> None:
+            cell = opening.hear(samples)
+            if cell is not None:
+                answer = _measurement(cell, self._backend.config.labels)
+                self.provisional.append(replace(answer, provisional=True))
+
+        return hear
+
+    def _take(self, cells: list[Cell]) -> list[Segment]:
+        if not cells:
+            self.measurements = []
+            return []
+        labels = self._backend.config.labels
+        self.measurements = [
+            _measurement(cell, labels) for cell in cells if cell.scores is not None
+        ]
+        return self._segmenter.push(cells)
+
+
+def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
+    assert cell.scores is not None
+    scores = dict(zip(labels, cell.scores.tolist(), strict=True))
+    best = labels[int(cell.scores.argmax())]
+    return Measurement(
+        start=cell.start,
+        end=cell.end,
+        label=best,
+        confidence=scores[best],
+        scores=scores,
+        speech=cell.speech,
+        domain_score=cell.unlike,
+        warnings=unlike_doubts(cell.unlike),
+        intensity=cell.intensity,
+    )
+
+
+@lru_cache(maxsize=64)
+def _warn_of_rerunning(name: str) -> None:
+    """Say it once for each model."""
+    _log.warning(
+        "the model %r cannot stream: each window runs through all of it again, "
+        "which takes more work the more they overlap",
+        name,
+    )
+
+
+def _detector(options: TimelineOptions, rate: int) -> VoiceActivity | None:
+    wanted = options.vad == "silero" or (options.vad == "auto" and vad_is_installed())
+    return VoiceActivity(options.vad_threshold) if wanted and rate == VAD_RATE else None

@@ -1,0 +1,1 @@
+"""Systems measured on the folds of a protocol."""

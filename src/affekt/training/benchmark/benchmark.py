@@ -1,0 +1,319 @@
+"""A recipe under a protocol: every fold and seed trained, scored once, and pooled."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from affekt.data import Clip
+from affekt.errors import ConfigError, ModelError
+from affekt.evaluation import Fold, Protocol
+from affekt.evaluation.calibration import apply_temperature
+from affekt.evaluation.metrics import uar
+from affekt.evaluation.results import (
+    Predictions,
+    Result,
+    Summary,
+    commit,
+    data_fingerprint,
+    software_versions,
+    summarise,
+)
+from affekt.files import atomic_path
+from affekt.models import Network
+from affekt.models.frontend import FrontendConfig
+from affekt.training.benchmark.contestants import (
+    Answer,
+    Contestant,
+    NetworkContestant,
+    contestant,
+)
+from affekt.training.data.features import FEATURES, FeatureStore, Progress
+from affekt.training.data.sides import extra_clips
+from affekt.training.network.fit import run_fingerprint
+from affekt.training.network.loop import LAST, Reporter
+from affekt.training.network.teachers import NetworkTeachers
+from affekt.training.network.team import team_size
+from affekt.training.recipe.schema import Recipe
+
+_PREDICTIONS = "predictions.npz"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A fold of one seed, scored.
+
+    ``seconds`` is the time that training and scoring took when it was made.
+    """
+
+    seed: int
+    fold: str
+    probabilities: np.ndarray  # [clips, classes]
+    targets: np.ndarray  # [clips]
+    speakers: tuple[str, ...]
+    parameters: int
+    bytes: int
+    seconds: float
+
+    @property
+    def uar(self) -> float:
+        """UAR of this fold alone."""
+        predicted = self.probabilities.argmax(axis=1)
+        return uar(self.targets, predicted, self.probabilities.shape[1])
+
+
+Announce = Callable[[FoldResult, bool], None]
+"""Called with every fold that is done, and whether it was done in an earlier call."""
+
+
+def run_benchmark(
+    protocol: Protocol,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    root: Path | None = None,
+    seeds: Sequence[int] = (0,),
+    folds: Sequence[str] = (),
+    reporter: Reporter | None = None,
+    progress: Progress | None = None,
+    announce: Announce | None = None,
+) -> Result | None:
+    """Measure a recipe under a protocol; folds that are done already are not done again.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    recipe : Recipe
+        Its ``data.sources`` are replaced by the protocol's corpora; ``data.extra`` lends
+        further training clips. The members of an ensemble are measured, or read where they
+        have been, under their own names.
+    folder : Path
+        Keeps one folder per seed and fold, for resuming.
+    seeds : sequence of int
+    folds : sequence of str
+        Names of the folds to run; all when empty.
+
+    Returns
+    -------
+    Result or None
+        None when only some of the folds were run: their figure would not be the protocol's.
+
+    Raises
+    ------
+    AffektError
+        If a fold shares a speaker between its sides, data is missing, or a name is unknown.
+    """
+    if team_size() > 1:
+        raise ConfigError("a benchmark runs in one process: start it without torchrun")
+    clips = protocol.load(root)
+    every = protocol.folds(clips)
+    chosen = chosen_folds(every, folds)
+
+    @cache  # members with the same frontend share their features
+    def store_of(frontend: FrontendConfig) -> FeatureStore:
+        return FeatureStore(frontend, folder / FEATURES)
+
+    def entry(recipe: Recipe) -> _Entry:
+        measured = contestant(
+            recipe,
+            folder,
+            reporter,
+            progress,
+            root=root,
+            under_test=protocol.corpora,
+            store=store_of(recipe.model.frontend),
+        )
+        extra = extra_clips(recipe.data, root, under_test=protocol.corpora)
+        return _Entry(recipe, protocol, folder, measured, extra)
+
+    def entries(recipe: Recipe) -> list[_Entry]:
+        team = recipe.ensemble
+        return [entry(one) for one in (team.members if team else [recipe])]
+
+    def seeds_of(recipe: Recipe, seed: int) -> range:
+        each = recipe.ensemble.seeds if recipe.ensemble else 1
+        return range(each * seed, each * (seed + 1))
+
+    contesting = entries(recipe)
+    teaching = entries(recipe.taught_by) if recipe.taught_by else []
+
+    def teachers(fold: Fold, seed: int) -> NetworkTeachers:
+        own = seeds_of(recipe.taught_by, seed) if recipe.taught_by else ()
+        return NetworkTeachers([one.network(fold, more) for one in teaching for more in own])
+
+    done = []
+    for seed in seeds:
+        for fold in chosen:
+            answers = [
+                one.result(fold, own, teachers if teaching else None)
+                for one in contesting
+                for own in seeds_of(recipe, seed)
+            ]
+            result = answers[0][0]
+            if recipe.ensemble:
+                result = _together([answer for answer, _ in answers], seed)
+            if announce:
+                announce(result, all(known for _, known in answers))
+            done.append(result)
+    if len(chosen) < len(every):
+        return None
+    return _pooled(protocol, recipe, done, clips, seeds)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A recipe that trains, and what it needs for a protocol."""
+
+    recipe: Recipe
+    protocol: Protocol
+    folder: Path
+    contestant: Contestant
+    extra: Sequence[Clip]
+
+    def result(
+        self,
+        fold: Fold,
+        seed: int,
+        teachers: Callable[[Fold, int], NetworkTeachers] | None = None,
+    ) -> tuple[FoldResult, bool]:
+        """The fold, scored, and whether that was done before."""
+        place, whole = self._place(fold, seed), self._with_extra(fold)
+        fingerprint = run_fingerprint(self.recipe, whole.train, whole.validation, seed)
+        known = _read(place / _PREDICTIONS, fingerprint)
+        if known:
+            return known, True
+        taught = teachers(fold, seed) if teachers else None
+        started = time.monotonic()
+        answer = self.contestant.answer(whole, self.protocol.labels, place, seed, taught)
+        result = _score(answer, whole, self.protocol, seed, started)
+        _write(place, result, fingerprint)
+        return result, False
+
+    def network(self, fold: Fold, seed: int) -> tuple[Network, FeatureStore]:
+        """The network of the fold, scored under its own name before it teaches."""
+        self.result(fold, seed)
+        contestant = self.contestant
+        if not isinstance(contestant, NetworkContestant):
+            raise ConfigError(f"taught_by: {self.recipe.name} is no network")
+        network = contestant.network(self._with_extra(fold), self._place(fold, seed), seed)
+        return network, contestant.store
+
+    def _place(self, fold: Fold, seed: int) -> Path:
+        own = self.folder / self.protocol.name / self.recipe.name
+        return own / f"seed-{seed}" / f"fold-{fold.name}"
+
+    def _with_extra(self, fold: Fold) -> Fold:
+        return replace(fold, train=[*fold.train, *self.extra])
+
+
+def _together(answers: Sequence[FoldResult], seed: int) -> FoldResult:
+    """What an ensemble says of a fold: the mean of what its members say, from all their work."""
+    return replace(
+        answers[0],
+        seed=seed,
+        probabilities=np.mean([answer.probabilities for answer in answers], axis=0),
+        parameters=sum(answer.parameters for answer in answers),
+        bytes=sum(answer.bytes for answer in answers),
+        seconds=sum(answer.seconds for answer in answers),
+    )
+
+
+def chosen_folds(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
+    """The folds of some names, in that order; all when no name is given."""
+    known = {fold.name: fold for fold in every}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown fold {name!r}: expected one of {', '.join(known)}")
+    return [known[name] for name in names] or list(every)
+
+
+def _score(answer: Answer, fold: Fold, protocol: Protocol, seed: int, started: float) -> FoldResult:
+    return FoldResult(
+        seed=seed,
+        fold=fold.name,
+        probabilities=apply_temperature(answer.logits, answer.temperature),
+        targets=np.array([protocol.labels.index(clip.emotion) for clip in fold.test]),
+        speakers=tuple(f"{clip.corpus}/{clip.speaker}" for clip in fold.test),
+        parameters=answer.parameters,
+        bytes=answer.bytes,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _pooled(
+    protocol: Protocol,
+    recipe: Recipe,
+    done: Sequence[FoldResult],
+    clips: Sequence[Clip],
+    seeds: Sequence[int],
+) -> Result:
+    runs = []
+    for seed in seeds:
+        own = [result for result in done if result.seed == seed]
+        runs.append(
+            Predictions(
+                np.concatenate([result.probabilities for result in own]),
+                np.concatenate([result.targets for result in own]),
+                [speaker for result in own for speaker in result.speakers],
+                [result.fold for result in own for _ in result.speakers],
+            )
+        )
+    summary = summarise(runs, protocol.labels)
+    return Result(
+        **{field.name: getattr(summary, field.name) for field in fields(Summary)},
+        protocol=protocol.name,
+        recipe=recipe.name,
+        seeds=tuple(seeds),
+        # A support vector machine keeps as many clips as it needs: tell the largest.
+        parameters=max(result.parameters for result in done),
+        bytes=max(result.bytes for result in done),
+        extra_data=recipe.extra_data,
+        ensemble=recipe.ensemble is not None,
+        commit=commit(),
+        data_sha256=data_fingerprint(clips),
+        versions=software_versions(),
+        wall_seconds=round(sum(result.seconds for result in done), 1),
+    )
+
+
+def _write(folder: Path, result: FoldResult, fingerprint: str) -> None:
+    facts = {
+        "fingerprint": fingerprint,
+        **{key: getattr(result, key) for key in ("seed", "fold", "parameters", "bytes", "seconds")},
+    }
+    with atomic_path(folder / _PREDICTIONS) as partial:
+        np.savez_compressed(
+            partial,
+            probabilities=result.probabilities,
+            targets=result.targets,
+            speakers=np.array(result.speakers),
+            facts=np.array(json.dumps(facts)),
+        )
+    # The predictions are what the figure needs; the optimiser's state served for resuming.
+    (folder / LAST).unlink(missing_ok=True)
+
+
+def _read(path: Path, fingerprint: str) -> FoldResult | None:
+    """The fold if it was done with the same recipe, data and seed."""
+    if not path.exists():
+        return None
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            facts = json.loads(str(file["facts"]))
+            if facts.pop("fingerprint") != fingerprint:
+                return None
+            return FoldResult(
+                probabilities=file["probabilities"],
+                targets=file["targets"],
+                speakers=tuple(map(str, file["speakers"])),
+                **facts,
+            )
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} is damaged ({error}): delete it to do the fold again") from None

@@ -1,0 +1,272 @@
+"""What a benchmark measures: a network or a classical system, trained on a fold and then asked."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from affekt.data import Clip
+from affekt.errors import ConfigError, DataError
+from affekt.evaluation import Fold
+from affekt.export.graph.onnx import export_onnx
+from affekt.models import Network, checkpoint, describe
+from affekt.training.classic.schema import ClassicalConfig
+from affekt.training.data.features import FEATURES, FeatureStore, Progress
+from affekt.training.network.distil import Teaching
+from affekt.training.network.fit import fit, new_network, run_fingerprint
+from affekt.training.network.infer import score_clips
+from affekt.training.network.loop import Reporter
+from affekt.training.network.pretrain import pretrain
+from affekt.training.recipe.schema import Recipe
+
+NETWORK = "network.safetensors"
+"""The weights that a fold ended with."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a contestant said of the test clips of a fold.
+
+    Attributes
+    ----------
+    logits : np.ndarray [shape=(clips, classes)]
+        Over the labels asked for.
+    temperature : float
+        To divide them by before the softmax.
+    parameters, bytes : int
+        Size of the model that answered.
+    """
+
+    logits: np.ndarray
+    temperature: float
+    parameters: int
+    bytes: int
+
+
+class Contestant(Protocol):
+    """Learns from the training side of a fold, may choose by its validation side, answers."""
+
+    def answer(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Answer:
+        """Train on a fold and score its test clips once.
+
+        Parameters
+        ----------
+        fold : Fold
+        labels : sequence of str
+            Classes of the answer, in the order of its columns.
+        place : Path
+            A folder for whatever helps to go on after an interruption.
+        seed : int
+        teachers : Teaching, optional
+            Of the training side of the fold, for a recipe that is taught.
+        """
+
+
+class NetworkContestant:
+    """A network of the registry, trained by :func:`affekt.training.fit`.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    store : FeatureStore
+        Of the recipe's frontend.
+    start : function of a seed, optional
+        Gives the weights to start from.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        store: FeatureStore,
+        reporter: Reporter | None = None,
+        progress: Progress | None = None,
+        start: Callable[[int], dict[str, Tensor] | None] | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.start = start
+        self.store = store
+        self.reporter = reporter
+        self.progress = progress
+        self._bytes: dict[tuple[str, ...], int] = {}  # by labels: weights do not change a size
+
+    def answer(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Answer:
+        """Train, or go on from what lies in ``place``, and score."""
+        network = self.network(fold, place, seed, teachers)
+        learned = network.config.labels
+        if learned not in self._bytes:
+            self._bytes[learned] = _exported_bytes(network)
+        own = [learned.index(label) for label in labels]
+        return Answer(
+            logits=score_clips(network, fold.test, self.store)[:, own],
+            temperature=float(network.temperature),
+            parameters=describe(network).parameters,
+            bytes=self._bytes[learned],
+        )
+
+    def network(
+        self, fold: Fold, place: Path, seed: int, teachers: Teaching | None = None
+    ) -> Network:
+        """Fit the network of a fold, or read it where it lies, trained and calibrated."""
+        fingerprint = run_fingerprint(self.recipe, fold.train, fold.validation, seed)
+        if (place / NETWORK).is_file():
+            weights, facts = checkpoint.load(place / NETWORK)
+            if facts["fingerprint"] == fingerprint:
+                network = new_network(self.recipe, facts["labels"], seed)
+                network.load_state_dict(weights)
+                return network.eval()
+        network = fit(
+            self.recipe,
+            fold.train,
+            fold.validation,
+            place,
+            seed=seed,
+            store=self.store,
+            start=self.start(seed) if self.start else None,
+            teachers=teachers,
+            reporter=self.reporter,
+            progress=self.progress,
+        ).network
+        facts = {"fingerprint": fingerprint, "labels": network.config.labels}
+        checkpoint.save(place / NETWORK, network.state_dict(), facts)
+        return network
+
+
+def _exported_bytes(network: Network) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(network, path, {})
+        return path.stat().st_size
+
+
+class ClassicalContestant:
+    """A classifier on one vector per clip.
+
+    Parameters
+    ----------
+    config : ClassicalConfig
+    labels : tuple of str
+        Emotions to learn; empty: all that occur.
+    folder : Path
+        Keeps the vectors, for later folds, seeds and recipes.
+    """
+
+    def __init__(
+        self,
+        config: ClassicalConfig,
+        labels: tuple[str, ...],
+        folder: Path,
+        progress: Progress | None = None,
+    ) -> None:
+        from affekt.training.data.vectors import VectorStore
+
+        self.config = config
+        self.labels = labels
+        self.store = VectorStore(config.features, folder)
+        self.progress = progress
+
+    def answer(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Answer:
+        """Fit and score; nothing is left in ``place``, a fold takes seconds."""
+        from affekt.training.classic.fit import fit_classical
+
+        own = self.labels or tuple(sorted({clip.emotion for clip in fold.train}))
+        train = self._side(fold.train, own)
+        if train is None or len(np.unique(train[1])) < 2:
+            raise DataError("training needs clips of two or more emotions")
+        system = fit_classical(self.config, train, self._side(fold.validation, own), len(own), seed)
+        learned = system.learned()
+        columns = [own.index(label) for label in labels]
+        return Answer(
+            logits=system.logits(self.store.matrix(fold.test))[:, columns],
+            temperature=system.temperature,
+            parameters=learned.parameters,
+            bytes=learned.bytes,
+        )
+
+    def _side(
+        self, clips: Sequence[Clip], labels: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Vectors and classes of the clips that can be read; None where there are none."""
+        wanted = [clip for clip in clips if clip.emotion in labels]
+        readable = self.store.prepare(wanted, self.progress)
+        if not readable:
+            return None
+        targets = np.array([labels.index(clip.emotion) for clip in readable])
+        return self.store.matrix(readable), targets
+
+
+def contestant(
+    recipe: Recipe,
+    folder: Path,
+    reporter: Reporter | None = None,
+    progress: Progress | None = None,
+    *,
+    root: Path | None = None,
+    under_test: Sequence[str] = (),
+    store: FeatureStore | None = None,
+) -> Contestant:
+    """The contestant that a recipe describes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path
+        Keeps what serves all folds: vectors, pre-trained weights.
+    root : Path, optional
+        Where the corpora of a pre-training lie.
+    under_test : sequence of str
+        Corpora that the pre-training must not hear.
+    store : FeatureStore, optional
+        Shared with others that have the same frontend.
+    """
+    if recipe.distil and not recipe.taught_by:
+        raise ConfigError(
+            "a teacher may have learned from the test speakers of a fold: use affekt train, which "
+            "sees to that, or name its recipe in taught_by, to train it on each fold"
+        )
+    if recipe.classical is None:
+        features = store or FeatureStore(recipe.model.frontend, folder / FEATURES)
+
+        @lru_cache(maxsize=1)
+        def start(seed: int) -> dict[str, Tensor] | None:
+            before = pretrain(
+                recipe,
+                folder,
+                root=root,
+                seed=seed,
+                under_test=under_test,
+                store=features,
+                reporter=reporter,
+                progress=progress,
+            )
+            return before.weights if before else None
+
+        return NetworkContestant(recipe, features, reporter, progress, start)
+    return ClassicalContestant(recipe.classical, recipe.data.labels, folder / "vectors", progress)

@@ -1,0 +1,1 @@
+"""Classifiers from scikit-learn on tables of features."""

@@ -1,0 +1,181 @@
+"""Classifiers on standardised vectors: made, asked for scores, and weighed."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from affekt.training.classic.schema import (
+    BoostingOptions,
+    LogisticOptions,
+    MlpOptions,
+    SvmOptions,
+    TutorialOptions,
+)
+
+_LEAST_PROBABILITY = 1e-12  # keeps a logarithm finite
+_FAR_BELOW = 10.0  # score of a class that was never trained, below the least of the others
+_MOST_ITERATIONS = 2000  # of logistic regression, which converges long before
+_CACHE_MB = 500  # for the kernel of the support vector machine
+
+
+def fit(
+    options: Any,
+    points: np.ndarray,
+    targets: np.ndarray,
+    *,
+    weighted: bool = False,
+    seed: int = 0,
+) -> Any:
+    """Fit the classifier that options belong to.
+
+    Parameters
+    ----------
+    options : dataclass
+        One of :data:`affekt.training.classic.schema.OPTIONS`.
+    points : np.ndarray [shape=(clips, features)]
+        Standardised and complete.
+    targets : np.ndarray [shape=(clips,), int]
+    weighted : bool
+        Weight clips by the inverse frequency of their class, where the classifier can.
+    seed : int
+        Of what is random in it; the support vector machine and the regression are not.
+    """
+    classifier = _make(options, points.shape[1], "balanced" if weighted else None, seed)
+    with warnings.catch_warnings():
+        if isinstance(options, MlpOptions):  # to end at the last epoch is what was asked for
+            warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")
+        return classifier.fit(points, targets)
+
+
+def _make(options: Any, n_features: int, class_weight: str | None, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.svm import SVC
+
+    if isinstance(options, SvmOptions):
+        gamma = options.gamma / n_features
+        return SVC(C=options.c, gamma=gamma, class_weight=class_weight, cache_size=_CACHE_MB)
+    if isinstance(options, LogisticOptions):
+        return LogisticRegression(C=options.c, class_weight=class_weight, max_iter=_MOST_ITERATIONS)
+    if isinstance(options, BoostingOptions):
+        return HistGradientBoostingClassifier(
+            max_iter=options.rounds,
+            learning_rate=options.learning_rate,
+            max_leaf_nodes=options.leaves,
+            l2_regularization=options.l2,
+            max_features=options.features,
+            max_bins=options.bins,
+            early_stopping=False,
+            class_weight=class_weight,
+            random_state=seed,
+        )
+    if isinstance(options, MlpOptions):
+        return MLPClassifier(
+            hidden_layer_sizes=options.hidden,
+            alpha=options.l2,
+            max_iter=options.epochs,
+            n_iter_no_change=options.epochs,  # a fixed number of epochs: never stop early
+            batch_size=options.batch_size,
+            learning_rate_init=options.learning_rate,
+            random_state=seed,
+        )
+    assert isinstance(options, TutorialOptions)
+    from affekt.training.classic.tutorial import TutorialClassifier
+
+    return TutorialClassifier(options, seed)
+
+
+def logits(classifier: Any, points: np.ndarray, n_classes: int) -> np.ndarray:
+    """Scores of classes ``[clips, classes]``, float64, ready for a temperature and a softmax.
+
+    Decision values where the classifier has them (of a support vector machine the one-vs-rest
+    form of its pairwise votes), else logarithms of its probabilities. A class that was not
+    trained gets a score far below the others.
+    """
+    if hasattr(classifier, "decision_function"):
+        scores = np.asarray(classifier.decision_function(points), dtype=np.float64)
+        if scores.ndim == 1:  # two classes: one value, positive for the second one
+            scores = np.stack([-scores / 2, scores / 2], axis=1)
+    else:
+        scores = np.log(np.maximum(classifier.predict_proba(points), _LEAST_PROBABILITY))
+    full = np.full((len(points), n_classes), scores.min() - _FAR_BELOW)
+    full[:, classifier.classes_] = scores
+    return full
+
+
+class Learned(NamedTuple):
+    """What a fitted classifier must remember to answer.
+
+    Attributes
+    ----------
+    numbers : mapping of str to np.ndarray
+        What was learned: weights, support vectors, thresholds. Each is a parameter.
+    structure : mapping of str to np.ndarray
+        How these hang together, such as the children of a tree's nodes: bytes, no parameters.
+    """
+
+    numbers: Mapping[str, np.ndarray]
+    structure: Mapping[str, np.ndarray]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(array.size for array in self.numbers.values())
+
+    @property
+    def bytes(self) -> int:
+        """Size of an uncompressed ``.npz`` file of everything, numbers as float32."""
+        plain = {name: np.asarray(array, np.float32) for name, array in self.numbers.items()}
+        with io.BytesIO() as file:
+            np.savez(file, **plain, **self.structure)  # type: ignore[arg-type]
+            return file.tell()
+
+
+def learned(classifier: Any) -> Learned:
+    """What a fitted classifier remembers."""
+    kind = type(classifier).__name__
+    if kind == "SVC":
+        own = ("support_vectors_", "dual_coef_", "intercept_")
+        counts = {"n_support": classifier.n_support_.astype(np.int32)}
+        return Learned({name: getattr(classifier, name) for name in own}, counts)
+    if kind == "LogisticRegression":
+        return Learned({name: getattr(classifier, name) for name in ("coef_", "intercept_")}, {})
+    if kind == "HistGradientBoostingClassifier":
+        return _trees(classifier)
+    if kind == "MLPClassifier":
+        weights = {f"weights{i}": part for i, part in enumerate(classifier.coefs_)}
+        biases = {f"biases{i}": part for i, part in enumerate(classifier.intercepts_)}
+        return Learned({**weights, **biases}, {})
+    state = classifier.network.state_dict()
+    return Learned({name: value.numpy() for name, value in state.items()}, {})
+
+
+def _trees(classifier: Any) -> Learned:
+    """All trees, one after the other: a leaf has a value, a split has a threshold and a feature.
+
+    The feature that a split looks at is learned like its threshold, and counts as a parameter
+    although it is stored as an integer.
+    """
+    trees = [tree.nodes for round_ in classifier._predictors for tree in round_]
+    nodes = np.concatenate(trees)
+    leaf = nodes["is_leaf"].astype(bool)
+    return Learned(
+        {
+            "value": nodes["value"][leaf],
+            "threshold": nodes["num_threshold"][~leaf],
+            "feature": nodes["feature_idx"][~leaf],
+            "baseline": np.asarray(classifier._baseline_prediction).reshape(-1),
+        },
+        {
+            "left": nodes["left"][~leaf].astype(np.uint16),
+            "right": nodes["right"][~leaf].astype(np.uint16),
+            "leaf": np.packbits(leaf),
+            "sizes": np.array([len(tree) for tree in trees], dtype=np.uint16),
+        },
+    )

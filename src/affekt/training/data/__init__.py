@@ -1,0 +1,1 @@
+"""From clips to batches: splits, features, variants, targets and sampling."""

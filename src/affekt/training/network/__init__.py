@@ -1,0 +1,1 @@
+"""Training a network: the loop and what it is built from."""

@@ -1,0 +1,226 @@
+"""What a network learns beside the emotions: how strong they are, and to forget who speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from affekt.data import Clip
+from affekt.errors import ConfigError, DataError
+from affekt.evaluation.intensity import acted_intensity, rated_intensity
+from affekt.labels import INTENSITIES
+from affekt.models import Network
+from affekt.models.layers.heads import AdversarialHead
+from affekt.training.network.masked import MaskedPrediction
+
+ADVERSARIES = ("", "speaker", "gender")
+UNKNOWN = -1
+"""Who speaks, where that is not known."""
+
+
+@dataclass(frozen=True)
+class TasksConfig:
+    """What is learned beside the emotions; by default nothing.
+
+    Parameters
+    ----------
+    intensity : float
+        Weight of the loss of the intensity head; 0 makes none.
+    adversary : str
+        ``"speaker"`` or ``"gender"``: what the embedding must not give away; empty for nothing.
+    adversary_weight : float
+        Weight of that loss.
+    masked : float
+        Weight of guessing stretches of the recording that are hidden, see
+        :mod:`affekt.training.network.masked`; 0 hides nothing.
+    masked_share : float
+        Of a recording that is hidden, about.
+    masked_seconds : float
+        Length of a hidden stretch.
+    emotions : float
+        Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
+    rated : bool
+        Learn as intensity the strength that raters heard, where it is known, rather than the
+        level that was acted.
+    """
+
+    intensity: float = 0.0
+    adversary: str = ""
+    adversary_weight: float = 0.1
+    masked: float = 0.0
+    masked_share: float = 0.4
+    masked_seconds: float = 0.3
+    emotions: float = 1.0
+    rated: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("intensity", "adversary_weight", "masked", "emotions"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"tasks.{name} must be 0 or more, got {getattr(self, name)}")
+        if not 0 < self.masked_share < 1:
+            raise ConfigError(f"tasks.masked_share must be in (0, 1), got {self.masked_share:g}")
+        if not 0 < self.masked_seconds < float("inf"):
+            raise ConfigError(f"tasks.masked_seconds must be positive, got {self.masked_seconds:g}")
+        if not self.emotions and not self.masked:
+            raise ConfigError("tasks.emotions is 0 and tasks.masked, too: nothing is learned")
+        if self.rated and not self.intensity:
+            raise ConfigError("tasks.rated needs tasks.intensity: set it to 0.3, for example")
+        if self.adversary not in ADVERSARIES:
+            raise ConfigError(
+                f"tasks.adversary must be 'speaker', 'gender' or empty, got {self.adversary!r}"
+            )
+
+
+def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
+    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where nobody says.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+    rated : bool
+        Prefer the strength that raters heard to the level that was acted.
+
+    Raises
+    ------
+    DataError
+        If ``rated`` is asked for and no clip has a rated strength.
+    """
+    values = [acted_intensity(clip) for clip in clips]
+    if rated:
+        heard = [rated_intensity(clip) for clip in clips]
+        if all(strength is None for strength in heard):
+            raise DataError(
+                "tasks.rated needs clips whose strength was rated, as those of CREMA-D: "
+                "the training data has none"
+            )
+        both = zip(heard, values, strict=True)
+        values = [value if strength is None else strength for strength, value in both]
+    return np.array(values, dtype=np.float32)  # None becomes NaN
+
+
+def identity_targets(clips: Sequence[Clip], kind: str) -> np.ndarray:
+    """Number of each clip's speaker or gender ``[clips]``, int64; ``UNKNOWN`` where not known."""
+    names = [clip.gender if kind == "gender" else clip.speaker_id for clip in clips]
+    known = {name: number for number, name in enumerate(sorted(set(names) - {""}))}
+    return np.array([known.get(name, UNKNOWN) for name in names], dtype=np.int64)
+
+
+class Tasks(nn.Module):
+    """The losses beside that of the emotions, and the adversary, which no model keeps.
+
+    Parameters
+    ----------
+    config : TasksConfig
+    network : Network
+    intensities : np.ndarray [shape=(clips,)]
+        Of all training clips, see :func:`intensity_targets`.
+    identities : np.ndarray [shape=(clips,)]
+        See :func:`identity_targets`.
+    taught : int
+        Values of the teachers' embeddings; 0 where nobody teaches them.
+    taught_weight : float
+        Weight of guessing these.
+
+    Raises
+    ------
+    DataError
+        If no clip says what a task needs.
+    """
+
+    def __init__(
+        self,
+        config: TasksConfig,
+        network: Network,
+        intensities: np.ndarray,
+        identities: np.ndarray,
+        taught: int = 0,
+        taught_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.taught_weight = taught_weight
+        self.guess = nn.Linear(network.embedding_size, taught) if taught else None
+        self.adversary: AdversarialHead | None = None
+        self.masked: MaskedPrediction | None = None
+        if config.intensity and np.isnan(intensities).all():
+            raise DataError(
+                "tasks.intensity needs clips that say how strongly they show their emotion "
+                f"({', '.join(INTENSITIES)}): the training data has none"
+            )
+        if config.adversary:
+            count = int(identities.max()) + 1
+            if count < 2:
+                raise DataError(
+                    f"tasks.adversary needs clips of two or more: no such {config.adversary} in "
+                    "the training data"
+                )
+            self.adversary = AdversarialHead(network.embedding_size, count)
+        if config.masked:
+            frontend, encoder = network.config.frontend, network.encoder
+            if encoder.still:
+                raise ConfigError(
+                    "tasks.masked: an encoder that stays as it is learns nothing from it: set "
+                    "model.options.train = 'top' or 'all'"
+                )
+            self.masked = MaskedPrediction(
+                encoder.output_channels,
+                frontend.channels,
+                encoder.time_stride,
+                config.masked_share,
+                max(1, round(config.masked_seconds * frontend.frames_per_second)),
+            )
+
+    def forward(
+        self,
+        network: Network,
+        embedding: Tensor,
+        intensity: Tensor,
+        identity: Tensor,
+        taught: Tensor | None = None,
+    ) -> Tensor:
+        """Return the weighted sum of what an embedding is asked beside its emotion.
+
+        Each loss is the mean over the clips that it knows.
+
+        Parameters
+        ----------
+        network : Network
+        embedding : Tensor [batch, embedding]
+        intensity : Tensor [batch]
+            NaN where it is not known.
+        identity : Tensor [batch], int64
+            ``UNKNOWN`` where it is not known.
+        taught : Tensor [batch, values], optional
+            The teachers' embeddings, where they are to be guessed.
+
+        Returns
+        -------
+        Tensor []
+        """
+        loss = embedding.new_zeros(())
+        if network.intensity_head is not None:
+            known = ~torch.isnan(intensity)
+            # Of all clips, because its norm needs a batch.
+            found = network.intensity_head(embedding)[:, 0].float()
+            errors = nn.functional.binary_cross_entropy_with_logits(
+                found, torch.nan_to_num(intensity), reduction="none"
+            )
+            loss = loss + self.config.intensity * _mean(errors, known)
+        if self.adversary is not None:
+            known = identity != UNKNOWN
+            found = self.adversary(embedding).float()
+            errors = nn.functional.cross_entropy(found, identity.clamp_min(0), reduction="none")
+            loss = loss + self.config.adversary_weight * _mean(errors, known)
+        if self.guess is not None and taught is not None:
+            guessed = self.guess(embedding).float()
+            loss = loss + self.taught_weight * nn.functional.mse_loss(guessed, taught)
+        return loss
+
+
+def _mean(errors: Tensor, known: Tensor) -> Tensor:
+    """Mean of what is known; 0 where nothing is."""
+    return (errors * known).sum() / known.sum().clamp_min(1)

@@ -1,0 +1,1 @@
+"""What one experiment differs in: the recipe and its file."""

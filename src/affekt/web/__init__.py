@@ -1,0 +1,1 @@
+"""The page and the browser module, which the server serves and ``export --to web`` writes."""

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from tiny_network import FRONTEND, Exported, voice
+
+from affekt.errors import ModelError
+from affekt.export.graph.quantize import to_float16, to_int8
+
+CALIBRATION = [voice(1.0, seed) for seed in range(8)]
+
+
+def probabilities(path: Path, waveforms: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["probabilities"], {"waveform": waveforms})[0])
+
+
+def assert_close(path: Path, exported: Exported, tolerance: float) -> None:
+    """At several lengths and batch sizes."""
+    for samples, rows in ((1600, 2), (16000, 5), (48001, 1)):
+        waveforms = np.stack([voice(3.5, 20 + row)[:samples] for row in range(rows)])
+        with torch.inference_mode():
+            expected = exported.network(torch.from_numpy(waveforms))[0].numpy()
+        np.testing.assert_allclose(probabilities(path, waveforms), expected, atol=tolerance)
+
+
+def metadata(path: Path) -> dict[str, str]:
+    return {item.key: item.value for item in onnx.load(path).metadata_props}
+
+
+def test_float16_halves_the_weights_and_keeps_the_answers(
+    exported: Exported, tmp_path: Path
+) -> None:
+    plain, half = exported.folder / "model.onnx", tmp_path / "half.onnx"
+    to_float16(plain, half)
+    onnx.checker.check_model(onnx.load(half))
+    assert_close(half, exported, 2e-3)
+    kinds = {item.name: item.data_type for item in onnx.load(half).graph.initializer}
+    assert kinds["encoder.blocks.0.local.weight.half"] == onnx.TensorProto.FLOAT16
+    assert half.stat().st_size < plain.stat().st_size
+    assert metadata(half) == metadata(plain)
+
+
+def test_int8_takes_the_encoder_and_leaves_the_rest(exported: Exported, tmp_path: Path) -> None:
+    plain, small = exported.folder / "model.onnx", tmp_path / "small.onnx"
+    to_int8(plain, small, FRONTEND, CALIBRATION)
+    model = onnx.load(small)
+    onnx.checker.check_model(model)
+    assert_close(small, exported, 0.05)
+    kinds = {tuple(item.dims): item.data_type for item in model.graph.initializer}
+    weights = {name: tuple(value.shape) for name, value in exported.network.state_dict().items()}
+    assert kinds[weights["encoder.blocks.0.local.weight"]] == onnx.TensorProto.INT8
+    assert kinds[weights["head.2.weight"]] == onnx.TensorProto.FLOAT
+    # The Fourier basis is still worked out, not stored.
+    assert tuple(exported.network.frontend.cosine_basis.shape) not in kinds
+    assert metadata(small) == metadata(plain)
+    inner = {node.op_type for node in model.graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear", "Softmax", "Log"} <= inner
+
+
+def test_int8_needs_recordings_and_an_encoder(exported: Exported, tmp_path: Path) -> None:
+    plain = exported.folder / "model.onnx"
+    with pytest.raises(ModelError, match="int8 needs recordings"):
+        to_int8(plain, tmp_path / "a.onnx", FRONTEND, [])
+    model = onnx.load(plain)
+    for item in model.graph.initializer:
+        item.name = item.name.replace("encoder.", "other.")
+    for node in model.graph.node:
+        names = [name.replace("encoder.", "other.") for name in node.input]
+        del node.input[:]
+        node.input.extend(names)
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match="no layer that int8 could be used for"):
+        to_int8(tmp_path / "other.onnx", tmp_path / "a.onnx", FRONTEND, CALIBRATION)
+    assert not (tmp_path / "a.onnx").exists()

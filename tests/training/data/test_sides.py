@@ -1,0 +1,146 @@
+"""Who trains, who chooses, who tests: never the same speaker twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_corpus import write_sound
+from tone_corpus import EMOTIONS, make_tones
+
+torch = pytest.importorskip("torch")
+
+from affekt.data import Clip, open_data, write_manifest  # noqa: E402
+from affekt.errors import AffektError, ConfigError, DataError  # noqa: E402
+from affekt.evaluation import get_protocol  # noqa: E402
+from affekt.training.data.sides import Sides, choose_sides, extra_clips  # noqa: E402
+from affekt.training.recipe.schema import DataConfig  # noqa: E402
+
+SIDES = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tones(tmp_path_factory.mktemp("recordings"), takes=1)
+
+
+def speakers(sides: Sides) -> list[set[str]]:
+    return [{clip.speaker_id for clip in getattr(sides, side)} for side in SIDES]
+
+
+def config(*sources: Path | str, **fields: object) -> DataConfig:
+    return DataConfig(sources=tuple(map(str, sources)), **fields)  # type: ignore[arg-type]
+
+
+def test_a_folder_is_split_by_its_speakers(recordings: Path) -> None:
+    sides = choose_sides(config(recordings, validation=0.25, test=0.25))
+    train, validation, test = speakers(sides)
+    assert (len(train), len(validation), len(test)) == (4, 2, 2)
+    assert not train & validation | train & test | validation & test
+    assert len(sides.all()) == 24
+    assert {clip.split for clip in sides.test} == {"test"}
+    other = choose_sides(config(recordings, validation=0.25, test=0.25, split_seed=1))
+    assert speakers(other) != [train, validation, test]
+
+
+def test_a_manifest_keeps_the_split_it_names(recordings: Path, tmp_path: Path) -> None:
+    by_speaker = dict(zip("abcdefgh", ["test", "validation", *["train"] * 6], strict=True))
+    clips = [replace(c, split=by_speaker[c.speaker]) for c in open_data(recordings)]
+    write_manifest(clips, tmp_path / "own.csv")
+    sides = choose_sides(config(tmp_path / "own.csv"))
+    assert speakers(sides) == [set("cdefgh"), {"b"}, {"a"}]
+
+
+def test_a_leaking_manifest_is_refused(recordings: Path, tmp_path: Path) -> None:
+    clips = open_data(recordings)
+    leaking = [replace(c, split="test" if c.emotion == "sad" else "train") for c in clips]
+    write_manifest(leaking, tmp_path / "leaking.csv")
+    with pytest.raises(DataError, match=r"8 speakers are on two sides of the split \(a, b, c"):
+        choose_sides(config(tmp_path / "leaking.csv"))
+
+
+def test_half_a_split_is_refused(recordings: Path, tmp_path: Path) -> None:
+    clips = open_data(recordings)
+    write_manifest([replace(clips[0], split="train"), *clips[1:]], tmp_path / "half.csv")
+    with pytest.raises(DataError, match=r"half\.csv: 23 of 24 clips have no split: fill the col"):
+        choose_sides(config(tmp_path / "half.csv"))
+
+
+@pytest.fixture
+def nameless(tmp_path: Path) -> Path:
+    """Recordings of nobody in particular."""
+    for emotion in EMOTIONS:
+        for take in range(3):
+            write_sound(tmp_path / "nameless" / emotion / f"{take}.wav")
+    return tmp_path / "nameless"
+
+
+def test_recordings_without_speakers_are_told_what_to_do(nameless: Path) -> None:
+    with pytest.raises(DataError) as error:
+        choose_sides(config(nameless))
+    for part in (
+        "9 of 9 clips have no speaker",
+        "give every speaker a sub-folder (happy/anna/1.wav)",
+        "the manifest's speaker column",
+        "or set data.validation and data.test to 0",
+    ):
+        assert part in str(error.value)
+
+
+def test_they_can_all_train(nameless: Path) -> None:
+    sides = choose_sides(config(nameless, validation=0.0, test=0.0))
+    assert (len(sides.train), len(sides.validation), len(sides.test)) == (9, 0, 0)
+    assert {clip.split for clip in sides.train} == {"train"}
+
+
+def test_sources_add_up_and_unwanted_labels_stay_out(recordings: Path, tmp_path: Path) -> None:
+    more = [Clip(c.file, "neutral", c.speaker, corpus="more") for c in open_data(recordings)]
+    write_manifest(more, tmp_path / "more.csv")
+    both = choose_sides(config(recordings, tmp_path / "more.csv"))
+    assert len(both.all()) == 48
+    some = choose_sides(config(recordings, tmp_path / "more.csv", labels=("happy", "neutral")))
+    assert {clip.emotion for clip in some.all()} == {"happy", "neutral"}
+    assert len(some.all()) == 8 + 24
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (DataConfig(), "names no data: set data.sources, or give --source"),
+        (DataConfig(sources=("nowhere",)), "'nowhere' is neither a corpus"),
+        (DataConfig(sources=("FOLDER",), extra=("nonsense",)), "data.extra: unknown corpus 'nons"),
+        (DataConfig(sources=("FOLDER",), protocol="nonsense"), "unknown protocol 'nonsense'"),
+        (DataConfig(sources=("FOLDER",), test=0.9, validation=0.2), "validation .0.2. and test"),
+        (DataConfig(sources=("FOLDER",), labels=("calm",)), "no clips to train on"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_is_named(wrong: DataConfig, message: str, recordings: Path) -> None:
+    named = replace(
+        wrong, sources=tuple(str(recordings) if s == "FOLDER" else s for s in wrong.sources)
+    )
+    with pytest.raises(AffektError, match=message):
+        choose_sides(named)
+
+
+def test_a_protocol_splits_its_own_corpus(data_root: Path) -> None:
+    sides = choose_sides(config("emodb", protocol="emodb-loso"), data_root)
+    assert speakers(sides)[2] == {"emodb/03"}
+    fold = get_protocol("emodb-loso").folds(open_data("emodb", data_root))[0]
+    assert [clip.file for clip in sides.train] == [clip.file for clip in fold.train]
+    assert [clip.file for clip in sides.validation] == [clip.file for clip in fold.validation]
+
+
+def test_extra_corpora_train_and_nothing_else(data_root: Path, recordings: Path) -> None:
+    sides = choose_sides(config(recordings, extra=("emodb",), labels=("angry", "sad")), data_root)
+    assert {clip.corpus for clip in sides.train} == {"", "emodb"}
+    assert {clip.corpus for clip in (*sides.validation, *sides.test)} == {""}
+    assert {clip.emotion for clip in sides.all()} == {"angry", "sad"}
+    with pytest.raises(DataError, match="speakers are on two sides"):
+        choose_sides(config("emodb", extra=("emodb",)), data_root)
+
+
+def test_a_corpus_under_test_lends_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"data\.extra: emodb is under test and lends its own"):
+        extra_clips(DataConfig(extra=("emodb",)), under_test=("emodb",))
