@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,16 @@ START_SECONDS = 60.0
 class Server:
     """``affekt serve`` on a free port, with its log kept."""
 
-    def __init__(self, *options: str, variables: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *options: str,
+        variables: dict[str, str] | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "affekt"),
+        cwd: Path | None = None,
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "affekt", "serve", "--port=0", "--log-format=json", *options],
+            [*command, "serve", "--port=0", "--log-format=json", *options],
+            cwd=cwd,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import TypeVar
 
+from affekt.children import elsewhere
 from affekt.errors import AffektError
 
 Done = TypeVar("Done")
@@ -48,7 +49,7 @@ def each_done(work: Callable[[str], Done], files: Sequence[str], jobs: int) -> I
         try:
             while True:
                 for file in rest:
-                    with _ctrl_c_later():  # a submission may start a process
+                    with _ctrl_c_later(), elsewhere():  # a submission may start a process
                         waiting.add(pool.submit(work, file))
                     if len(waiting) >= jobs * _WAITING:
                         break
@@ -76,7 +77,8 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Start processes that have one thread each, and end them whatever happens."""
     # spawn: a fork of a process with threads (onnxruntime's, BLAS's) may hang.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+    with elsewhere():  # its semaphores start a process that tidies up after them
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # read by numpy where a process imports it
     try:

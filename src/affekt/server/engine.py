@@ -1,4 +1,4 @@
-"""Models loaded once, a bounded queue, and threads that run them.
+"""Models loaded once, a bounded queue, and threads that run them, in turn between callers.
 
 Requests that wait for the same model with clips of equal length share one run; nobody waits for
 company: a batch is whoever has come while the threads were busy. Clips are never padded, so that
@@ -8,29 +8,32 @@ an answer does not depend on its neighbours.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from affekt.audio import Clip
 from affekt.runtime import Model, Prediction
-from affekt.server.errors import ApiError, busy
+from affekt.server.errors import ApiError, busy, overloaded
+from affekt.server.shares import Shares, Turns
 from affekt.server.telemetry import Metrics
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Job:
-    """A clip that waits for its answer."""
+    """Work that waits for a thread: a clip to be judged, or anything else."""
 
-    model: Model
-    clip: Clip
-    answer: asyncio.Future[Prediction]
+    caller: str
+    answer: asyncio.Future[Any]
+    model: Model | None = None
+    clip: Clip | None = None
+    work: Callable[[], Any] | None = None
 
 
 class Engine:
@@ -46,6 +49,8 @@ class Engine:
         Requests that may wait beyond those that run.
     batch : int
         Clips in one run, at most.
+    wait : float
+        Seconds that a request may wait for a thread.
     metrics : Metrics
         Told how many wait and run.
     """
@@ -58,15 +63,15 @@ class Engine:
         queue: int,
         batch: int,
         metrics: Metrics,
+        wait: float = 10.0,
     ) -> None:
         self.models = models
-        self._threads = threads
         self._batch = batch
-        self._room = threads + queue
-        self._admitted = 0
-        self._running = 0
-        self._jobs: deque[_Job] = deque()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="model")
+        self._wait = wait
+        self._admitted = Shares(threads + queue)
+        self._turns = Turns(threads)
+        self._jobs: list[_Job] = []
+        self._pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="model")
         self._metrics = metrics
 
     def close(self) -> None:
@@ -90,76 +95,139 @@ class Engine:
         return name, self.models[name]
 
     @contextmanager
-    def admitted(self) -> Iterator[None]:
+    def admitted(self, caller: str) -> Iterator[None]:
         """Count a request from before it is decoded until it is answered.
 
         Raises
         ------
         ApiError
-            429 with Retry-After if there are as many as may wait.
+            429 with Retry-After if there are as many as may wait, of all or of this caller.
         """
-        if self._admitted >= self._room:
+        if not self._admitted.take(caller):
             raise busy()
-        self._admitted += 1
-        self._metrics.waiting.set(self._admitted - self._running)
+        self._show()
         try:
             yield
         finally:
-            self._admitted -= 1
-            self._metrics.waiting.set(max(0, self._admitted - self._running))
+            self._admitted.give(caller)
+            self._show()
 
-    async def predict(self, model: Model, clip: Clip) -> Prediction:
-        """Judge one clip, in one run with others of its length that wait."""
-        job = _Job(model, clip, asyncio.get_running_loop().create_future())
+    async def predict(self, model: Model, clip: Clip, caller: str) -> Prediction:
+        """Judge one clip, in one run with others of its length that wait.
+
+        Raises
+        ------
+        ApiError
+            503 if no thread was free for too long.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        job = _Job(caller, answer, model=model, clip=clip)
+        prediction: Prediction = await self._done(job, self._wait)
+        return prediction
+
+    async def predict_all(
+        self, model: Model, clips: Sequence[Clip], caller: str
+    ) -> list[Prediction]:
+        """Judge several clips of one request, as far as threads are free at the same time."""
+        return list(await asyncio.gather(*(self.predict(model, clip, caller) for clip in clips)))
+
+    async def run(
+        self, caller: str, work: Callable[..., T], *arguments: Any, patient: bool = False
+    ) -> T:
+        """Do other work of a model in a thread, such as a time line or a piece of a stream.
+
+        Parameters
+        ----------
+        caller : str
+            Whose work it is.
+        work : callable
+        *arguments
+            What it is called with.
+        patient : bool
+            Wait for a thread for as long as it takes.
+
+        Raises
+        ------
+        ApiError
+            503 if no thread was free for too long.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        job = _Job(caller, answer, work=partial(work, *arguments))
+        result: T = await self._done(job, None if patient else self._wait)
+        return result
+
+    async def _done(self, job: _Job, wait: float | None) -> Any:
+        """Have a job done in its turn; return its answer."""
         self._jobs.append(job)
         self._start_runs()
-        return await job.answer
+        if wait is None or job not in self._jobs:
+            return await job.answer
+        timer = asyncio.get_running_loop().call_later(wait, self._give_up, job)
+        try:
+            return await job.answer
+        finally:
+            timer.cancel()
 
-    async def predict_all(self, model: Model, clips: Sequence[Clip]) -> list[Prediction]:
-        """Judge several clips of one request, as far as threads are free at the same time."""
-        return list(await asyncio.gather(*(self.predict(model, clip) for clip in clips)))
-
-    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Do other work of a model, such as a time line or a piece of a stream, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+    def _give_up(self, job: _Job) -> None:
+        if job in self._jobs and not job.answer.done():
+            self._jobs.remove(job)
+            job.answer.set_exception(overloaded())
 
     def _start_runs(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._running < self._threads and (batch := self._next_batch()):
-            self._running += 1
-            self._metrics.running.set(self._running)
-            clips = [job.clip for job in batch]
-            run = loop.run_in_executor(self._pool, batch[0].model.predict_clips, clips)
+        while batch := self._next_batch():
+            first = batch[0]
+            self._turns.begin(first.caller)
+            self._metrics.running.set(self._turns.running)
+            if first.work is not None:
+                run = loop.run_in_executor(self._pool, first.work)
+            else:
+                assert first.model is not None
+                clips = [job.clip for job in batch]
+                run = loop.run_in_executor(self._pool, first.model.predict_clips, clips)
             run.add_done_callback(partial(self._finish, batch))
 
     def _next_batch(self) -> list[_Job]:
-        """Take the job that has waited longest, and others that can run with it."""
-        batch: list[_Job] = []
-        left: deque[_Job] = deque()
-        while self._jobs:
-            job = self._jobs.popleft()
-            if job.answer.done():  # its request was given up
+        """Take the job whose turn it is, and others that can run with it."""
+        if not self._jobs:
+            return []
+        if any(job.answer.done() for job in self._jobs):  # their requests were given up
+            self._jobs = [job for job in self._jobs if not job.answer.done()]
+        first = self._turns.next(self._jobs, attrgetter("caller"))
+        if first is None:
+            return []
+        batch, left = [first], []
+        for job in self._jobs:
+            if job is first:
                 continue
-            if not batch or (len(batch) < self._batch and _alike(job, batch[0])):
+            if len(batch) < self._batch and _alike(job, first):
                 batch.append(job)
             else:
                 left.append(job)
         self._jobs = left
         return batch
 
-    def _finish(self, batch: Sequence[_Job], run: asyncio.Future[list[Prediction]]) -> None:
-        self._running -= 1
-        self._metrics.running.set(self._running)
+    def _finish(self, batch: Sequence[_Job], run: asyncio.Future[Any]) -> None:
+        self._turns.end(batch[0].caller)
+        self._metrics.running.set(self._turns.running)
         failure = run.exception() if not run.cancelled() else asyncio.CancelledError()
         for index, job in enumerate(batch):
             if job.answer.done():
                 continue
-            if failure is None:
-                job.answer.set_result(run.result()[index])
-            else:
+            if failure is not None:
                 job.answer.set_exception(failure)
+            elif job.work is not None:
+                job.answer.set_result(run.result())
+            else:
+                job.answer.set_result(run.result()[index])
         self._start_runs()
 
+    def _show(self) -> None:
+        self._metrics.waiting.set(max(0, self._admitted.used - self._turns.running))
 
-def _alike(first: _Job, second: _Job) -> bool:
-    return first.model is second.model and len(first.clip.waveform) == len(second.clip.waveform)
+
+def _alike(job: _Job, first: _Job) -> bool:
+    """Tell whether two clips may share a run."""
+    if job.clip is None or first.clip is None or job.model is not first.model:
+        return False
+    return len(job.clip.waveform) == len(first.clip.waveform)

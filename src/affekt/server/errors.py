@@ -79,3 +79,8 @@ def busy(retry_after: float = 1.0) -> ApiError:
     return ApiError(
         429, "the server is busy: try again later", "queue_full", retry_after=retry_after
     )
+
+
+def overloaded() -> ApiError:
+    """Return the answer to a request whose turn has not come in time."""
+    return ApiError(503, "the server is overloaded: try again later", "overloaded", retry_after=5.0)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from affekt.server.errors import ApiError
 from affekt.server.service import Service
 from affekt.server.settings import LOOPBACK
+from affekt.server.shares import shared_address
 from affekt.server.telemetry import log
 
 REQUEST_ID = "x-request-id"
@@ -97,6 +98,8 @@ class Guard:
     def _admit(self, scope: Scope, headers: Headers) -> str:
         """Check host, origin, key and rate; return who asks."""
         service = self._service
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        scope["state"]["share"] = shared_address(address)
         _check_host(headers, service)
         _check_origin(scope, headers, service)
         path = scope["path"]
@@ -109,8 +112,9 @@ class Guard:
             raise ApiError(
                 401, "a valid API key is needed: Authorization: Bearer KEY", "invalid_api_key"
             )
-        address = scope["client"][0] if scope.get("client") else "unknown"
-        wait = service.rate.wait(owner if service.keys else address)
+        if service.keys:
+            scope["state"]["share"] = owner
+        wait = service.rate.wait(scope["state"]["share"])
         if wait:
             raise ApiError(
                 429, "too many requests: slow down", "rate_limit_exceeded", retry_after=wait

@@ -17,12 +17,12 @@ _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 MAX_SECONDS = 30  # what is longer may take the longer way
 
 
-def is_plain_wav(content: bytes, sample_rate: int) -> bool:
+def is_plain_wav(content: bytes | bytearray, sample_rate: int) -> bool:
     """Return whether a file is one that :func:`read_plain_wav` reads.
 
     Parameters
     ----------
-    content : bytes
+    content : bytes or bytearray
         A whole file.
     sample_rate : int
         The model's rate, in Hz.
@@ -36,7 +36,7 @@ def is_plain_wav(content: bytes, sample_rate: int) -> bool:
     return content.startswith(plain)
 
 
-def read_plain_wav(content: bytes, sample_rate: int) -> Clip:
+def read_plain_wav(content: bytes | bytearray, sample_rate: int) -> Clip:
     """Return what :func:`affekt.audio.load_clip` does of such a file."""
     samples = np.frombuffer(content, dtype="<i2", offset=_HEADER.size).astype(np.float32)
     samples /= 32768

@@ -16,6 +16,7 @@ from affekt.server.engine import Engine
 from affekt.server.errors import ApiError, busy
 from affekt.server.keys import KeyRing, RateLimiter
 from affekt.server.settings import Settings
+from affekt.server.shares import Shares
 from affekt.server.telemetry import Metrics
 
 MODEL_FILES = ("config.json", "model.onnx", "encoder.onnx", "head.onnx")
@@ -26,7 +27,8 @@ MODEL_FILES = ("config.json", "model.onnx", "encoder.onnx", "head.onnx")
 class Held:
     """How much of the memory for uploads one request holds."""
 
-    service: Service
+    shares: Shares
+    caller: str
     size: int = 0
 
     def add(self, count: int) -> None:
@@ -35,12 +37,11 @@ class Held:
         Raises
         ------
         ApiError
-            429 if all requests together would hold more than they may.
+            429 if all requests together, or those of one caller, would hold more than they may.
         """
-        if self.service.held_bytes + count > self.service.settings.limits.held_bytes:
+        if not self.shares.take(self.caller, count):
             raise busy()
         self.size += count
-        self.service.held_bytes += count
 
 
 @dataclass
@@ -55,9 +56,17 @@ class Service:
     keys: KeyRing
     rate: RateLimiter
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    sessions: int = 0
-    webm_sessions: int = 0
-    held_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        limits = self.settings.limits
+        self._sessions = Shares(limits.sessions)
+        self._webm_sessions = Shares(limits.webm_sessions)
+        self._uploads = Shares(limits.held_bytes)
+
+    @property
+    def sessions(self) -> int:
+        """How many WebSocket sessions are open."""
+        return self._sessions.used
 
     @property
     def ready(self) -> bool:
@@ -73,56 +82,54 @@ class Service:
         return {name: path for name, path in paths.items() if path.is_file()}
 
     @contextmanager
-    def holding(self) -> Iterator[Held]:
+    def holding(self, caller: str) -> Iterator[Held]:
         """Count the memory of one request's upload until the request is answered."""
-        held = Held(self)
+        held = Held(self._uploads, caller)
         try:
             yield held
         finally:
-            self.held_bytes -= held.size
+            self._uploads.give(caller, held.size)
 
     @contextmanager
-    def session(self) -> Iterator[None]:
+    def session(self, caller: str) -> Iterator[None]:
         """Count a WebSocket session.
 
         Raises
         ------
         ApiError
-            429 if there are as many as may be, 503 if the server stops.
+            429 if there are as many as may be, of all or of this caller; 503 if the server stops.
         """
         if not self.ready:
             raise ApiError(503, "the server is stopping", "stopping")
-        if self.sessions >= self.settings.limits.sessions:
+        if not self._sessions.take(caller):
             raise busy(self.settings.limits.idle_seconds)
-        self.sessions += 1
         self.metrics.sessions.set(self.sessions)
         try:
             yield
         finally:
-            self.sessions -= 1
+            self._sessions.give(caller)
             self.metrics.sessions.set(self.sessions)
 
     @contextmanager
-    def webm_session(self) -> Iterator[None]:
+    def webm_session(self, caller: str) -> Iterator[None]:
         """Count a session that has a decoder process of its own.
 
         Raises
         ------
         ApiError
-            429 if there are as many as may be.
+            429 if there are as many as may be, of all or of this caller.
         """
-        if self.webm_sessions >= self.settings.limits.webm_sessions:
+        if not self._webm_sessions.take(caller):
             raise ApiError(
                 429,
                 "no decoder is free for webm_opus: send pcm_s16le, or try again later",
                 "decoders_taken",
                 param="format",
             )
-        self.webm_sessions += 1
         try:
             yield
         finally:
-            self.webm_sessions -= 1
+            self._webm_sessions.give(caller)
 
     async def drain(self) -> None:
         """Have all sessions end, and wait for them, but not for ever."""
@@ -152,12 +159,14 @@ def make_service(settings: Settings) -> Service:
             threads=settings.threads,
             queue=limits.queue,
             batch=settings.batch,
+            wait=limits.wait_seconds,
             metrics=metrics,
         ),
         decoders=DecoderPool(
             settings.decoders,
             memory=limits.decode_bytes,
             timeout=limits.decode_seconds,
+            wait=limits.wait_seconds,
             on_death=metrics.decoder_deaths.inc,
         ),
         bundles=bundles,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -65,16 +66,21 @@ class Session:
     socket : WebSocket
         Accepted.
     service : Service
+    caller : str
+        Whose session it is.
     name : str
         Of the model.
     model : Model
     """
 
-    def __init__(self, socket: WebSocket, service: Service, name: str, model: Model) -> None:
+    def __init__(
+        self, socket: WebSocket, service: Service, caller: str, name: str, model: Model
+    ) -> None:
         self.id = f"sess_{secrets.token_hex(8)}"
         self.duration = 0.0
         self._socket = socket
         self._service = service
+        self._caller = caller
         self._limits = service.settings.limits
         self._name = name
         self._model = model
@@ -170,7 +176,7 @@ class Session:
             await self._buffer.put(self._pcm.read(data))
 
     async def _start_decoder(self, resources: AsyncExitStack) -> None:
-        resources.enter_context(self._service.webm_session())
+        resources.enter_context(self._service.webm_session(self._caller))
         self._decoding = await resources.enter_async_context(
             self._service.decoders.stream(sample_rate=SAMPLE_RATE)
         )
@@ -232,12 +238,15 @@ class Session:
         while (samples := await self._buffer.take(LEAST)) is not None:
             for start in range(0, len(samples), piece):
                 part = samples[start : start + piece]
-                segments = await self._service.engine.run(self._stream.push, part)
+                segments = await self._run(self._stream.push, part)
                 self.duration += len(part) / SAMPLE_RATE
                 await self._tell(segments)
-        await self._tell(await self._service.engine.run(self._stream.flush))
+        await self._tell(await self._run(self._stream.flush))
         for event, value in self._utterances.finish():
             await self._tell_one(event, value)
+
+    async def _run(self, work: Callable[..., list[Segment]], *arguments: Any) -> list[Segment]:
+        return await self._service.engine.run(self._caller, work, *arguments, patient=True)
 
     async def _tell(self, segments: list[Segment]) -> None:
         stream = self._stream

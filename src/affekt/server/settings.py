@@ -36,6 +36,10 @@ class Limits:
         Longest recording.
     decode_seconds, decode_bytes
         Time and memory for decoding one recording.
+    json_bytes : int
+        Largest JSON of an inference request; tensors may follow it as bytes.
+    wait_seconds : float
+        Longest time that a request may wait for its turn; later it is answered with 503.
     queue : int
         Requests that may wait for a model; more are answered with 429.
     sessions, session_bytes, idle_seconds, session_seconds
@@ -59,6 +63,8 @@ class Limits:
     audio_seconds: float = 600.0
     decode_seconds: float = 20.0
     decode_bytes: int = 1024 * MIB
+    json_bytes: int = 8 * MIB
+    wait_seconds: float = 10.0
     queue: int = 128
     sessions: int = 128
     session_bytes: int = 256 * 1024

@@ -35,13 +35,13 @@ class Form:
 
     Attributes
     ----------
-    file : bytes or None
+    file : bytes, bytearray or None
         The content of the part named ``file``.
     fields : dict of str to list of str
         The text of all others.
     """
 
-    file: bytes | None = None
+    file: bytes | bytearray | None = None
     fields: dict[str, list[str]] = field(default_factory=dict)
 
     def one(self, name: str, default: str | None = None) -> str | None:
@@ -79,28 +79,43 @@ async def read_form(request: Request, limits: Limits, held: Held) -> Form:
     return collector.form
 
 
-async def read_body(request: Request, limits: Limits, held: Held) -> bytes:
-    """Read a whole body; errors as in :func:`read_form`."""
+async def read_body(
+    request: Request, limits: Limits, held: Held, json_size: int | None
+) -> bytearray:
+    """Read a whole body of JSON, or of so many bytes of it and a tensor; errors as `read_form`."""
     content = bytearray()
-    await receive_body(request, limits, held, content.extend)
-    return bytes(content)
+    if json_size is not None:
+        await receive_body(request, limits, held, content.extend)
+        if json_size > len(content):
+            raise ApiError(400, "the body is shorter than its JSON is said to be", "damaged_body")
+        return content
+    too_long = too_large(limits.json_bytes, "the JSON", "send the tensor as binary data")
+    await receive_body(request, limits, held, content.extend, limits.json_bytes, too_long)
+    return content
 
 
 async def receive_body(
-    request: Request, limits: Limits, held: Held, take: Callable[[bytes], object]
+    request: Request,
+    limits: Limits,
+    held: Held,
+    take: Callable[[bytes], object],
+    most: int | None = None,
+    too_long: ApiError | None = None,
 ) -> None:
     """Hand on a body as it arrives, for as long as it keeps to the limits."""
+    most = limits.upload_bytes if most is None else most
+    too_long = too_long or too_large(most, "the upload", "send a shorter or compressed file")
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limits.upload_bytes:
-        raise _too_large(limits)
+    if announced.isdigit() and int(announced) > most:
+        raise too_long
     start, received = anyio.current_time(), 0
     # One scope for all of a body: its end moves on with what has come.
     with anyio.CancelScope(deadline=start + _patience(limits, 0)) as scope:
         try:
             async for chunk in request.stream():
                 received += len(chunk)
-                if received > limits.upload_bytes:
-                    raise _too_large(limits)
+                if received > most:
+                    raise too_long
                 held.add(len(chunk))
                 take(chunk)
                 scope.deadline = start + _patience(limits, received)
@@ -167,7 +182,7 @@ class _Collector:
         if self._name == "file":
             if self.form.file is not None:
                 raise ApiError(400, "'file' is given twice: send one", "repeated", param="file")
-            self.form.file = bytes(self._content)
+            self.form.file = self._content
         else:
             text = self._content.decode("utf-8", "replace")
             self.form.fields.setdefault(self._name, []).append(text)
@@ -181,9 +196,6 @@ def _damaged() -> ApiError:
     return ApiError(400, "the multipart body is damaged or cut short", "damaged_form")
 
 
-def _too_large(limits: Limits) -> ApiError:
-    return ApiError(
-        413,
-        f"the upload is larger than {limits.upload_bytes} bytes: send a shorter or compressed file",
-        "file_too_large",
-    )
+def too_large(most: int, what: str, remedy: str) -> ApiError:
+    """Return the answer to a body that is longer than it may be."""
+    return ApiError(413, f"{what} is larger than {most} bytes: {remedy}", "file_too_large")

@@ -1,60 +1,171 @@
-"""The decoder process: ``python -m affekt.server.decoding.child FD MEMORY SECONDS``.
+"""The decoder process. Its parent starts it by `affekt.children.python_command`.
 
-It reads requests from the socket FD until that is closed. Before the first one it loads every
-decoder, then gives up what decoding does not need: more than MEMORY bytes, new files and
-connections, and more than SECONDS of CPU time for one request.
+It reads requests from a socket until that is closed. Before the first one it loads every decoder,
+then gives up what decoding does not need (see `affekt.server.decoding.cage`).
 """
 
 from __future__ import annotations
 
 import io
 import os
+import resource
+import signal
 import socket
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import chain
+from types import FrameType
+from typing import Any
 
 import av
 import numpy as np
 import soundfile
 import soxr  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
-from affekt.audio import load_clip
+from affekt.audio import check_audio, load_clip, resample
+from affekt.audio.arrays import mix_down
+from affekt.audio.blocks import BLOCK_SECONDS, Blocks, decode_blocks
+from affekt.audio.check import QualityMeter
+from affekt.audio.resample import Resampler
 from affekt.errors import AudioError
 from affekt.server.decoding import wire
+from affekt.server.decoding.cage import confine
+from affekt.server.decoding.tensor import read_request
 
 UPLOAD = "the file"
 """What messages call a recording: its name is the sender's business."""
+NICENESS = 5
+"""Decoders give way to the process that answers."""
+CPU_SECONDS = 2.0
+"""CPU time for any recording; more, up to the limit, only for what is long."""
+LEAST_SPEED = 100.0
+"""Seconds of sound that a second more of CPU time must give."""
+CPU_CHECK_SECONDS = 0.2
 
 
-def main(fd: int, memory: int, seconds: float) -> None:
-    """Answer requests until the server closes the socket."""
-    channel = socket.socket(fileno=fd)
+def main(fd: str, memory: str, seconds: str) -> None:
+    """Answer requests until the server closes the socket.
+
+    Parameters
+    ----------
+    fd : str
+        The socket's descriptor.
+    memory : str
+        Bytes that one request may use.
+    seconds : str
+        CPU time that one request may use.
+    """
+    channel = socket.socket(fileno=int(fd))
     _warm_up()
-    _confine(memory)
-    wire.send(channel, wire.READY, {"pid": os.getpid()})
+    os.nice(NICENESS)
+    filtered = confine(int(memory))
+    wire.send(channel, wire.READY, {"filtered": filtered})
     while (request := wire.receive(channel)) is not None:
-        _allow_cpu(seconds)
-        if request.kind == wire.FILE:
-            _answer_file(channel, request)
-        elif request.kind == wire.STREAM:
+        _allow_cpu(float(seconds))
+        if request.kind == wire.STREAM:
             _answer_stream(channel, request.head["sample_rate"])
             return  # a process that hears a stream serves nobody after it
+        _answer(channel, _ANSWERS[request.kind], request)
 
 
-def _answer_file(channel: socket.socket, request: wire.Frame) -> None:
+Answer = tuple[bytes, dict[str, Any], bytes]
+
+
+def _answer(
+    channel: socket.socket, work: Callable[[wire.Frame], Answer], request: wire.Frame
+) -> None:
+    """Answer a request, whatever happens in the libraries that read it."""
     try:
-        clip = load_clip(
-            bytes(request.body),
-            sample_rate=request.head["sample_rate"],
-            max_duration=request.head["max_duration"],
-        )
+        kind, head, body = work(request)
     except AudioError as error:
-        wire.send(channel, wire.ERROR, {"message": _renamed(str(error))})
+        kind, head, body = wire.ERROR, {"message": _renamed(str(error))}, b""
     except MemoryError:
-        wire.send(channel, wire.ERROR, {"message": _too_much_memory()})
-    else:
-        wire.send(channel, wire.CLIP, asdict(clip.quality), clip.waveform.tobytes())
+        kind, head, body = wire.ERROR, {"message": _too_much_memory()}, b""
+    except Exception:  # noqa: BLE001  # of any library; the next request has nothing to do with it
+        kind, head, body = wire.ERROR, {"message": f"{UPLOAD}: it cannot be decoded"}, b""
+    wire.send(channel, kind, head, body)
+
+
+def _decode(request: wire.Frame) -> Answer:
+    """Decode a whole recording, block by block, so that hours are refused after some minutes."""
+    rate, longest = request.head["sample_rate"], request.head["max_duration"]
+    budget = _Budget()
+    with budget.enforced():
+        blocks = _large_blocks(decode_blocks(bytes(request.body)), budget, longest)
+        first, source_rate = next(blocks)
+        second = next(blocks, None)
+        if second is None:
+            quality = check_audio(first, source_rate)
+            waveform = resample(mix_down(first), source_rate, rate)
+        else:
+            meter, resampler, parts = QualityMeter(), Resampler(source_rate, rate), []
+            for block, _ in chain([(first, source_rate), second], blocks):
+                meter.push(block, source_rate)
+                parts.append(resampler.push(mix_down(block)))
+            quality, waveform = meter.quality(), np.concatenate([*parts, resampler.finish()])
+    return wire.CLIP, asdict(quality), waveform.tobytes()
+
+
+def _large_blocks(blocks: Blocks, budget: _Budget, max_duration: float) -> Blocks:
+    """Join what a decoder gives to blocks of some seconds, and stop where it is too much."""
+    waiting: list[NDArray[np.float32]] = []
+    length = joined = 0
+    rate = 0
+    for block, rate in blocks:
+        length += len(block)
+        budget.decoded_seconds = length / rate
+        if budget.decoded_seconds > max_duration:
+            raise AudioError(
+                f"{UPLOAD}: it is longer than {max_duration:g} s; give a shorter part of it"
+            )
+        waiting.append(block)
+        if length - joined >= BLOCK_SECONDS * rate:
+            yield np.concatenate(waiting), rate
+            waiting, joined = [], length
+    if waiting:
+        yield np.concatenate(waiting), rate
+
+
+class _Budget:
+    """CPU time for one recording, which grows with what has been decoded of it."""
+
+    def __init__(self) -> None:
+        self.decoded_seconds = 0.0
+        self._begin = time.process_time()
+        self._active = False
+
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Raise AudioError inside the block as soon as it has taken more than it may."""
+        signal.signal(signal.SIGPROF, self._check)
+        self._active = True
+        signal.setitimer(signal.ITIMER_PROF, CPU_CHECK_SECONDS, CPU_CHECK_SECONDS)
+        try:
+            yield
+        finally:
+            self._active = False
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+    def _check(self, number: int, frame: FrameType | None) -> None:
+        allowed = CPU_SECONDS + self.decoded_seconds / LEAST_SPEED
+        if self._active and time.process_time() - self._begin > allowed:
+            raise AudioError(
+                f"{UPLOAD}: decoding it takes too long for its length; convert it to wav or flac"
+            )
+
+
+def _read_tensor(request: wire.Frame) -> Answer:
+    """Read an inference request; answer with its waveforms and the levels of each."""
+    head = request.head
+    name, waveforms = read_request(request.body, head["json_size"], head["max_samples"])
+    qualities = [asdict(check_audio(waveform, head["sample_rate"])) for waveform in waveforms]
+    return wire.CLIP, {"id": name, "qualities": qualities}, waveforms.tobytes()
+
+
+_ANSWERS = {wire.FILE: _decode, wire.TENSOR: _read_tensor}
 
 
 def _answer_stream(channel: socket.socket, sample_rate: int) -> None:
@@ -63,11 +174,13 @@ def _answer_stream(channel: socket.socket, sample_rate: int) -> None:
         for samples in _decoded(_Incoming(channel), sample_rate):
             for start in range(0, samples.nbytes, wire.PIECE):
                 wire.send(channel, wire.DATA, {}, samples.tobytes()[start : start + wire.PIECE])
-    except (av.FFmpegError, ValueError):
-        message = f"{UPLOAD}: it is not a WebM stream with sound that can be read"
-        wire.send(channel, wire.ERROR, {"message": message})
     except MemoryError:
         wire.send(channel, wire.ERROR, {"message": _too_much_memory()})
+    except (BrokenPipeError, ConnectionResetError):  # the server has gone
+        return
+    except Exception:  # noqa: BLE001  # of any library
+        message = f"{UPLOAD}: it is not a WebM stream with sound that can be read"
+        wire.send(channel, wire.ERROR, {"message": message})
     else:
         wire.send(channel, wire.END, {})
 
@@ -148,44 +261,9 @@ def _warm_up() -> None:
             continue
 
 
-def _confine(memory: int) -> None:
-    """Limit memory to what is in use plus ``memory`` bytes; forbid files and core dumps."""
-    import resource
-
-    if sys.platform == "linux":
-        with open("/proc/self/statm", encoding="ascii") as file:
-            pages = int(file.read().split()[0])
-        limit = pages * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 2)  # decoders complain there about what their input looks like
-    os.close(quiet)
-    # No descriptor below the limit is free after this: nothing can be opened or connected.
-    highest = max(int(name) for name in os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 16
-    for number in range(3, highest + 1):
-        _occupy(number)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, highest + 1))
-
-
-def _occupy(number: int) -> None:
-    """See that a descriptor is in use, so that it cannot be taken by a new file."""
-    try:
-        os.fstat(number)
-    except OSError:
-        os.dup2(0, number)
-
-
 def _allow_cpu(seconds: float) -> None:
     """Give the next request its CPU time: the end of this process if it takes more."""
-    import resource
-
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(used.ru_utime + used.ru_stime + seconds) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

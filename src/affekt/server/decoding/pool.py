@@ -7,17 +7,21 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import anyio
 import numpy as np
 
 from affekt.audio import AudioQuality, Clip
+from affekt.children import python_command
 from affekt.errors import AudioError
 from affekt.server.decoding import wire
+from affekt.server.errors import overloaded
+from affekt.server.shares import Turns
 
 _SOCKET_BUFFER = 1 << 20  # bytes; a clip of some seconds passes in one piece
 _START_SECONDS = 60.0
@@ -28,8 +32,19 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _JOBS_PER_PROCESS = 5000  # then a new one: whatever a decoder leaks goes with the old one
 
 
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A recording that waits for a decoder."""
+
+    caller: str
+    child: asyncio.Future[_Child]
+
+
 class DecoderPool:
     """Decoder processes for whole recordings, and spare ones for streams.
+
+    There is one more than work at once: it serves whoever has nothing decoded yet, and takes the
+    place of one that dies.
 
     Parameters
     ----------
@@ -39,6 +54,8 @@ class DecoderPool:
         Bytes that one process may use beyond what it starts with.
     timeout : float
         Seconds that one recording may take.
+    wait : float
+        Seconds that one recording may wait for a process.
     on_death : callable, optional
         Called for each process that was killed, or died, over a recording.
     """
@@ -49,21 +66,27 @@ class DecoderPool:
         *,
         memory: int,
         timeout: float,
+        wait: float = 10.0,
         on_death: Callable[[], None] = lambda: None,
     ) -> None:
         self._size = size
         self._memory = memory
         self._timeout = timeout
+        self._wait = wait
         self._on_death = on_death
+        self._turns = Turns(size)
+        self._waiting: list[_Waiting] = []
         # The one used last goes first: what it needs is still in the processor's cache.
-        self._idle: asyncio.LifoQueue[_Child] = asyncio.LifoQueue()
+        self._idle: list[_Child] = []
         self._children: set[_Child] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def start(self) -> None:
         """Start the processes; return when all can be given work."""
-        await asyncio.gather(*(self._add() for _ in range(self._size)))
+        await asyncio.gather(*(self._add() for _ in range(self._size + 1)))
+        if not all(child.filtered for child in self._children):
+            _LOG.warning("decoders are held by limits alone: libseccomp is not on this system")
 
     def close(self) -> None:
         """End all processes at once."""
@@ -78,7 +101,9 @@ class DecoderPool:
         """The processes alive now."""
         return [child.pid for child in self._children]
 
-    async def decode(self, content: bytes, *, sample_rate: int, max_duration: float) -> Clip:
+    async def decode(
+        self, content: bytes | bytearray, *, sample_rate: int, max_duration: float, caller: str = ""
+    ) -> Clip:
         """Decode a whole recording.
 
         Parameters
@@ -89,17 +114,68 @@ class DecoderPool:
             The rate wanted, in Hz.
         max_duration : float
             Refuse what is longer, in seconds.
+        caller : str
+            Whose recording it is; callers take turns.
 
         Raises
         ------
         AudioError
             If it cannot be decoded, in the time and memory that are allowed or at all.
+        ApiError
+            503 if no process was free for too long.
         """
-        child = await self._living_child()
+        asked = {"sample_rate": sample_rate, "max_duration": max_duration}
+        frame = await self._ask(wire.FILE, asked, content, caller)
+        return Clip(np.frombuffer(frame.body, dtype=np.float32), AudioQuality(**frame.head))
+
+    async def read_request(
+        self,
+        body: bytes | bytearray,
+        *,
+        json_size: int,
+        max_samples: int,
+        sample_rate: int,
+        caller: str = "",
+    ) -> tuple[str | None, list[Clip]]:
+        """Read an inference request of KServe's protocol; return its id and its waveforms.
+
+        Raises
+        ------
+        AudioError
+            If it is none.
+        ApiError
+            503 if no process was free for too long.
+        """
+        asked = {"json_size": json_size, "max_samples": max_samples, "sample_rate": sample_rate}
+        frame = await self._ask(wire.TENSOR, asked, body, caller)
+        qualities = frame.head["qualities"]
+        waveforms = np.frombuffer(frame.body, dtype=np.float32).reshape(len(qualities), -1)
+        clips = [
+            Clip(waveform, AudioQuality(**quality))
+            for waveform, quality in zip(waveforms, qualities, strict=True)
+        ]
+        return frame.head["id"], clips
+
+    async def _ask(
+        self, kind: bytes, head: dict[str, Any], body: bytes | bytearray, caller: str
+    ) -> wire.Frame:
+        """Have an idle process do a piece of work, in turn between callers."""
+        child = await self._take(caller)
+        try:
+            frame = await self._ask_child(child, kind, head, body)
+        finally:
+            self._turns.end(caller)
+            self._grant()
+        if frame.kind == wire.ERROR:
+            raise AudioError(frame.head["message"])
+        return frame
+
+    async def _ask_child(
+        self, child: _Child, kind: bytes, head: dict[str, Any], body: bytes | bytearray
+    ) -> wire.Frame:
         try:
             with anyio.fail_after(self._timeout):  # wait_for would make a task of it
-                asked = {"sample_rate": sample_rate, "max_duration": max_duration}
-                frame = await child.ask(content, asked)
+                frame = await child.ask(kind, head, body)
         except TimeoutError:
             self._replace(child)
             raise AudioError(
@@ -118,10 +194,52 @@ class DecoderPool:
         if child.jobs >= _JOBS_PER_PROCESS:
             self._replace(child, fault=False)
         else:
-            self._idle.put_nowait(child)
-        if frame.kind == wire.ERROR:
-            raise AudioError(frame.head["message"])
-        return Clip(np.frombuffer(frame.body, dtype=np.float32), AudioQuality(**frame.head))
+            self._idle.append(child)
+        return frame
+
+    async def _take(self, caller: str) -> _Child:
+        """Wait until it is this caller's turn; return a process that does nothing else then."""
+        waiting = _Waiting(caller, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._grant()
+        if waiting.child.done():
+            return waiting.child.result()
+        try:
+            with anyio.fail_after(self._wait):
+                return await waiting.child
+        except BaseException as error:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            elif waiting.child.done() and not waiting.child.cancelled():  # too late for it
+                self._idle.append(waiting.child.result())
+                self._turns.end(caller)
+                self._grant()
+            if isinstance(error, TimeoutError):
+                raise overloaded() from None
+            raise
+
+    def _grant(self) -> None:
+        """Give idle processes to those whose turn it is."""
+        while self._waiting and (child := self._living_child()) is not None:
+            chosen = self._turns.next(self._waiting, attrgetter("caller"))
+            if chosen is None:
+                self._idle.append(child)
+                return
+            self._waiting.remove(chosen)
+            if not chosen.child.done():  # else it was given up just now
+                self._turns.begin(chosen.caller)
+                chosen.child.set_result(child)
+            else:
+                self._idle.append(child)
+
+    def _living_child(self) -> _Child | None:
+        """Take an idle process, passing over those that have died since their last recording."""
+        while self._idle:
+            child = self._idle.pop()
+            if child.alive:
+                return child
+            self._replace(child)
+        return None
 
     @asynccontextmanager
     async def stream(self, *, sample_rate: int) -> AsyncIterator[DecodingStream]:
@@ -134,21 +252,14 @@ class DecoderPool:
         finally:
             self._drop(child)
 
-    async def _living_child(self) -> _Child:
-        """Take an idle process, passing over those that have died since their last recording."""
-        while True:
-            child = await self._idle.get()
-            if child.alive:
-                return child
-            self._replace(child)
-
     async def _add(self) -> None:
         child = await _Child.start(self._memory, self._timeout)
         self._children.add(child)
         if self._closed:
             self._drop(child)
         else:
-            self._idle.put_nowait(child)
+            self._idle.append(child)
+            self._grant()
 
     def _replace(self, child: _Child, *, fault: bool = True) -> None:
         if fault:
@@ -214,6 +325,7 @@ class _Child:
         self._channel = channel
         self.pid = process.pid
         self.jobs = 0
+        self.filtered = False  # the kernel refuses what decoding does not need
 
     @classmethod
     async def start(cls, memory: int, seconds: float) -> _Child:
@@ -223,9 +335,9 @@ class _Child:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
             ours.setblocking(False)
-            command = [sys.executable, "-m", "affekt.server.decoding.child"]
+            words = (str(theirs.fileno()), str(memory), str(seconds))
             process = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(memory), str(seconds)],
+                python_command("affekt.server.decoding.child", *words),
                 pass_fds=[theirs.fileno()],
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
@@ -234,7 +346,8 @@ class _Child:
             )
         child = cls(process, ours)
         try:
-            await asyncio.wait_for(child.receive(), _START_SECONDS)
+            ready = await asyncio.wait_for(child.receive(), _START_SECONDS)
+            child.filtered = ready.head["filtered"]
         except (asyncio.TimeoutError, ConnectionError, EOFError):
             child.kill()
             raise RuntimeError("a decoder process does not start; its message is above") from None
@@ -247,16 +360,25 @@ class _Child:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    async def ask(self, content: bytes, head: dict[str, Any]) -> wire.Frame:
+    async def ask(
+        self, kind: bytes, head: dict[str, Any], content: bytes | bytearray
+    ) -> wire.Frame:
         self.jobs += 1
-        await self.send(wire.FILE, head, content)
+        await self.send(kind, head, content)
         return await self.receive()
 
     async def send(
-        self, kind: bytes, head: dict[str, Any] | None = None, body: bytes = b""
+        self, kind: bytes, head: dict[str, Any] | None = None, body: bytes | bytearray = b""
     ) -> None:
         loop = asyncio.get_running_loop()
-        await loop.sock_sendall(self._channel, wire.pack(kind, head, len(body)) + body)
+        start = wire.pack(kind, head, len(body))
+        if len(body) <= wire.PIECE:
+            await loop.sock_sendall(
+                self._channel, start + body
+            )  # at once: it wakes the reader once
+        else:
+            await loop.sock_sendall(self._channel, start)
+            await loop.sock_sendall(self._channel, body)  # without a copy
 
     async def receive(self) -> wire.Frame:
         kind, head_size, body_size = wire.HEADER.unpack(await self._exactly(wire.HEADER.size))
@@ -281,11 +403,6 @@ class _Child:
 
 
 def _environment() -> dict[str, str]:
-    """What a decoder process gets to know: where Python's packages are, and no secret."""
+    """What a decoder process gets to know: where programs and libraries are, and no secret."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {
-        **kept,
-        **dict.fromkeys(_ONE_THREAD, "1"),
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    return {**kept, **dict.fromkeys(_ONE_THREAD, "1")}

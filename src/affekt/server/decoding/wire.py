@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 READY = b"R"  # child: it may be given work
 FILE = b"F"  # a whole recording to decode
-CLIP = b"C"  # child: its samples
+TENSOR = b"T"  # an inference request to read
+CLIP = b"C"  # child: the samples of either
 STREAM = b"S"  # a recording that arrives piece by piece
 DATA = b"D"  # a piece of it; child: samples decoded so far
 END = b"Z"  # no more pieces; child: no more samples

@@ -16,6 +16,11 @@ def service_of(connection: HTTPConnection) -> Service:
     return service
 
 
+def caller_of(connection: HTTPConnection) -> str:
+    """Return who asks, for what is shared between callers."""
+    return str(connection.scope["state"]["share"])
+
+
 def note(connection: HTTPConnection, **facts: Any) -> None:
     """Add facts to the log line of a request; never sound, names or scores."""
     connection.scope["state"].setdefault("facts", {}).update(facts)

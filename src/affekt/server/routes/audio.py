@@ -17,7 +17,7 @@ from affekt.runtime.segments import Segment
 from affekt.server import plain_wav
 from affekt.server.answers import FORMATS, TEXT_TYPES, as_json, as_text
 from affekt.server.errors import ApiError
-from affekt.server.routes import note, service_of
+from affekt.server.routes import caller_of, note, service_of
 from affekt.server.schemas import Emotion, Error, VerboseEmotion
 from affekt.server.service import Service
 from affekt.server.uploads import Form, read_form
@@ -86,7 +86,7 @@ SCHEMAS = (Emotion, VerboseEmotion)
 class _Order:
     """What a request asks for."""
 
-    content: bytes
+    content: bytes | bytearray
     name: str
     model: Model
     response_format: str
@@ -113,21 +113,22 @@ async def emotions(request: Request) -> Response:
     and `textgrid` give the time line for subtitles, tables and Praat.
     """
     service = service_of(request)
-    with service.holding() as held:
+    caller = caller_of(request)
+    with service.holding(caller) as held:
         form = await read_form(request, service.settings.limits, held)
         order = _read_order(form, service)
-        with service.engine.admitted():
+        with service.engine.admitted(caller):
             begun = time.monotonic()
-            clip = await _decode(order, service)
+            clip = await _decode(order, service, caller)
             note(request, model=order.name, audio_seconds=round(clip.quality.duration, 3))
             # To ask costs as much as decoding a sentence: only where somebody may have given up.
             waited = time.monotonic() - begun > _PATIENT_SECONDS
             if waited and await request.is_disconnected():
                 raise ApiError(499, "the client left", "client_left")
-            answer = await service.engine.predict(order.model, clip)
+            answer = await service.engine.predict(order.model, clip, caller)
             segments: list[Segment] = []
             if order.wants_times:
-                segments = await service.engine.run(_time_line, order.model, clip)
+                segments = await service.engine.run(caller, _time_line, order.model, clip)
     service.metrics.audio.labels(order.name, "file").inc(clip.quality.duration)
     return _response(order, clip, answer, segments)
 
@@ -153,14 +154,14 @@ def _check(param: str, value: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-async def _decode(order: _Order, service: Service) -> Clip:
+async def _decode(order: _Order, service: Service, caller: str) -> Clip:
     rate, longest = order.model.config.sample_rate, service.settings.limits.audio_seconds
     try:
         if longest >= plain_wav.MAX_SECONDS and plain_wav.is_plain_wav(order.content, rate):
-            clip = await service.engine.run(plain_wav.read_plain_wav, order.content, rate)
+            clip = await service.engine.run(caller, plain_wav.read_plain_wav, order.content, rate)
         else:
             clip = await service.decoders.decode(
-                order.content, sample_rate=rate, max_duration=longest
+                order.content, sample_rate=rate, max_duration=longest, caller=caller
             )
         order.model.refuse_unusable("the file", clip.quality)
     except AudioError as error:

@@ -1,39 +1,40 @@
 """KServe's open inference protocol, version 2, for gateways that speak it.
 
+The waveforms are JSON numbers, or bytes behind the JSON (the extension ``binary_tensor_data``).
+
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from affekt import __version__
-from affekt.audio import Clip, check_audio
+from affekt.audio import Clip
 from affekt.errors import AudioError
 from affekt.runtime import Model
 from affekt.server.errors import ApiError
-from affekt.server.routes import note, service_of
+from affekt.server.routes import caller_of, note, service_of
 from affekt.server.schemas import (
     InferenceRequest,
     InferenceResponse,
     KServeError,
-    Tensor,
     inlined_schema,
 )
-from affekt.server.uploads import read_body
+from affekt.server.service import Service
+from affekt.server.settings import Limits
+from affekt.server.uploads import read_body, too_large
 
 router = APIRouter(prefix="/v2", tags=["KServe v2"])
 
-MAX_BATCH = 64  # waveforms in one request
-MAX_SAMPLE = 4.0  # as affekt.audio refuses beyond it
+HEADER_SIZE = "inference-header-content-length"
+"""The header that says how much of a body is JSON, where bytes of tensors follow it."""
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": KServeError, "description": text}
@@ -43,6 +44,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         408: "The upload is too slow.",
         413: "The upload is too large.",
         429: "The server is busy, or the caller too quick.",
+        503: "The server is overloaded.",
     }.items()
 }
 
@@ -50,7 +52,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 @router.get("", summary="Server metadata")
 async def server_metadata() -> dict[str, Any]:
     """Return the server's name, version and extensions."""
-    return {"name": "affekt", "version": __version__, "extensions": []}
+    return {"name": "affekt", "version": __version__, "extensions": ["binary_tensor_data"]}
 
 
 @router.get("/health/live", summary="Whether the process answers")
@@ -107,14 +109,19 @@ async def model_ready(request: Request, model: str) -> dict[str, Any]:
     },
 )
 async def infer(request: Request, model: str) -> Response:
-    """Take ``waveform`` [batch, samples]; give ``probabilities`` and ``embedding`` [batch, ...]."""
-    service = service_of(request)
+    """Take ``waveform``, [batch, samples], as numbers or as bytes behind the JSON.
+
+    Give ``probabilities`` and ``embedding``, each [batch, ...], as numbers.
+    """
+    service, caller = service_of(request), caller_of(request)
     name, found = service.engine.model(model)
-    with service.holding() as held:
-        body = await read_body(request, service.settings.limits, held)
-        with service.engine.admitted():
-            asked, clips = await service.engine.run(_read, body, found)
-            answers = await service.engine.predict_all(found, clips)
+    limits = service.settings.limits
+    with service.holding(caller) as held:
+        json_size = _json_size(request, limits)
+        body = await read_body(request, limits, held, json_size)
+        with service.engine.admitted(caller):
+            identity, clips = await _read(service, found, body, json_size, caller)
+            answers = await service.engine.predict_all(found, clips, caller)
     seconds = sum(clip.quality.duration for clip in clips)
     service.metrics.audio.labels(name, "kserve").inc(seconds)
     note(request, model=name, audio_seconds=round(seconds, 3))
@@ -126,51 +133,42 @@ async def infer(request: Request, model: str) -> Response:
         {
             "model_name": name,
             "model_version": "1",
-            **({"id": asked.id} if asked.id is not None else {}),
+            **({"id": identity} if identity is not None else {}),
             "outputs": [_tensor(title, values) for title, values in outputs.items()],
         }
     )
 
 
-def _read(body: bytes, model: Model) -> tuple[InferenceRequest, list[Clip]]:
+def _json_size(request: Request, limits: Limits) -> int | None:
+    """Return how much of the body is JSON, where the rest is bytes of tensors."""
+    given = request.headers.get(HEADER_SIZE)
+    if given is None:
+        return None
+    if not given.isascii() or not given.isdigit() or not 0 < len(given) < 10:
+        raise _wrong(f"{HEADER_SIZE} must be a number of bytes")
+    if int(given) > limits.json_bytes:
+        raise too_large(limits.json_bytes, "the JSON", "send the tensor as binary data")
+    return int(given)
+
+
+async def _read(
+    service: Service, model: Model, body: bytes, json_size: int | None, caller: str
+) -> tuple[str | None, list[Clip]]:
     """Read a request; every fault in it is the client's."""
+    rate = model.config.sample_rate
     try:
-        asked = InferenceRequest.model_validate(json.loads(body))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise _wrong(f"the body is not an inference request: {where}: {fault['msg']}") from None
-    except (ValueError, RecursionError):
-        raise _wrong("the body is not JSON") from None
-    if len(asked.inputs) != 1 or asked.inputs[0].name != "waveform":
-        raise _wrong("expected one input, named 'waveform'")
-    return asked, [_clip(model, waveform) for waveform in _waveforms(asked.inputs[0])]
-
-
-def _waveforms(tensor: Tensor) -> NDArray[np.float32]:
-    if tensor.datatype != "FP32":
-        raise _wrong("'waveform' must be of datatype FP32")
-    if len(tensor.shape) != 2 or min(tensor.shape) < 1 or tensor.shape[0] > MAX_BATCH:
-        raise _wrong(f"'waveform' must have the shape [1 to {MAX_BATCH}, samples]")
-    try:
-        with np.errstate(over="ignore"):  # what becomes infinite is refused below
-            values = np.array(tensor.data, dtype=np.float32).ravel()
-    except (ValueError, TypeError, OverflowError):
-        raise _wrong("the data of 'waveform' are not numbers") from None
-    if values.size != tensor.shape[0] * tensor.shape[1]:
-        raise _wrong(f"'waveform' holds {values.size} values, its shape says otherwise")
-    if not np.isfinite(values).all() or np.abs(values).max() > MAX_SAMPLE:
-        raise _wrong("'waveform' must hold floats within [-1, 1]")
-    return values.reshape(tensor.shape)
-
-
-def _clip(model: Model, waveform: NDArray[np.float32]) -> Clip:
-    quality = check_audio(waveform, model.config.sample_rate)
-    try:
-        model.refuse_unusable("'waveform'", quality)
+        identity, clips = await service.decoders.read_request(
+            body,
+            json_size=len(body) if json_size is None else json_size,
+            max_samples=int(service.settings.limits.audio_seconds * rate),
+            sample_rate=rate,
+            caller=caller,
+        )
+        for clip in clips:
+            model.refuse_unusable("'waveform'", clip.quality)
     except AudioError as error:
         raise _wrong(str(error)) from None
-    return Clip(waveform, quality)
+    return identity, clips
 
 
 def _tensor(name: str, values: NDArray[Any]) -> dict[str, Any]:

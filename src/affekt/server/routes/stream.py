@@ -7,7 +7,7 @@ import logging
 from fastapi import APIRouter, WebSocket
 
 from affekt.server.guard import PROTOCOL
-from affekt.server.routes import note, service_of
+from affekt.server.routes import caller_of, note, service_of
 from affekt.server.session import CLOSE_CODES, Left, Session
 
 router = APIRouter()
@@ -17,11 +17,12 @@ router = APIRouter()
 async def stream(socket: WebSocket) -> None:
     """Hold one session; see docs/serving.md for what is said in it."""
     service = service_of(socket)
-    with service.session():
+    caller = caller_of(socket)
+    with service.session(caller):
         name, model = service.engine.model(socket.query_params.get("model"))
         offered = socket.scope.get("subprotocols", [])
         await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
-        session = Session(socket, service, name, model)
+        session = Session(socket, service, caller, name, model)
         try:
             reason = await session.run()
         except Left:
