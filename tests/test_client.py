@@ -143,3 +143,11 @@ def test_a_busy_server_is_asked_again():
 def test_a_missing_file_is_named(client, tmp_path: Path):
     with pytest.raises(affekt.AudioError, match="no such file"):
         client.predict(tmp_path / "none.wav")
+
+
+def test_an_upload_that_is_too_large_says_so(client):
+    """The server refuses before all is sent; that is an answer, not a broken connection."""
+    for size in (26 << 20, 200 << 20):
+        with pytest.raises(affekt.ServerError, match="larger than 26214400 bytes") as caught:
+            client.predict(bytes(size))
+        assert (caught.value.status, caught.value.code) == (413, "file_too_large")

@@ -29,6 +29,10 @@ from affekt.runtime import Prediction
 from affekt.runtime.segments import Segment
 
 if TYPE_CHECKING:
+    import http.client
+    import urllib.error
+    import urllib.request
+
     from websockets.sync.client import ClientConnection
 
 Event = dict[str, Any]
@@ -204,19 +208,63 @@ class Client:
         request = urllib.request.Request(
             self._url + path, data=body, headers={**self._headers(), **(headers or {})}
         )
+        opener = _opener()
         left = self._retries if retries is None else retries
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=self._timeout) as answer:
+                with opener.open(request, timeout=self._timeout) as answer:
                     return str(answer.read().decode("utf-8"))
             except urllib.error.HTTPError as error:
                 if error.code not in _BUSY or left == 0:
-                    raise _refusal(self._url, error.code, error.read(), error.reason) from None
+                    raise _refusal(self._url, error.code, _body(error), error.reason) from None
                 time.sleep(_seconds(error.headers.get("Retry-After")))
                 left -= 1
             except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
                 reason = getattr(error, "reason", None) or error
                 raise _refusal(self._url, 0, b"", str(reason)) from None
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return what opens addresses, and reads an answer that comes before all is sent.
+
+    A server refuses what is too large at once. Sending the rest fails then, but the refusal is
+    there to be read.
+    """
+    import http.client
+    import urllib.request
+
+    class Heedful(http.client.HTTPConnection):
+        def send(self, data: Any) -> None:
+            try:
+                super().send(data)
+            except (BrokenPipeError, ConnectionResetError):
+                if self.sock is None:
+                    raise
+
+    class HeedfulTls(Heedful, http.client.HTTPSConnection):
+        pass
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(Heedful, request)
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(HeedfulTls, request)
+
+    return urllib.request.build_opener(Http, Https)
+
+
+def _body(error: urllib.error.HTTPError) -> bytes:
+    """Return what an error says of itself, as far as it came."""
+    import http.client
+
+    try:
+        return error.read()
+    except http.client.IncompleteRead as cut:
+        return cut.partial
+    except OSError:
+        return b""
 
 
 _SEGMENT = ("start", "end", "label", "confidence", "scores")

@@ -20,8 +20,8 @@ def start() -> Callable[..., Any]:
     """Start a server for one test: ``with start("--rate", "5") as server``."""
 
     @contextmanager
-    def run(*options: str, variables: dict[str, str] | None = None) -> Iterator[Server]:
-        server = Server(*options, variables=variables)
+    def run(*options: str, **more: Any) -> Iterator[Server]:
+        server = Server(*options, **more)
         try:
             yield server
         finally:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -109,8 +110,8 @@ def test_a_decompression_bomb(server, wav, header):
 
 
 def test_a_recording_that_takes_too_much_memory_to_decode(start, wav):
-    content = flac_of_silence(120, rate=48000, channels=8)  # 184 MB as floats
-    with start("--decode-memory", "64") as server:
+    content = flac_of_silence(60, rate=192000, channels=8)  # 369 MB as floats
+    with start("--decode-memory", "16") as server:
         assert_refused(post(server, content), 400, "invalid_audio", "more memory than")
         assert_well(server, wav)
 
@@ -414,3 +415,127 @@ def test_a_model_that_is_missing_or_corrupt_at_start(capsys, tmp_path, tiny_mode
 def test_a_port_that_is_taken(capsys, server):
     answer = affekt(capsys, "serve", "--port", str(server.port))
     answer.is_one_line("cannot listen at", "--port")
+
+
+# --- who takes more than a part ---
+
+
+@pytest.mark.parametrize("value", ["1" * 401, "1" * 5000, "1e999", "NaN", '"\\ud800"', "[[[["])
+def test_numbers_beyond_all_floats(server, value):
+    with connect(server.ws_url) as stream:
+        stream.recv()
+        stream.send(f'{{"type": "session.update", "session": {{"window": {value}}}}}')
+        refused = json.loads(stream.recv())
+        assert refused["error"]["code"] == "invalid_message"
+        assert len(refused["error"]["message"]) < 200
+        stream.send(json.dumps({"type": "session.close"}))
+        assert rest(stream)[-1]["reason"] == "client"
+
+
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: {version}\r\n\r\n"
+)
+
+
+def test_refused_handshakes_and_bad_text_leave_no_traceback(start, wav):
+    with start() as server:
+        for path, host, version, status in (
+            ("/v1/stream", "evil.example", 13, 403),
+            ("/v1/stream?model=none", "127.0.0.1", 13, 404),
+            ("/v1/none", "127.0.0.1", 13, 403),
+            ("/v1/stream", "127.0.0.1", 99, 400),
+        ):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+                head = HANDSHAKE.format(path=path, host=host, version=version)
+                connection.sendall(head.encode())
+                assert connection.recv(20).startswith(f"HTTP/1.1 {status}".encode())
+        with connect(server.ws_url) as stream:
+            stream.recv()
+            stream.socket.sendall(b"\x81\x82\x00\x00\x00\x00\xff\xfe")  # text that is not UTF-8
+            rest(stream)
+            assert stream.close_code == 1007
+        assert_well(server, wav)
+        server.stop()
+        logged = [json.loads(line) for line in server.lines]
+        assert [line for line in logged if line["level"] == "error" or "traceback" in line] == []
+
+
+@pytest.mark.parametrize("frame", [b"\x89\x80\0\0\0\0", b"\x8a\x80\0\0\0\0"])
+def test_a_flood_of_pings_or_pongs_ends_the_connection(server, wav, frame):
+    before = server.memory()
+    stream = connect(server.ws_url)
+    with stream:
+        stream.recv()
+        sent = 0
+        with suppress(OSError):
+            while sent < 64 * MIB:
+                stream.socket.sendall(frame * 10_000)
+                sent += 10_000 * len(frame)
+        assert sent < 64 * MIB
+    assert server.memory() - before < 20 * MIB
+    assert_well(server, wav)
+
+
+def test_a_message_in_endless_empty_parts_ends_the_connection(server, wav):
+    stream = connect(server.ws_url)
+    with stream:
+        stream.recv()
+        sent = 0
+        with suppress(OSError):
+            stream.socket.sendall(b"\x02\x80\0\0\0\0")
+            while sent < 64 * MIB:
+                stream.socket.sendall(b"\x00\x80\0\0\0\0" * 10_000)
+                sent += 60_000
+        assert sent < 64 * MIB
+    assert_well(server, wav)
+
+
+def test_many_requests_in_one_go_are_cut_off(server, wav):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2000)
+        answer = b""
+        with suppress(OSError):
+            while piece := connection.recv(65536):
+                answer += piece
+    assert answer.count(b"HTTP/1.1 200") <= 20
+    assert_well(server, wav)
+
+
+def test_one_address_leaves_connections_to_others(start, wav):
+    """What does not read, and what says nothing, is ended; until then others have their part."""
+    with start("--idle-timeout", "1", "--upload-timeout", "2") as server:
+        descriptors = Path(f"/proc/{server.process.pid}/fd")
+        before = len(list(descriptors.iterdir()))
+        opened = []
+        request = b"GET /models/default/model.onnx HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        for number in range(1100):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            connection.bind(("127.0.0.2", 0))
+            connection.connect(("127.0.0.1", server.port))
+            with suppress(OSError):
+                connection.sendall(request * 3 if number % 2 else b"")
+            opened.append(connection)
+        assert_well(server, wav)
+        deadline = time.monotonic() + 60
+        while len(list(descriptors.iterdir())) > before + 8:
+            assert time.monotonic() < deadline, "descriptors are still open"
+            time.sleep(0.1)
+        for connection in opened:
+            connection.close()
+        assert_well(server, wav)
+
+
+def test_a_limit_on_open_files_is_raised_or_met(start, wav):
+    script = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard})); "
+        "sys.argv = ['affekt', *sys.argv[1:]]; runpy.run_module('affekt', run_name='__main__')"
+    )
+    for hard, most in ((4096, 1192), (512, 512)):
+        command = (sys.executable, "-c", script.format(hard=hard))
+        with start(command=command) as server:
+            limits = Path(f"/proc/{server.process.pid}/limits").read_text()
+            soft = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+            assert int(soft.split()[3]) == most
+            assert_well(server, wav)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from live_server import noise
 
 import affekt
 
+MIB = 1 << 20
 INFER = "/v2/models/default/infer"
 
 
@@ -71,8 +74,47 @@ def test_what_is_wrong_is_said(client, changes, part):
     assert part in answer.json()["error"]
 
 
+def test_binary_tensors(client):
+    """The extension binary_tensor_data: JSON, and the bytes of the tensor behind it."""
+    batch = noise(2).reshape(2, -1)
+    expected = client.post(INFER, json=request(batch)).json()
+    asked = request(batch, parameters={"binary_data_size": batch.nbytes})
+    del asked["inputs"][0]["data"]
+    head = json.dumps(asked).encode()
+    headers = {"inference-header-content-length": str(len(head))}
+    answer = client.post(INFER, content=head + batch.astype("<f4").tobytes(), headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == expected
+    cut = client.post(INFER, content=head + batch.tobytes()[:-4], headers=headers)
+    assert cut.status_code == 400
+    assert "bytes follow the JSON" in cut.json()["error"]
+    for size in ("-1", "1e3", "\u0663", "9" * 30, str(len(head) + batch.nbytes + 1)):
+        wrong = client.post(
+            INFER,
+            content=head + batch.tobytes(),
+            headers={"inference-header-content-length": size.encode()},
+        )
+        assert wrong.status_code in (400, 413)
+    assert "binary_tensor_data" in client.get("/v2").json()["extensions"]
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"0,", b'"",', b"null,", b"[[],"])
+def test_json_that_is_a_bomb(server, client, piece):
+    """A few bytes of JSON become many of objects: it costs a decoder, and not much of it."""
+    start = b'{"inputs":[{"name":"waveform","datatype":"FP32","shape":[1,1],"data":['
+    content = start + piece * ((8 * MIB - 100) // len(piece)) + b"0]}]}"
+    before = server.memory()
+    answer = client.post(INFER, content=content)
+    assert answer.status_code == 400, answer.text[:200]
+    assert server.memory() - before < 60 * MIB
+    too_long = client.post(INFER, content=content + b" " * 2 * MIB)
+    assert too_long.status_code == 413
+    assert "binary data" in too_long.json()["error"]
+
+
 def test_bodies_that_are_no_request(client):
-    for content in (b"", b"{", b"[" * 100_000, b"{}", b'{"inputs": []}', b"\xff"):
+    half = b'{"id": "\\ud800", "inputs": []}'
+    for content in (b"", b"{", b"[" * 100_000, b"{}", b'{"inputs": []}', b"\xff", b"[]", half):
         answer = client.post(INFER, content=content)
         assert answer.status_code == 400
         assert answer.json()["error"]

@@ -139,9 +139,11 @@ def _soundfile_blocks(stream: IO[bytes], name: str, seconds: float) -> Blocks:
             try:
                 size = max(1, round(seconds * file.samplerate))
                 block = file.read(size, dtype="float32", always_2d=True)  # [samples, channels]
-            except (soundfile.LibsndfileError, MemoryError):
+            except (soundfile.LibsndfileError, MemoryError) as error:
                 if read == 0:
                     return
+                if isinstance(error, MemoryError):
+                    raise
                 raise AudioError(
                     f"{name}: it is damaged after {read / file.samplerate:.2f} s; "
                     f"record or download it again"

@@ -62,13 +62,13 @@ class TimelineOptions:
             positive = name in ("window", "hop")
             if not _is_number(value) or value < 0 or (positive and value == 0):
                 limit = "above 0" if positive else "from 0 up"
-                raise ConfigError(f"timeline: {name} must be seconds {limit}, got {value!r}")
+                raise ConfigError(f"timeline: {name} must be seconds {limit}, got {_shown(value)}")
         for name in ("threshold", "vad_threshold"):
             value = getattr(self, name)
             if name == "threshold" and value is None:
                 continue
             if not _is_number(value) or not 0 <= value <= 1:
-                raise ConfigError(f"timeline: {name} must be from 0 to 1, got {value!r}")
+                raise ConfigError(f"timeline: {name} must be from 0 to 1, got {_shown(value)}")
         if self.hop > self.window:
             raise ConfigError(
                 f"timeline: hop ({self.hop:g} s) is longer than window ({self.window:g} s), "
@@ -81,5 +81,18 @@ class TimelineOptions:
 
 
 def _is_number(value: object) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)  # type: ignore[arg-type]
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
+
+
+def _shown(value: object) -> str:
+    """Return a value as messages show it: a number of thousands of digits is not repeated."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write it
+        return "a number of thousands of digits"
+    return text if len(text) <= 40 else f"{text[:40]}..."

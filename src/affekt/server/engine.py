@@ -183,7 +183,7 @@ class Engine:
                 run = loop.run_in_executor(self._pool, first.work)
             else:
                 assert first.model is not None
-                clips = [job.clip for job in batch]
+                clips = [job.clip for job in batch if job.clip is not None]
                 run = loop.run_in_executor(self._pool, first.model.predict_clips, clips)
             run.add_done_callback(partial(self._finish, batch))
 

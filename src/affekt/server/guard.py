@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +26,10 @@ PROTOCOL = "affekt"
 """The subprotocol of streams."""
 KEY_PROTOCOL = "affekt-key."
 """How a browser gives its key when it opens a WebSocket, where it cannot set headers."""
+
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 64 << 20
+"""For how long, and of how much, a refused upload is still read."""
 
 _REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _PROTECTED = ("/v1/", "/v2", "/models/", "/metrics")
@@ -80,10 +85,10 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, receive, send)
         try:
             scope["state"]["caller"] = self._admit(scope, exchange.headers)
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, exchange.receive, exchange.send)
         except ApiError as error:
             self._service.metrics.refused.labels(error.code).inc()
             await exchange.refuse(error)
@@ -144,24 +149,47 @@ class Guard:
 class _Exchange:
     """One request and what has been answered to it so far."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.start = time.perf_counter()
         self.headers = Headers(scope=scope)
         given = self.headers.get(REQUEST_ID, "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         self.status = 0
         self._scope = scope
+        self._receive = receive
         self._send = send
+        self._unread = "content-length" in self.headers or "transfer-encoding" in self.headers
         scope.setdefault("state", {})["request_id"] = self.request_id
+
+    async def receive(self) -> Message:
+        """Pass a message of the request on."""
+        message = await self._receive()
+        if message["type"] != "http.request" or not message.get("more_body"):
+            self._unread = False
+        return message
 
     async def send(self, message: Message) -> None:
         """Pass a message of the answer on, with the headers that all answers have."""
+        if self._unread and self.status >= 400 and message["type"] == "http.response.body":
+            await self._send({**message, "more_body": True})
+            await self._discard_the_rest()
+            message = {**message, "body": b""}
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             self.status = message["status"]
             message = {**message, "headers": self._with_headers(message.get("headers", []))}
         elif message["type"] == "websocket.accept":
             self.status = 101
         await self._send(message)
+
+    async def _discard_the_rest(self) -> None:
+        """Take what a client sends on after it was refused, for a while.
+
+        Closing a connection before all is read makes the system drop the answer, too.
+        """
+        discarded = 0
+        with anyio.move_on_after(LINGER_SECONDS):
+            while self._unread and discarded < LINGER_BYTES:
+                discarded += len((await self.receive()).get("body", b""))
 
     def _with_headers(self, given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         names = {name.lower() for name, _ in given}

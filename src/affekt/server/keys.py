@@ -100,18 +100,27 @@ class KeyRing:
 
 
 class RateLimiter:
-    """Token buckets: so many requests per second for each caller, with bursts of two seconds.
+    """Token buckets: so many requests per second for each caller, with short bursts.
 
     Parameters
     ----------
     rate : float or None
         Requests per second; None for no limit.
+    burst_seconds : float
+        As many requests as in this time may come at once.
     clock : callable
         Seconds, rising.
     """
 
-    def __init__(self, rate: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rate: float | None,
+        *,
+        burst_seconds: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rate = rate
+        self._burst_seconds = burst_seconds
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -119,7 +128,7 @@ class RateLimiter:
         """Count a request; return 0, or the seconds after which it would be allowed."""
         if self._rate is None:
             return 0.0
-        now, burst = self._clock(), max(1.0, 2 * self._rate)
+        now, burst = self._clock(), max(1.0, self._burst_seconds * self._rate)
         tokens, then = self._buckets.pop(caller, (burst, now))
         tokens = min(burst, tokens + (now - then) * self._rate)
         allowed = tokens >= 1

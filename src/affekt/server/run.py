@@ -6,19 +6,22 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from affekt.errors import ConfigError
 from affekt.server.app import create_app
+from affekt.server.connections import (
+    Connections,
+    allow_descriptors,
+    http_protocol,
+    socket_protocol,
+)
 from affekt.server.service import Service
-from affekt.server.settings import Limits, Settings
+from affekt.server.settings import Settings
 from affekt.server.telemetry import log
 
 KEEP_ALIVE_SECONDS = 30
-HEADER_BYTES = 1 << 16  # of one request; the parser itself has no limit
 BACKLOG = 1024  # connections that the system holds until they are accepted
 
 
@@ -33,10 +36,12 @@ def run(service: Service) -> None:
     settings = service.settings
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
+    most = allow_descriptors(settings.limits.connections)
+    connections = Connections(settings.limits, most)
     config = uvicorn.Config(
         create_app(service),
-        http=_patient_protocol(settings.limits),
-        ws="websockets-sansio",
+        http=http_protocol(connections),
+        ws=socket_protocol(connections),
         ws_max_size=settings.limits.session_bytes,
         ws_per_message_deflate=False,  # a small message must not become a large one
         lifespan="on",
@@ -45,19 +50,21 @@ def run(service: Service) -> None:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
-        limit_concurrency=settings.limits.connections,
         proxy_headers=False,
     )
-    server = _Server(config, service, f"http://{_shown(host)}:{port}")
+    server = _Server(config, service, connections, f"http://{_shown(host)}:{port}")
     server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """uvicorn, telling sessions to end before their connections are closed."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, address: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, connections: Connections, address: str
+    ) -> None:
         super().__init__(config)
         self._service = service
+        self._connections = connections
         self._address = address
 
     @contextmanager
@@ -71,6 +78,7 @@ class _Server(uvicorn.Server):
         """Start, and say where."""
         await super().startup(sockets)
         if self.started:
+            self._watching = asyncio.create_task(self._connections.watch())
             log("listening", address=self._address, models=",".join(self._service.engine.models))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -81,59 +89,6 @@ class _Server(uvicorn.Server):
         await self._service.drain()
         await super().shutdown(sockets)
         log("stopped")
-
-
-def _patient_protocol(limits: Limits) -> type[HttpToolsProtocol]:
-    """Return uvicorn's HTTP protocol with limits on how long headers may take, and be."""
-
-    class Patient(HttpToolsProtocol):
-        _late: asyncio.TimerHandle | None = None
-        _unheard = 0  # bytes of headers that are not complete
-        _upgraded = False  # to a WebSocket, which has limits of its own
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._wait_for_headers()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self._upgraded or self._is_answering():
-                self._stop_waiting()
-                return
-            if self._late is None:
-                self._wait_for_headers()
-            self._unheard += len(data)
-            if self._unheard > HEADER_BYTES:
-                self._give_up()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
-            super().connection_lost(exc)
-
-        def handle_websocket_upgrade(self) -> None:
-            self._upgraded = True
-            self._stop_waiting()
-            super().handle_websocket_upgrade()
-
-        def _wait_for_headers(self) -> None:
-            self._unheard = 0
-            self._late = self.loop.call_later(limits.header_seconds, self._give_up)
-
-        def _stop_waiting(self) -> None:
-            if self._late is not None:
-                self._late.cancel()
-                self._late = None
-
-        def _give_up(self) -> None:
-            self._late = None
-            if not self._is_answering():
-                self.transport.close()
-
-        def _is_answering(self) -> bool:
-            cycle: RequestResponseCycle | None = self.cycle
-            return cycle is not None and not cycle.response_complete
-
-    return Patient
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -62,6 +62,7 @@ class Service:
         self._sessions = Shares(limits.sessions)
         self._webm_sessions = Shares(limits.webm_sessions)
         self._uploads = Shares(limits.held_bytes)
+        self.messages = RateLimiter(limits.messages_per_second, burst_seconds=0.25)
 
     @property
     def sessions(self) -> int:

@@ -160,6 +160,8 @@ class Session:
                 return "idle"
             if message["type"] == "websocket.disconnect":
                 raise Left
+            if wait := self._service.messages.wait(self._caller):
+                await asyncio.sleep(wait)  # and the connection slows down the client
             if message.get("bytes") is not None:
                 await self._take_sound(message["bytes"], resources)
             elif await self._take_control(message.get("text") or ""):
@@ -269,7 +271,7 @@ class Session:
         await self._send("error", **error.body)
 
     async def _send(self, kind: str, **fields: Any) -> None:
-        text = json.dumps({"type": kind, **fields}, ensure_ascii=False)
+        text = json.dumps({"type": kind, **fields})
         try:
             await asyncio.wait_for(self._socket.send_text(text), self._limits.idle_seconds)
         except (asyncio.TimeoutError, WebSocketDisconnect, RuntimeError, OSError):

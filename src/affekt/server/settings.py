@@ -45,6 +45,8 @@ class Limits:
     sessions, session_bytes, idle_seconds, session_seconds
         WebSocket sessions at once, their largest message, the longest silence of a client, and
         the longest session.
+    messages_per_second : float
+        Messages of all sessions of one key or address; what comes faster waits.
     webm_sessions : int
         Sessions that may send WebM: each has a decoder process of its own.
     rate : float or None
@@ -70,6 +72,7 @@ class Limits:
     session_bytes: int = 256 * 1024
     idle_seconds: float = 30.0
     session_seconds: float = 3600.0
+    messages_per_second: float = 4000.0
     webm_sessions: int = 16
     rate: float | None = None
     connections: int = 1000

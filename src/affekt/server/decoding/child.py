@@ -7,7 +7,6 @@ then gives up what decoding does not need (see `affekt.server.decoding.cage`).
 from __future__ import annotations
 
 import io
-import os
 import resource
 import signal
 import socket
@@ -37,8 +36,6 @@ from affekt.server.decoding.tensor import read_request
 
 UPLOAD = "the file"
 """What messages call a recording: its name is the sender's business."""
-NICENESS = 5
-"""Decoders give way to the process that answers."""
 CPU_SECONDS = 2.0
 """CPU time for any recording; more, up to the limit, only for what is long."""
 LEAST_SPEED = 100.0
@@ -60,7 +57,6 @@ def main(fd: str, memory: str, seconds: str) -> None:
     """
     channel = socket.socket(fileno=int(fd))
     _warm_up()
-    os.nice(NICENESS)
     filtered = confine(int(memory))
     wire.send(channel, wire.READY, {"filtered": filtered})
     while (request := wire.receive(channel)) is not None:

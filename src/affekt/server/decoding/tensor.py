@@ -51,6 +51,8 @@ def read_request(
     name, inputs = request.get("id"), request.get("inputs")
     if name is not None and not isinstance(name, str):
         raise _no_request("id: expected a string")
+    if name is not None and any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise _no_request("id: half of a surrogate pair")
     if not isinstance(inputs, list):
         raise _no_request("inputs: expected a list")
     if len(inputs) != 1 or not isinstance(inputs[0], dict) or inputs[0].get("name") != "waveform":

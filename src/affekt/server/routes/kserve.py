@@ -152,7 +152,7 @@ def _json_size(request: Request, limits: Limits) -> int | None:
 
 
 async def _read(
-    service: Service, model: Model, body: bytes, json_size: int | None, caller: str
+    service: Service, model: Model, body: bytearray, json_size: int | None, caller: str
 ) -> tuple[str | None, list[Clip]]:
     """Read a request; every fault in it is the client's."""
     rate = model.config.sample_rate
