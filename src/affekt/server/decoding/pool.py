@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,18 +14,14 @@ import anyio
 import numpy as np
 
 from affekt.audio import AudioQuality, Clip
-from affekt.children import python_command
 from affekt.errors import AudioError
 from affekt.server.decoding import wire
+from affekt.server.decoding.process import Decoder, DecodingStream
 from affekt.server.errors import overloaded
 from affekt.server.shares import Turns
 
-_SOCKET_BUFFER = 1 << 20  # bytes; a clip of some seconds passes in one piece
-_START_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
 _LOG = logging.getLogger("affekt.server")
-_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _JOBS_PER_PROCESS = 5000  # then a new one: whatever a decoder leaks goes with the old one
 
 
@@ -37,7 +30,7 @@ class _Waiting:
     """A recording that waits for a decoder."""
 
     caller: str
-    child: asyncio.Future[_Child]
+    child: asyncio.Future[Decoder]
 
 
 class DecoderPool:
@@ -77,8 +70,8 @@ class DecoderPool:
         self._turns = Turns(size)
         self._waiting: list[_Waiting] = []
         # The one used last goes first: what it needs is still in the processor's cache.
-        self._idle: list[_Child] = []
-        self._children: set[_Child] = set()
+        self._idle: list[Decoder] = []
+        self._children: set[Decoder] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -171,7 +164,7 @@ class DecoderPool:
         return frame
 
     async def _ask_child(
-        self, child: _Child, kind: bytes, head: dict[str, Any], body: bytes | bytearray
+        self, child: Decoder, kind: bytes, head: dict[str, Any], body: bytes | bytearray
     ) -> wire.Frame:
         try:
             with anyio.fail_after(self._timeout):  # wait_for would make a task of it
@@ -197,7 +190,7 @@ class DecoderPool:
             self._idle.append(child)
         return frame
 
-    async def _take(self, caller: str) -> _Child:
+    async def _take(self, caller: str) -> Decoder:
         """Wait until it is this caller's turn; return a process that does nothing else then."""
         waiting = _Waiting(caller, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -232,7 +225,7 @@ class DecoderPool:
             else:
                 self._idle.append(child)
 
-    def _living_child(self) -> _Child | None:
+    def _living_child(self) -> Decoder | None:
         """Take an idle process, passing over those that have died since their last recording."""
         while self._idle:
             child = self._idle.pop()
@@ -244,7 +237,7 @@ class DecoderPool:
     @asynccontextmanager
     async def stream(self, *, sample_rate: int) -> AsyncIterator[DecodingStream]:
         """Take a new process for one WebM stream, and end it afterwards."""
-        child = await _Child.start(self._memory, self._timeout)
+        child = await Decoder.start(self._memory, self._timeout)
         self._children.add(child)
         try:
             await child.send(wire.STREAM, {"sample_rate": sample_rate})
@@ -253,7 +246,7 @@ class DecoderPool:
             self._drop(child)
 
     async def _add(self) -> None:
-        child = await _Child.start(self._memory, self._timeout)
+        child = await Decoder.start(self._memory, self._timeout)
         self._children.add(child)
         if self._closed:
             self._drop(child)
@@ -261,7 +254,7 @@ class DecoderPool:
             self._idle.append(child)
             self._grant()
 
-    def _replace(self, child: _Child, *, fault: bool = True) -> None:
+    def _replace(self, child: Decoder, *, fault: bool = True) -> None:
         if fault:
             self._on_death()
         self._drop(child)
@@ -279,130 +272,6 @@ class DecoderPool:
                 _LOG.warning("a decoder process does not start: %s", error)
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _drop(self, child: _Child) -> None:
+    def _drop(self, child: Decoder) -> None:
         self._children.discard(child)
         child.kill()
-
-
-class DecodingStream:
-    """One stream: pieces of a WebM file in, samples out."""
-
-    def __init__(self, child: _Child) -> None:
-        self._child = child
-
-    async def write(self, piece: bytes) -> None:
-        """Give the next piece of the file."""
-        await self._child.send(wire.DATA, None, piece)
-
-    async def end(self) -> None:
-        """Say that no piece follows."""
-        await self._child.send(wire.END)
-
-    async def read(self) -> np.ndarray | None:
-        """Return the samples decoded next, float32 [samples]; None at the end.
-
-        Raises
-        ------
-        AudioError
-            If the stream cannot be decoded, or its decoder has died.
-        """
-        try:
-            frame = await self._child.receive()
-        except (ConnectionError, EOFError):
-            raise AudioError("the stream: its decoder broke; begin a new session") from None
-        if frame.kind == wire.ERROR:
-            raise AudioError(frame.head["message"].replace("the file", "the stream", 1))
-        if frame.kind == wire.END:
-            return None
-        return np.frombuffer(frame.body, dtype=np.float32)
-
-
-class _Child:
-    """One decoder process, and the socket to it."""
-
-    def __init__(self, process: subprocess.Popen[bytes], channel: socket.socket) -> None:
-        self._process = process
-        self._channel = channel
-        self.pid = process.pid
-        self.jobs = 0
-        self.filtered = False  # the kernel refuses what decoding does not need
-
-    @classmethod
-    async def start(cls, memory: int, seconds: float) -> _Child:
-        """Start a process and wait until it is ready."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
-            ours.setblocking(False)
-            words = (str(theirs.fileno()), str(memory), str(seconds))
-            process = subprocess.Popen(
-                python_command("affekt.server.decoding.child", *words),
-                pass_fds=[theirs.fileno()],
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the server, which ends its children itself
-            )
-        child = cls(process, ours)
-        try:
-            ready = await asyncio.wait_for(child.receive(), _START_SECONDS)
-            child.filtered = ready.head["filtered"]
-        except (asyncio.TimeoutError, ConnectionError, EOFError):
-            child.kill()
-            raise RuntimeError("a decoder process does not start; its message is above") from None
-        except BaseException:
-            child.kill()
-            raise
-        return child
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    async def ask(
-        self, kind: bytes, head: dict[str, Any], content: bytes | bytearray
-    ) -> wire.Frame:
-        self.jobs += 1
-        await self.send(kind, head, content)
-        return await self.receive()
-
-    async def send(
-        self, kind: bytes, head: dict[str, Any] | None = None, body: bytes | bytearray = b""
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        start = wire.pack(kind, head, len(body))
-        if len(body) <= wire.PIECE:
-            await loop.sock_sendall(
-                self._channel, start + body
-            )  # at once: it wakes the reader once
-        else:
-            await loop.sock_sendall(self._channel, start)
-            await loop.sock_sendall(self._channel, body)  # without a copy
-
-    async def receive(self) -> wire.Frame:
-        kind, head_size, body_size = wire.HEADER.unpack(await self._exactly(wire.HEADER.size))
-        head = await self._exactly(head_size)
-        return wire.Frame(kind, wire.parse_head(head), await self._exactly(body_size))
-
-    async def _exactly(self, size: int) -> bytearray:
-        loop = asyncio.get_running_loop()
-        content = bytearray(size)
-        view = memoryview(content)
-        while view:
-            count = await loop.sock_recv_into(self._channel, view)
-            if count == 0:
-                raise EOFError
-            view = view[count:]
-        return content
-
-    def kill(self) -> None:
-        self._channel.close()
-        self._process.kill()
-        self._process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """What a decoder process gets to know: where programs and libraries are, and no secret."""
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {**kept, **dict.fromkeys(_ONE_THREAD, "1")}
