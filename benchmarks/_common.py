@@ -43,6 +43,14 @@ THREAD_VARIABLES = (
 )
 
 
+def recipe_file(name: str) -> Path:
+    """Return the file of a recipe that has results: one of an experiment, or a shipped one."""
+    from affekt.recipe_files import find_recipe
+
+    path = ROOT / "benchmarks" / "recipes" / f"{name}.toml"
+    return path if path.is_file() else find_recipe(name, ROOT / "recipes")
+
+
 # --- where figures are kept ---
 
 

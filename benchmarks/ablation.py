@@ -4,10 +4,10 @@
     python benchmarks/ablation.py --only pitch_shift,focal   # some methods: writes nothing
     python benchmarks/ablation.py --table-only               # the table and the picture again
 
-Every method is compared with ``recipes/ablation.toml`` alone, under the same seed and on the same
-speakers. They are the speakers of fold 1 of ``ravdess-luna5`` who are not its test speakers, in
-three groups: each run learns from two groups and asks the third. What is trained stays in
-``--runs``: after Ctrl-C the same command goes on from there.
+Every method is compared with ``benchmarks/recipes/ablation.toml`` alone, under the same seed and
+on the same speakers. They are the speakers of fold 1 of ``ravdess-luna5`` who are not its test
+speakers, in three groups: each run learns from two groups and asks the third. What is trained
+stays in ``--runs``: after Ctrl-C the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from affekt.training import FeatureStore
 
 REPORT = Report("ablation", "docs/augmentation.md")
-RECIPE = ROOT / "recipes" / "ablation.toml"
+RECIPE = ROOT / "benchmarks" / "recipes" / "ablation.toml"
 PICTURE = ROOT / "docs" / "images" / "ablation.png"
 
 PROTOCOL = "ravdess-luna5"
@@ -138,7 +138,7 @@ def score(
     """Train once; return the UAR of each speaker of the held-out group, or what is stored of it."""
     from affekt.files import atomic_path
     from affekt.training import fit, score_clips
-    from affekt.training.network.fit import run_fingerprint
+    from affekt.training.recipe.fingerprint import run_fingerprint
 
     recipe = recipe_of(method, options.epochs)
     train = [clip for clip in clips if clip.speaker not in held_out]

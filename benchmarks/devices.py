@@ -3,8 +3,9 @@
     python benchmarks/devices.py --data ../shared/data  # trains; writes the JSON and the table
     python benchmarks/devices.py --table-only           # writes the table of docs/training.md again
 
-Each setup trains the small network of ``recipes/ablation.toml`` on fold 1 of ``ravdess-luna5``,
-once for each seed, by ``affekt train``, and is scored on the test actors. Every process has one
+Each setup trains the small network of ``benchmarks/recipes/ablation.toml`` on fold 1 of
+``ravdess-luna5``, once for each seed, by ``affekt train``, and is scored on the test actors. Every
+process has one
 thread of the CPU, where ``affekt train`` would take all of them: two processes are to be compared
 with that. What differs between setups is noise if it is no more than what differs between seeds.
 What the machine lacks is left out, and said so.
@@ -28,7 +29,7 @@ from typing import Any
 from _common import ROOT, THREAD_VARIABLES, Report, Result, processor
 
 REPORT = Report("devices", "docs/training.md")
-RECIPE = ROOT / "recipes" / "ablation.toml"
+RECIPE = ROOT / "benchmarks" / "recipes" / "ablation.toml"
 PROTOCOL = "ravdess-luna5"
 
 

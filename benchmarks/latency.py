@@ -27,7 +27,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _common import ROOT, THREAD_VARIABLES, Report, Result, choose_clips, processor
+from _common import (
+    ROOT,
+    THREAD_VARIABLES,
+    Report,
+    Result,
+    choose_clips,
+    processor,
+    recipe_file,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +62,7 @@ def recipes() -> list[Recipe]:
     from affekt.training import load_recipe
 
     names = sorted({result.recipe for result in read_results(ROOT / RESULTS)})
-    return [load_recipe(ROOT / "recipes" / f"{name}.toml") for name in names]
+    return [load_recipe(recipe_file(name)) for name in names]
 
 
 def what_runs(recipe: Recipe) -> str:

@@ -78,13 +78,26 @@ def test_it_predicts_the_sample_recordings(base: Environment, recordings: Sequen
         assert row["label"] in {"angry", "disgust", "fearful", "happy", "neutral", "sad"}
 
 
-def test_a_missing_extra_is_named(base: Environment, repository: Path, tmp_path: Path) -> None:
-    recipe = repository / "recipes" / "ravdess-cnn.toml"
-    done = base.run("affekt", "train", recipe, "--out", tmp_path / "run")
+def test_a_missing_extra_is_named(base: Environment, tmp_path: Path) -> None:
+    done = base.run("affekt", "train", "cnn", "--out", tmp_path / "run")
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "pip install 'affekt[train]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_recipes_are_in_the_wheel(base: Environment, repository: Path) -> None:
+    names = [path.stem for path in sorted((repository / "recipes").glob("*.toml"))]
+    done = base.run("affekt", "train", "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"By name: {', '.join(names)}." in " ".join(done.stdout.split())
+    script = (
+        "from affekt.recipe_files import shipped_folder as folder; "
+        "print(*sorted(str(path.relative_to(folder())) for path in folder().rglob('*.toml')))"
+    )
+    done = base.run("python", "-c", script)
+    shipped = sorted((repository / "recipes").rglob("*.toml"))
+    assert done.stdout.split() == [str(p.relative_to(repository / "recipes")) for p in shipped]
 
 
 def test_a_cold_prediction_is_quick(base: Environment, recordings: Sequence[Path]) -> None:

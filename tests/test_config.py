@@ -122,7 +122,7 @@ def test_to_dict_and_back_through_json() -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"recipe not found: .*none\.toml"):
+    with pytest.raises(ConfigError, match=r"file not found: .*none\.toml"):
         read_toml(tmp_path / "none.toml")
 
 

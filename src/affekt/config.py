@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +34,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             values: dict[str, Any] = tomllib.load(file)
             return values
     except FileNotFoundError:
-        raise ConfigError(f"recipe not found: {path}") from None
+        raise ConfigError(f"file not found: {path}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
 
@@ -63,6 +64,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     if unknown:
         raise ConfigError(
             f"unknown key {where}.{unknown[0]}: expected one of {', '.join(sorted(names))}"
+            + did_you_mean(unknown[0], names)
         )
     missing = [field.name for field in fields if field.name not in values and _required(field)]
     if missing:
@@ -70,6 +72,56 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     return cls(
         **{name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()}
     )
+
+
+def merge(cls: type[Any], base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others, table by table, as :func:`build` takes them.
+
+    The tables of nested dataclasses are merged key by key. Everything else (numbers, lists,
+    dictionaries with free keys, and values of ``cls`` itself) is replaced as a whole.
+    """
+    merged = dict(base)
+    for name, value in over.items():
+        inner = inner_dataclass(cls, name)
+        below = merged.get(name)
+        if inner and inner is not cls and isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = merge(inner, below, value)
+        merged[name] = value
+    return merged
+
+
+def inner_dataclass(cls: type[Any], name: str) -> type[Any] | None:
+    """The dataclass that a field holds, optional or not; None if it holds something else."""
+    hint = typing.get_type_hints(cls).get(name)
+    for option in (hint, *typing.get_args(hint)):
+        if dataclasses.is_dataclass(option) and isinstance(option, type):
+            return None if typing.get_origin(hint) is tuple else option
+    return None
+
+
+def put(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set the value of a dotted key in nested dictionaries, which are made where they lack."""
+    *tables, name = key.split(".")
+    for table in tables:
+        inner = values.get(table)
+        values[table] = inner if isinstance(inner, dict) else {}
+        values = values[table]
+    values[name] = value
+
+
+def toml_value(text: str) -> Any:
+    """A value as TOML writes it: ``5``, ``1e-3``, ``true``, ``[1, 2]``; else the text itself."""
+    try:
+        values = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return values["value"] if len(values) == 1 else text
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message that names the nearest known word; empty if none is near."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:

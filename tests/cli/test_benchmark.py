@@ -101,3 +101,30 @@ def test_mistakes_are_one_line(call: Call) -> None:
     call(*gone).is_one_line("recipe not found: gone.toml")
     assert call("emodb-loso")[0] == 2
     assert call("emodb-loso", *words, "--seeds", "0")[0] == 2
+
+
+def test_a_changed_recipe_has_a_figure_of_its_own(
+    call: Call, use: Callable[[ToneProtocol], None], tones: list[Clip], tmp_path: Path
+) -> None:
+    use(tone_protocol(tones))
+    words = (
+        "emodb-loso",
+        "-r",
+        "tiny.toml",
+        "--results",
+        "figures",
+        "--set",
+        "model.head_dropout=0.1",
+    )
+    status, _, errors = call(*words)
+    assert status == 0, errors
+    result = read_result(tmp_path / "figures" / "emodb-loso" / "tiny-model.head_dropout-0.1.json")
+    assert result.settings["model"]["head_dropout"] == 0.1
+    assert result.settings["training"]["epochs"] == 1
+    assert "weight_decay" in result.settings["training"], "what the recipe leaves out, too"
+    status, _, errors = call(*words, "--set", "name=gentle")
+    assert status == 0, errors
+    assert (tmp_path / "figures" / "emodb-loso" / "gentle.json").is_file()
+    status, _, errors = call(*words, "--set", "model.heads=2")
+    assert status == 1
+    assert "error: unknown key model.heads" in errors

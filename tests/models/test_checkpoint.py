@@ -104,7 +104,7 @@ def test_it_is_read_while_another_process_saves(tmp_path: Path) -> None:
     script = (
         "import itertools, sys, torch\n"
         "from pathlib import Path\n"
-        "from affekt.training import checkpoint\n"
+        "from affekt.models import checkpoint\n"
         "for step in itertools.count(1):\n"
         "    facts = {'step': step, 'text': 'x' * (step % 100)}\n"
         "    tensors = {'a': torch.full((1000 + step % 7,), float(step))}\n"

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
+from affekt.cli._recipes import RECIPE_HELP, SetOption, name_of_changed, read_recipe
 
 
 def command(
     protocol: Annotated[str, typer.Argument(help="Name of the protocol, e.g. ravdess-luna5.")],
-    recipe: Annotated[Path, typer.Option("--recipe", "-r", help="TOML file of the recipe.")],
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help=RECIPE_HELP)],
+    set: SetOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds: 0, 1, 2 ...")] = 1,
     folds: Annotated[
         str, typer.Option(help="Names of some folds, e.g. 1,3; then no result is written.")
@@ -31,24 +33,25 @@ def command(
 ) -> None:
     """Measure a recipe under a published protocol, fold by fold, without shared speakers.
 
+    With --set, the result is called after the recipe and the changes, or as --set name=NAME says.
     Finished folds are kept: after Ctrl-C the same command goes on from there. The pooled figures
     go to RESULTS/PROTOCOL/RECIPE.json, from which the tables of the documentation are made.
 
     \b
     Examples:
-      affekt benchmark ravdess-luna5 --recipe recipes/cnn.toml --seeds 3
-      affekt benchmark emodb-loso --recipe recipes/cnn.toml --folds 03,08
+      affekt benchmark ravdess-luna5 --recipe cnn --seeds 3
+      affekt benchmark emodb-loso --recipe cnn --folds 03,08
+      affekt benchmark ravdess-luna5 --recipe cnn --set model.pooling=attention
     """
+    from dataclasses import replace
+
     from affekt.cli._training import run_view
     from affekt.evaluation import get_protocol
     from affekt.evaluation.results import write_result
-    from affekt.training import load_recipe
     from affekt.training.benchmark.benchmark import FoldResult, run_benchmark
-    from affekt.training.recipe.schema import on_device
 
-    loaded = load_recipe(recipe)
-    if device:
-        loaded = on_device(loaded, device)
+    loaded = read_recipe(recipe, set, device)
+    loaded = replace(loaded, name=name_of_changed(loaded, set))
     chosen = get_protocol(protocol)
     rows = []
 

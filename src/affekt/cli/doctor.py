@@ -29,7 +29,6 @@ EXTRAS = {
     "litert-runtime": ("ai_edge_litert",),
     "litert": ("litert_torch", "ai_edge_litert", "ai_edge_quantizer", "torchao"),
     "serve": ("fastapi", "uvicorn", "websockets", "prometheus_client"),
-    "scale": ("ray", "pyarrow", "pydantic"),
 }
 """Import names that each extra brings."""
 

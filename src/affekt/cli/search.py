@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
+from affekt.cli._recipes import RECIPE_HELP, SetOption, read_recipe
+from affekt.recipe_files import SPACES, recipe_names
 
 if TYPE_CHECKING:
     from affekt.training.search.trials import Trial
@@ -16,9 +18,14 @@ _SHOWN = 10  # trials of the table at the end
 
 
 def command(
-    recipe: Annotated[Path, typer.Argument(help="TOML file of the recipe to improve.")],
+    recipe: Annotated[str, typer.Argument(help=RECIPE_HELP)],
     space: Annotated[
-        Path, typer.Option("--space", help="TOML file of the keys to search and their values.")
+        str,
+        typer.Option(
+            "--space",
+            help="Name or TOML file of the keys to search and their values. "
+            f"By name: {', '.join(recipe_names(SPACES))}.",
+        ),
     ],
     trials: Annotated[
         int, typer.Option("--trials", min=1, help="Trials in all, those of earlier calls included.")
@@ -37,6 +44,7 @@ def command(
             "recipe's. May be given several times.",
         ),
     ] = None,
+    set: SetOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is tried, and of training.")] = 0,
     timeout: Annotated[
         float, typer.Option(min=0, help="Stop after so many minutes; 0 never does.")
@@ -59,9 +67,9 @@ def command(
 
     \b
     Examples:
-      affekt search recipes/cnn.toml --space recipes/spaces/cnn.toml
+      affekt search cnn --space cnn
         --protocol ravdess-luna5 --folds 1,3 --trials 30 --out runs/search
-      affekt search recipes/cnn.toml --space recipes/spaces/cnn.toml
+      affekt search cnn --space cnn
         --source my-recordings --trials 20 --timeout 60 --out runs/search-mine
       affekt benchmark ravdess-luna5 --recipe runs/search/best.toml
     """
@@ -69,8 +77,7 @@ def command(
 
     from affekt.cli._training import run_view
     from affekt.evaluation import get_protocol
-    from affekt.training import load_recipe, read_space, search
-    from affekt.training.recipe.schema import on_device
+    from affekt.training import read_space, search
     from affekt.training.search.search import BEST_FILE
     from affekt.training.search.trials import DONE, row_of
 
@@ -78,11 +85,9 @@ def command(
         raise typer.BadParameter("--source and --protocol both say what is trained on: choose one")
     if folds and not protocol:
         raise typer.BadParameter("--folds are those of a protocol: add --protocol")
-    loaded = load_recipe(recipe)
+    loaded = read_recipe(recipe, set, device)
     if source:
         loaded = replace(loaded, data=replace(loaded.data, sources=tuple(source)))
-    if device:
-        loaded = on_device(loaded, device)
 
     def announce(trial: Trial, best: Trial | None) -> None:
         view.title = f"trial {trial.number + 1} of {trials}"

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
+from affekt.cli._recipes import RECIPE_HELP, SetOption, read_recipe
 
 
 def command(
-    recipe: Annotated[Path, typer.Argument(help="TOML file, e.g. recipes/ravdess-cnn.toml.")],
+    recipe: Annotated[str, typer.Argument(help=RECIPE_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
     source: Annotated[
         list[str] | None,
@@ -30,6 +31,7 @@ def command(
             help="Model directory to learn from besides the labels. May be given several times.",
         ),
     ] = None,
+    set: SetOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order, augmentation.")] = 0,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; default: what the recipe says.")
@@ -45,30 +47,26 @@ def command(
 
     \b
     Examples:
-      affekt train recipes/ravdess-cnn.toml --out runs/ravdess
-      affekt train recipes/cnn.toml --source my-recordings/ --out runs/mine
-      affekt train recipes/nano.toml --teacher runs/default/model --out runs/nano
+      affekt train cnn --source ravdess --out runs/ravdess
+      affekt train cnn --source my-recordings/ --set training.epochs=20 --out runs/mine
+      affekt train nano --teacher runs/default/model --out runs/nano
       affekt predict --model runs/mine/model recording.wav
-      torchrun --nproc-per-node 4 -m affekt train recipes/cnn.toml -o runs/fast
+      torchrun --nproc-per-node 4 -m affekt train cnn -s my-recordings/ -o runs/fast
     """
     from dataclasses import replace
 
     from affekt.cli._training import run_view
     from affekt.evaluation.metrics import SCORES
-    from affekt.training import load_recipe
     from affekt.training.network.distil import DistilConfig
     from affekt.training.network.team import is_first
-    from affekt.training.recipe.schema import on_device
     from affekt.training.run import train
 
-    loaded = load_recipe(recipe)
+    loaded = read_recipe(recipe, set, device)
     if source:
         loaded = replace(loaded, data=replace(loaded.data, sources=tuple(source)))
     if teacher:
         distil = loaded.distil or DistilConfig()
         loaded = replace(loaded, distil=replace(distil, teachers=tuple(teacher)))
-    if device:
-        loaded = on_device(loaded, device)
     if not is_first():  # torchrun started several: one of them speaks
         train(loaded, out, root=data, seed=seed)
         return

@@ -22,7 +22,10 @@ PACKAGES = (
 """The packages whose versions may move a figure."""
 
 _UNKNOWN = "unknown"
-_MOVES_FIGURES = (":/src", ":/recipes", ":/pyproject.toml", ":/constraints.txt")
+_MOVES_FIGURES = (
+    *(":/src", ":/recipes", ":/benchmarks/recipes"),
+    *(":/pyproject.toml", ":/constraints.txt"),
+)
 
 
 def data_fingerprint(clips: Iterable[Clip]) -> str:

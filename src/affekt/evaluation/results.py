@@ -15,7 +15,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ class Result(Summary):
         True if a test speaker's other clips were looked at, e.g. to normalise.
     ensemble : bool
         True if several models answered together.
+    settings : mapping of str to Any
+        Every key of the recipe with its effective value; empty in results of earlier versions.
     commit : str
         Of the code, see `affekt.evaluation.provenance`.
     data_sha256 : str
@@ -95,6 +97,7 @@ class Result(Summary):
     extra_data: tuple[str, ...] = ()
     adapted: bool = False
     ensemble: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the JSON file holds, the most telling fields first."""

@@ -18,7 +18,8 @@ except ModuleNotFoundError as error:
 from affekt.training.data.features import FeatureStore
 from affekt.training.network.fit import FitResult, fit
 from affekt.training.network.infer import score_clips
-from affekt.training.recipe.schema import Recipe, load_recipe
+from affekt.training.recipe.file import load_recipe
+from affekt.training.recipe.schema import Recipe
 from affekt.training.search.search import SearchResult, search
 from affekt.training.search.space import read_space
 

@@ -23,13 +23,14 @@ from affekt.models import Network
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
 from affekt.training.data.sides import Sides, choose_sides
 from affekt.training.data.targets import hard_targets
-from affekt.training.network.fit import FitResult, fit, refuse_without_network, run_fingerprint
+from affekt.training.network.fit import FitResult, fit, refuse_without_network
 from affekt.training.network.history import HistoryWriter
 from affekt.training.network.infer import score_clips
 from affekt.training.network.loop import Quiet, Reporter, saved_state
 from affekt.training.network.pretrain import Pretrained, pretrain
 from affekt.training.network.teachers import Teachers
 from affekt.training.network.team import is_first
+from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
 
 MODEL_FOLDER = "model"

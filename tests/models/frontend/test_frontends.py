@@ -440,7 +440,8 @@ def test_augmentation_changes_the_log_mel_and_leaves_the_prosody(tmp_path: Path)
 def test_a_recipe_differs_from_the_plain_one_by_its_frontend_alone(
     repository: Path, name: str
 ) -> None:
-    plain, other = (load_recipe(repository / "recipes" / f"{file}.toml") for file in ("cnn", name))
+    plain = load_recipe("cnn")
+    other = load_recipe(repository / "benchmarks" / "recipes" / f"{name}.toml")
     assert other.model.frontend.kind == {"cnn-mfcc": "mfcc"}.get(name, "log-mel+prosody")
     model = replace(other.model, frontend=plain.model.frontend)
     assert replace(other, name="", description="", model=model) == replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +231,7 @@ def test_it_makes_no_network(tmp_path: Path) -> None:
 
 def test_too_few_features_for_the_convolutions() -> None:
     points, targets = vectors()
-    with pytest.raises(ConfigError, match="6 features are too few for a kernel of 5"):
+    with pytest.raises(ConfigError, match="6 features are too few for a kernel of 3"):
         fit_classical(ClassicalConfig(model="tutorial"), (points[:, :6], targets), None, 3)
 
 
@@ -250,16 +251,45 @@ def test_the_tutorials_network_is_the_one_that_is_described() -> None:
         shapes.append((type(layer).__name__, *x.shape[1:]))
     assert shapes == [
         ("Unflatten", 1, 66),
-        ("Conv1d", 64, 62),
-        ("ReLU", 64, 62),
-        ("MaxPool1d", 64, 31),
-        ("Conv1d", 128, 27),
-        ("ReLU", 128, 27),
-        ("MaxPool1d", 128, 13),
-        ("Flatten", 1664),
+        ("Conv1d", 64, 64),
+        ("ReLU", 64, 64),
+        ("MaxPool1d", 64, 32),
+        ("Conv1d", 128, 30),
+        ("ReLU", 128, 30),
+        ("MaxPool1d", 128, 15),
+        ("Flatten", 1920),
         ("Linear", 128),
         ("ReLU", 128),
         ("Dropout", 128),
         ("Linear", 8),
     ]
     assert math.isclose(network[10].p, 0.5)
+
+
+def test_the_tutorials_network_stops_early_and_keeps_its_best_epoch() -> None:
+    from affekt.training.classical import TutorialOptions
+    from affekt.training.tutorial import TutorialClassifier
+
+    points, targets = vectors((60, 60, 60), spread=3.0)
+    points = (points - points.mean(axis=0)) / points.std(axis=0)
+    train, others = (points[::2], targets[::2]), (points[1::2], targets[1::2])
+    options = TutorialOptions(epochs=60, patience=3, learning_rate=3e-3)
+    stopped = TutorialClassifier(options, seed=0).fit(*train, others)
+    assert 1 <= stopped.best_epoch_ < 57
+
+    def loss(best: int) -> tuple[float, np.ndarray]:
+        """Of a training that ends after an epoch and keeps it."""
+        fixed = replace(options, epochs=best, patience=0)
+        logits = TutorialClassifier(fixed, seed=0).fit(*train).decision_function(others[0])
+        return negative_log_likelihood(logits, others[1]), logits
+
+    best_loss, logits = loss(stopped.best_epoch_)
+    assert np.array_equal(stopped.decision_function(others[0]), logits)
+    for epoch in range(1, stopped.best_epoch_ + options.patience + 1):
+        assert loss(epoch)[0] >= best_loss - 1e-6
+
+
+def test_without_validation_a_tenth_of_the_clips_stops_it() -> None:
+    fitted = fit_classical(ClassicalConfig(model="tutorial"), vectors(spread=3.0), None, 3)
+    assert fitted.classifier.best_epoch_ < 50
+    assert fitted.temperature == 1.0

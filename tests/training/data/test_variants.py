@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from affekt.models.frontend import FrontendConfig, LogMel  # noqa: E402
 from affekt.training import FeatureStore, Recipe, fit, load_recipe  # noqa: E402
 from affekt.training.data.batches import Batches  # noqa: E402
 from affekt.training.data.variants import Variant, variants_of  # noqa: E402
-from affekt.training.network.fit import run_fingerprint  # noqa: E402
 
 STRETCH = Compose((TimeStretch(),))
 LABELS = ("angry", "happy", "sad")
@@ -210,22 +208,6 @@ def test_training_on_variants_learns(augmented: Recipe, tones, tmp_path: Path) -
     assert result.history[-1].validation_uar > 0.6  # chance is one third
     again = fit(longer, tones.train, tones.validation, tmp_path / "again")
     assert [row.loss for row in result.history] == [row.loss for row in again.history]
-
-
-def test_a_run_from_before_keeps_its_fingerprint(recipe: Callable[..., Recipe], tones) -> None:  # type: ignore[no-untyped-def]
-    plain = recipe()
-    asked = replace(plain, augment=replace(plain.augment, cutmix=CutMix(0.5)))
-    one, other = (run_fingerprint(r, tones.train, tones.validation, 0) for r in (plain, asked))
-    assert one != other
-
-    module = import_module("affekt.training.network.fit")
-
-    seen = {}
-    original = module.to_dict
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "to_dict", lambda config: seen.setdefault("x", original(config)))
-        run_fingerprint(plain, tones.train, tones.validation, 0)
-    assert not {"variants", "waveform", "cutmix"} & set(seen["x"]["augment"])
 
 
 def test_a_noise_folder_that_is_not_there_stops_training(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,21 @@ from tone_corpus import EMOTIONS
 
 torch = pytest.importorskip("torch")
 
+from affekt.augment import Warp  # noqa: E402
 from affekt.data import Clip  # noqa: E402
 from affekt.errors import ConfigError, DataError, ModelError  # noqa: E402
 from affekt.evaluation.metrics import uar  # noqa: E402
-from affekt.training import FeatureStore, Recipe, fit, score_clips  # noqa: E402
-from affekt.training.network.fit import run_fingerprint  # noqa: E402
-from affekt.training.network.loop import Quiet  # noqa: E402
+from affekt.models import checkpoint  # noqa: E402
+from affekt.training import (  # noqa: E402
+    FeatureStore,
+    Recipe,
+    fit,
+    load_recipe,
+    score_clips,
+)
+from affekt.training.network.loop import LAST, Quiet  # noqa: E402
+from affekt.training.recipe.fingerprint import _decisive, run_fingerprint  # noqa: E402
+from affekt.training.recipe.schema import TrainingConfig, effective_values  # noqa: E402
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -215,3 +224,39 @@ def test_the_fingerprint_is_of_what_decides_the_weights(tones, recipe: MakeRecip
         fingerprint(replace(made, augment=replace(made.augment, enabled=True))),
     ]
     assert len({fingerprint(), *others}) == len(others) + 1
+
+
+def test_a_changed_default_is_another_run(
+    tones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that leaves a key out means another experiment when its default has changed."""
+
+    def fingerprint(text: str) -> str:
+        (tmp_path / "own.toml").write_text(text)
+        recipe = load_recipe(tmp_path / "own.toml")
+        return run_fingerprint(recipe, tones.train, tones.validation, 0)
+
+    for table, name, value in ((TrainingConfig, "averaging", 0.5), (Warp, "tempo", 0.3)):
+        before = fingerprint("")
+        defaults = {field.name: field.default for field in fields(table)}
+        changed = tuple({**defaults, name: value}.values())
+        monkeypatch.setattr(table.__init__, "__defaults__", changed)
+        assert fingerprint("") != before
+    assert fingerprint("[training]\naveraging = 0.5") == fingerprint("")
+
+
+def test_a_key_is_in_the_fingerprint_whatever_its_value(tones, recipe: MakeRecipe) -> None:
+    decisive = _decisive(effective_values(recipe()))
+    left_out = {"name", "description", "checkpoint_seconds", "device", "compile"}
+    assert {field.name for field in fields(Recipe)} - set(decisive) <= left_out
+    for table in ("data", "model", "training", "augment", "imbalance", "tasks"):
+        keys = {field.name for field in fields(getattr(recipe(), table))}
+        assert keys - set(decisive[table]) <= left_out
+
+
+def test_a_run_of_an_earlier_version_is_refused(tones, recipe: MakeRecipe, tmp_path: Path) -> None:
+    fit(recipe(epochs=1), tones.train, (), tmp_path)
+    tensors, facts = checkpoint.load(tmp_path / LAST)
+    checkpoint.save(tmp_path / LAST, tensors, {**facts, "fingerprint": "0" * 64})
+    with pytest.raises(ModelError, match="holds a run of another version of affekt: choose"):
+        fit(recipe(epochs=1), tones.train, (), tmp_path)

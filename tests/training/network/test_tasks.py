@@ -22,13 +22,14 @@ from affekt.export.model_directory import read_network  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.data.batches import Batches  # noqa: E402
 from affekt.training.data.features import FeatureStore  # noqa: E402
-from affekt.training.network.fit import _settings, fit, run_fingerprint  # noqa: E402
+from affekt.training.network.fit import fit  # noqa: E402
 from affekt.training.network.tasks import (  # noqa: E402
     Tasks,
     TasksConfig,
     identity_targets,
     intensity_targets,
 )
+from affekt.training.recipe.fingerprint import run_fingerprint  # noqa: E402
 
 
 def clip(**facts: str | float) -> Clip:
@@ -90,10 +91,6 @@ def test_rated_strengths_decide_a_run_only_where_they_are_learned(tones, tmp_pat
         assert fingerprint(made, heard) == fingerprint(made, tones.train)
     assert fingerprint(rated, heard) != fingerprint(rated, tones.train)
     assert fingerprint(rated, heard) != fingerprint(acted, heard)
-    # Runs from before there were rated strengths stay what they were.
-    old = {"intensity": 0.3, "adversary": "", "adversary_weight": 0.1}
-    assert _settings(acted)["tasks"] == old
-    assert "tasks" not in _settings(recipe)
 
 
 def test_identities_are_numbered_and_unknown_ones_are_not() -> None:

@@ -14,7 +14,8 @@ from affekt.training.classic.schema import ClassicalConfig
 from affekt.training.network.distil import DistilConfig
 from affekt.training.recipe.file import put, toml_text, write_recipe
 
-RECIPES = sorted((Path(__file__).resolve().parents[3] / "recipes").glob("*.toml"))
+ROOT = Path(__file__).resolve().parents[3]
+RECIPES = sorted([*ROOT.glob("recipes/*.toml"), *ROOT.glob("benchmarks/recipes/*.toml")])
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

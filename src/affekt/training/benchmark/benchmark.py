@@ -37,11 +37,11 @@ from affekt.training.benchmark.contestants import (
 )
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
 from affekt.training.data.sides import extra_clips
-from affekt.training.network.fit import run_fingerprint
 from affekt.training.network.loop import LAST, Reporter
 from affekt.training.network.teachers import NetworkTeachers
 from affekt.training.network.team import team_size
-from affekt.training.recipe.schema import Recipe
+from affekt.training.recipe.fingerprint import run_fingerprint
+from affekt.training.recipe.schema import Recipe, effective_values
 
 _PREDICTIONS = "predictions.npz"
 
@@ -276,6 +276,7 @@ def _pooled(
         bytes=max(result.bytes for result in done),
         extra_data=recipe.extra_data,
         ensemble=recipe.ensemble is not None,
+        settings=effective_values(recipe),
         commit=commit(),
         data_sha256=data_fingerprint(clips),
         versions=software_versions(),

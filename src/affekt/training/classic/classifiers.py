@@ -28,6 +28,7 @@ def fit(
     points: np.ndarray,
     targets: np.ndarray,
     *,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
     weighted: bool = False,
     seed: int = 0,
 ) -> Any:
@@ -40,6 +41,8 @@ def fit(
     points : np.ndarray [shape=(clips, features)]
         Standardised and complete.
     targets : np.ndarray [shape=(clips,), int]
+    validation : tuple of np.ndarray, optional
+        Standardised points and classes by which a network stops early; the others ignore them.
     weighted : bool
         Weight clips by the inverse frequency of their class, where the classifier can.
     seed : int
@@ -49,6 +52,8 @@ def fit(
     with warnings.catch_warnings():
         if isinstance(options, MlpOptions):  # to end at the last epoch is what was asked for
             warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")
+        if isinstance(options, TutorialOptions):
+            return classifier.fit(points, targets, validation)
         return classifier.fit(points, targets)
 
 

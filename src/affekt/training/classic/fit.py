@@ -68,8 +68,8 @@ def fit_classical(
         Vectors ``[clips, features]``, NaN where missing, and classes ``[clips]``. All that is
         learned, the standardisation included, comes from them.
     validation : tuple of np.ndarray, optional
-        The same of other speakers: they choose from the grid and fit the temperature. Without
-        them the recipe's options stand and nothing is calibrated.
+        The same of other speakers: they choose from the grid, stop the tutorial's network early
+        and fit the temperature. Without them the recipe's options stand and nothing is calibrated.
     n_classes : int
     seed : int
         Of SMOTE and of what is random in the classifier.
@@ -88,9 +88,13 @@ def fit_classical(
     if config.balance == "smote":
         points, targets = oversample(points, targets, seed=seed)
 
+    held_out = (standardise.transform(validation[0]), validation[1]) if validation else None
+
     def fitted(options: Any) -> Classical:
         weighted = config.balance == "weights"
-        classifier = classifiers.fit(options, points, targets, weighted=weighted, seed=seed)
+        classifier = classifiers.fit(
+            options, points, targets, validation=held_out, weighted=weighted, seed=seed
+        )
         return Classical(standardise, classifier, options, n_classes, temperature=1.0)
 
     if validation is None:

@@ -125,20 +125,29 @@ class TutorialOptions:
     kernel : int
         Width of both convolutions, in features.
     dropout : float
-    epochs, batch_size : int
-        The number of epochs is fixed: the last one is kept.
+    epochs : int
+        The most epochs.
+    patience : int
+        Stop after this many epochs without a lower validation loss; the epoch with the lowest is
+        kept. 0 trains all epochs and keeps the last one.
+    batch_size : int
     learning_rate : float
         Of Adam, constant.
     """
 
-    kernel: int = 5
+    kernel: int = 3
     dropout: float = 0.5
     epochs: int = 50
+    patience: int = 10
     batch_size: int = 32
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
         _require_positive("tutorial", self, "kernel", "epochs", "batch_size", "learning_rate")
+        if self.patience < 0:
+            raise ConfigError(
+                f"classical: patience of tutorial must be 0 or more, got {self.patience}"
+            )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"classical: dropout must be in [0, 1), got {self.dropout:g}")
 

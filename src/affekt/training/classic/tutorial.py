@@ -7,6 +7,8 @@ It takes a vector, so it cannot become part of a model directory, which takes a 
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -70,13 +72,33 @@ class TutorialClassifier:
         self.options = options
         self.seed = seed
         self.classes_ = np.array([], dtype=int)
+        self.best_epoch_ = options.epochs  # counted from 1
         self.network: TutorialNetwork | None = None
 
-    def fit(self, points: np.ndarray, targets: np.ndarray) -> TutorialClassifier:
-        """Learn from standardised features ``[clips, features]`` and classes ``[clips]``."""
+    def fit(
+        self,
+        points: np.ndarray,
+        targets: np.ndarray,
+        validation: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> TutorialClassifier:
+        """Learn from standardised features ``[clips, features]`` and classes ``[clips]``.
+
+        Parameters
+        ----------
+        points, targets : np.ndarray
+        validation : tuple of np.ndarray, optional
+            The same of clips that stop the training early; without them a tenth of the clips,
+            drawn at random, does.
+        """
         options = self.options
-        self.classes_, indices = np.unique(targets, return_inverse=True)
-        x, y = torch.from_numpy(points).float(), torch.from_numpy(indices.reshape(-1))
+        if options.patience and validation is None:
+            points, targets, validation = _tenth(points, targets, self.seed)
+        self.classes_ = np.unique(targets)
+        x, y = self._tensors(points, targets)
+        judged = self._tensors(*validation) if validation and options.patience else None
+        if judged and not len(judged[0]):
+            judged = None
+        best, best_loss, best_epoch = None, np.inf, 0
         # Dropout draws from torch's own generator: seed it, and give it back as it was.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -84,20 +106,57 @@ class TutorialClassifier:
             adam = torch.optim.Adam(
                 network.parameters(), lr=options.learning_rate, eps=_KERAS_EPSILON
             )
-            for _ in range(options.epochs):
+            for epoch in range(options.epochs):
                 for chosen in torch.split(torch.randperm(len(x)), options.batch_size):
                     loss = nn.functional.cross_entropy(network(x[chosen]), y[chosen])
                     adam.zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
                     adam.step()
+                if judged is None:
+                    continue
+                loss_now = _loss(network, *judged)
+                if loss_now < best_loss:
+                    best, best_loss, best_epoch = deepcopy(network.state_dict()), loss_now, epoch
+                elif epoch - best_epoch >= options.patience:
+                    break
+        if best:
+            network.load_state_dict(best)
+            self.best_epoch_ = best_epoch + 1
         self.network = network.eval()
         return self
+
+    def _tensors(self, points: np.ndarray, targets: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Points and places of their classes; clips of a class that is not learned are left out."""
+        known = np.isin(targets, self.classes_)
+        places = np.searchsorted(self.classes_, targets[known])
+        return torch.from_numpy(points[known]).float(), torch.from_numpy(places)
 
     @torch.inference_mode()
     def decision_function(self, points: np.ndarray) -> np.ndarray:
         """Logits ``[clips, classes]`` of standardised features ``[clips, features]``."""
         if self.network is None:
             raise ConfigError("the tutorial's network must be fitted before it answers")
-        rows = torch.from_numpy(points).float()
-        parts: list[Tensor] = [self.network(part) for part in torch.split(rows, _BATCH)]
-        return torch.cat(parts).double().numpy()
+        return _logits(self.network, torch.from_numpy(points).float()).double().numpy()
+
+
+def _logits(network: nn.Module, rows: Tensor) -> Tensor:
+    parts: list[Tensor] = [network(part) for part in torch.split(rows, _BATCH)]
+    return torch.cat(parts)
+
+
+@torch.inference_mode()
+def _loss(network: nn.Module, x: Tensor, y: Tensor) -> float:
+    """Cross-entropy in nats, without dropout."""
+    network.eval()
+    loss = float(nn.functional.cross_entropy(_logits(network, x), y))
+    network.train()
+    return loss
+
+
+def _tenth(
+    points: np.ndarray, targets: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Split off a tenth of the clips at random."""
+    order = np.random.default_rng(seed).permutation(len(points))
+    held, kept = np.split(order, [max(1, len(points) // 10)])
+    return points[kept], targets[kept], (points[held], targets[held])

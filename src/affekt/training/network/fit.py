@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from affekt.config import to_dict
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation.calibration import (
@@ -23,19 +19,17 @@ from affekt.evaluation.calibration import (
 )
 from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
-from affekt.models.frontend import FrontendConfig
 from affekt.training.data.batches import Batches
 from affekt.training.data.features import FeatureStore, Progress
-from affekt.training.data.imbalance import ImbalanceConfig
 from affekt.training.data.smote import refit_head
 from affekt.training.data.targets import hard_targets
 from affekt.training.data.variants import variants_of
 from affekt.training.network.distil import DistilConfig, Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
 from affekt.training.network.loop import Epoch, Reporter, Trainer
-from affekt.training.network.tasks import TasksConfig
 from affekt.training.network.team import choose_device
-from affekt.training.recipe.schema import AugmentConfig, ModelRecipe, Recipe
+from affekt.training.recipe.fingerprint import run_fingerprint
+from affekt.training.recipe.schema import Recipe
 
 
 @dataclass(frozen=True)
@@ -227,72 +221,3 @@ def mean_uar(logits: np.ndarray, targets: np.ndarray, corpora: Sequence[str]) ->
         predicted = np.where(known, logits[own], -np.inf).argmax(axis=1)
         scores.append(uar(targets[own], predicted, classes))
     return float(np.mean(scores))
-
-
-def run_fingerprint(
-    recipe: Recipe, train: Sequence[Clip], validation: Sequence[Clip], seed: int
-) -> str:
-    """SHA-256 of everything that decides a run: recipe, the clips asked for, and seed."""
-    clips = [
-        [side, clip.file.name, clip.speaker, clip.emotion, clip.start, clip.end]
-        for side, group in (("train", train), ("validation", validation))
-        for clip in group
-    ]
-    settings = _settings(recipe)
-    if recipe.imbalance.votes:
-        settings["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
-    if recipe.tasks.intensity:
-        settings["intensities"] = [clip.intensity for clip in train]
-    if recipe.tasks.rated:
-        settings["strengths"] = [clip.strength for clip in train]
-    text = json.dumps([settings, clips, seed], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe decides what is learned."""
-    settings = to_dict(recipe)
-    # What a recipe is called, how often it saves and where it runs changes nothing that is learned.
-    for key in ("name", "description"):
-        settings.pop(key)
-    for key in ("checkpoint_seconds", "device", "compile"):
-        settings["training"].pop(key)
-    for key in ("pretrain", "taught_by"):
-        other = getattr(recipe, key)
-        settings.pop(key)
-        if other:
-            settings[key] = _settings(other)
-    if recipe.ensemble:
-        settings["ensemble"]["members"] = [_settings(one) for one in recipe.ensemble.members]
-    # What came later, and asks for nothing, leaves the runs from before what they were.
-    nothings = {
-        "imbalance": ImbalanceConfig(),
-        "tasks": TasksConfig(),
-        "distil": None,
-        "classical": None,
-        "ensemble": None,
-    }
-    for table, nothing in nothings.items():
-        if getattr(recipe, table) == nothing:
-            settings.pop(table)
-    for key in ("variants", "waveform", "cutmix", "babble", "moving_noise", "relevel", "warp"):
-        if getattr(recipe.augment, key) == getattr(AugmentConfig(), key):
-            settings["augment"].pop(key)
-    if recipe.distil and not recipe.distil.embedding:
-        settings["distil"].pop("embedding")
-    if "tasks" in settings:
-        for key in ("rated", "masked", "masked_share", "masked_seconds", "emotions"):
-            if getattr(recipe.tasks, key) == getattr(TasksConfig(), key):
-                settings["tasks"].pop(key)
-    if recipe.model.pooling == ModelRecipe.pooling:
-        settings["model"].pop("pooling")
-    for key in ("min_high", "min_low"):
-        if not settings["augment"]["band_limit"][key]:
-            settings["augment"]["band_limit"].pop(key)
-    for key in (
-        *("kind", "normalisation", "level_past", "level_future"),
-        *("n_mfcc", "pitch_min", "pitch_max", "pcen"),
-    ):
-        if getattr(recipe.model.frontend, key) == getattr(FrontendConfig(), key):
-            settings["model"]["frontend"].pop(key)
-    return settings

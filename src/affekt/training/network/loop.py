@@ -23,6 +23,7 @@ from affekt.training.network.losses import log_prior, soft_cross_entropy
 from affekt.training.network.optimizer import make_optimizer, set_learning_rate
 from affekt.training.network.tasks import Tasks
 from affekt.training.network.team import Team, wait_for_all
+from affekt.training.recipe.fingerprint import is_of_this_version
 from affekt.training.recipe.schema import TrainingConfig
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -352,10 +353,13 @@ def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict
     if not (folder / LAST).exists():
         return None
     tensors, facts = checkpoint.load(folder / LAST)
-    if facts.get("fingerprint") != fingerprint:
+    own = str(facts.get("fingerprint", ""))
+    if own != fingerprint:
+        what = "another recipe, data or seed"
+        if not is_of_this_version(own):
+            what = "another version of affekt"
         raise ModelError(
-            f"{folder} holds a run of another recipe, data or seed: "
-            "choose another --out, or delete it to start again"
+            f"{folder} holds a run of {what}: choose another --out, or delete it to start again"
         )
     return tensors, facts
 

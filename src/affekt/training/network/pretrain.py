@@ -13,10 +13,11 @@ from affekt.errors import ConfigError
 from affekt.models import checkpoint
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
 from affekt.training.data.sides import Sides, choose_sides
-from affekt.training.network.fit import fit, run_fingerprint
+from affekt.training.network.fit import fit
 from affekt.training.network.loop import LAST, Reporter
 from affekt.training.network.teachers import NetworkTeachers
 from affekt.training.network.team import is_first, wait_for_all
+from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
 
 FOLDER = "pretrain"

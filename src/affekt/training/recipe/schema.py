@@ -20,10 +20,14 @@ from affekt.augment import (
     Warp,
     chain,
 )
-from affekt.config import build, read_toml
-from affekt.errors import ConfigError, DataError
+from affekt.config import (
+    build,
+    to_dict,
+)
+from affekt.errors import ConfigError
 from affekt.labels import canonical
 from affekt.models.frontend import FrontendConfig
+from affekt.models.registry import ARCHITECTURES
 from affekt.training.classic.schema import ClassicalConfig
 from affekt.training.data.imbalance import ImbalanceConfig
 from affekt.training.network.distil import DistilConfig
@@ -253,6 +257,8 @@ class EnsembleConfig:
 class Recipe:
     """One experiment.
 
+    In TOML, ``extends`` names another recipe, whose tables this one changes key by key; lists and
+    tables with free keys (``model.options``, ``data.weights``) are replaced as a whole.
     ``pretrain`` is the experiment whose weights this one starts from: in TOML the path of its
     recipe, relative to this one. ``taught_by`` is the one whose network, or ensemble, is trained
     on the same clips first and then teaches this one. A recipe with ``ensemble`` trains nothing of
@@ -338,44 +344,26 @@ def on_device(recipe: Recipe, device: str) -> Recipe:
     return replace(recipe, training=training, pretrain=before, taught_by=teacher, ensemble=team)
 
 
-def load_recipe(path: str | Path) -> Recipe:
-    """Read a recipe; its name defaults to that of the file.
+REFERENCES = ("pretrain", "taught_by")
+"""Keys of a recipe that hold another one, which a file names."""
 
-    Raises
-    ------
-    ConfigError
-        If the file is missing or not TOML, a key is unknown, or a value is impossible.
+
+def effective_values(recipe: Recipe) -> dict[str, Any]:
+    """Every key of a recipe with the value that it takes, ready for JSON.
+
+    Options of the network and of the classifier that the recipe leaves out have their defaults.
     """
-    values = _read(Path(path))
-    try:
-        return build(Recipe, values, "recipe")
-    except (ConfigError, DataError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A recipe as plain values, with the recipes that it names in place of their paths."""
-    values = read_toml(path)
-    values.setdefault("name", path.stem)
-    below = (*below, path.resolve())
-
-    def named(other: Any, key: str) -> dict[str, Any]:
-        if not isinstance(other, str):
-            raise ConfigError(f"{path}: {key} must be the path of a recipe, got {other!r}")
-        if (path.parent / other).resolve() in below:
-            raise ConfigError(f"{path}: {key} leads back to {other}")
-        return _read(path.parent / other, below)
-
-    for key in ("pretrain", "taught_by"):
-        if other := values.pop(key, ""):
-            values[key] = named(other, key)
-    if team := values.get("ensemble"):
-        if beside := sorted(set(values) - {"name", "description", "ensemble"}):
-            raise ConfigError(
-                f"{path}: [ensemble] trains nothing of its own: put {beside[0]} into its members"
-            )
-        members = team.get("members") if isinstance(team, dict) else None
-        if not isinstance(members, list):
-            raise ConfigError(f"{path}: ensemble.members must be a list of recipes")
-        values["ensemble"] = {**team, "members": [named(m, "ensemble.members") for m in members]}
+    values = to_dict(recipe)
+    architecture = ARCHITECTURES.get(recipe.model.architecture)
+    if architecture:
+        where = f"model.{recipe.model.architecture}"
+        options = build(architecture.options, recipe.model.options, where)
+        values["model"]["options"] = to_dict(options)
+    if recipe.classical:
+        values["classical"]["options"] = to_dict(recipe.classical.chosen())
+    for key in REFERENCES:
+        other = getattr(recipe, key)
+        values[key] = effective_values(other) if other else None
+    if recipe.ensemble:
+        values["ensemble"]["members"] = [effective_values(one) for one in recipe.ensemble.members]
     return values

@@ -17,10 +17,10 @@ import torch
 from affekt.errors import ConfigError, ModelError
 from affekt.evaluation import Fold, Protocol
 from affekt.training.data.features import Progress
-from affekt.training.network.fit import run_fingerprint
 from affekt.training.network.loop import Reporter
 from affekt.training.network.team import team_size
 from affekt.training.recipe.file import write_recipe
+from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
 from affekt.training.search.objective import Objective, folds_without_test
 from affekt.training.search.space import Space, changed, make_space

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affekt.config import build, read_toml, to_dict
+from affekt.config import build, put, read_toml, to_dict
 from affekt.errors import ConfigError, DataError
-from affekt.models.registry import ARCHITECTURES
-from affekt.training.recipe.file import put
-from affekt.training.recipe.schema import Recipe
+from affekt.recipe_files import SPACES, find_recipe
+from affekt.training.recipe.schema import Recipe, effective_values
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -164,7 +163,7 @@ class Space:
 
     def params_of(self, recipe: Recipe) -> dict[str, Any] | None:
         """A recipe's own values as the journal has them; None unless all lie in the space."""
-        plain = _with_options(recipe)
+        plain = effective_values(recipe)
         found = {d.key: d.param(_get(plain, d.key)) for d in self.dimensions}
         return None if None in found.values() else found
 
@@ -201,7 +200,8 @@ def read_space(path: str | Path, recipe: Recipe) -> Space:
     Parameters
     ----------
     path : str or Path
-        TOML: dotted keys of the recipe, each with ``{ low, high, log, step }`` or ``{ choices }``.
+        Name of a shipped space, or a TOML file: dotted keys of the recipe, each with
+        ``{ low, high, log, step }`` or ``{ choices }``.
     recipe : Recipe
         What it is searched around.
 
@@ -211,8 +211,7 @@ def read_space(path: str | Path, recipe: Recipe) -> Space:
         If the file is missing or not TOML, a key is unknown or may not be searched, or a range
         is impossible.
     """
-    if not Path(path).is_file():
-        raise ConfigError(f"space not found: {path}")
+    path = find_recipe(path, kind=SPACES)
     try:
         space = make_space(read_toml(path), recipe)
     except ConfigError as error:
@@ -223,7 +222,7 @@ def read_space(path: str | Path, recipe: Recipe) -> Space:
 
 def make_space(values: Mapping[str, Any], recipe: Recipe) -> Space:
     """A space from what TOML or JSON holds; otherwise as :func:`read_space`."""
-    plain = _with_options(recipe)
+    plain = effective_values(recipe)
     space = Space(
         tuple(
             _dimension(key, table, isinstance(_get(plain, key), float))
@@ -320,18 +319,6 @@ def _see(recipe: Recipe) -> None:
     from affekt.training.network.fit import new_network
 
     new_network(recipe, recipe.data.labels or ("angry", "happy"), seed=0)
-
-
-def _with_options(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as plain values, with the options of its network that it leaves to the defaults."""
-    plain = to_dict(recipe)
-    architecture = ARCHITECTURES.get(recipe.model.architecture)
-    if architecture:
-        where = f"model.{recipe.model.architecture}"
-        plain["model"]["options"] = to_dict(
-            build(architecture.options, recipe.model.options, where)
-        )
-    return plain
 
 
 def _get(values: Any, key: str) -> Any:
