@@ -20,7 +20,7 @@ import torch
 from _common import ROOT, Report, Result
 from torch import nn
 
-REPORT = Report("prune", "docs/experiments.md")
+REPORT = Report("prune", "benchmarks/experiments.md")
 SHARES = (0.3, 0.5, 0.7)  # of the weights, or of the channels inside each block
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import runpy
 import sys
-import typing
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+import recipe_keys
 from tone_corpus import make_tones
 
 torch = pytest.importorskip("torch")
@@ -21,64 +19,40 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from affekt.training import Recipe  # noqa: E402
+from affekt.training import Recipe, load_recipe  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "training.md"
+PAGE = ROOT / "docs" / "recipes.md"
 
 
-def keys_of(table: Any, where: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Yield table, key and default of every value that a recipe may set."""
-    hints = typing.get_type_hints(table)
-    for field in dataclasses.fields(table):
-        options = (hints[field.name], *typing.get_args(hints[field.name]))
-        inner = [option for option in options if dataclasses.is_dataclass(option)]
-        if inner == [Recipe]:  # other recipes, which a file names by their paths
-            several = typing.get_origin(hints[field.name]) is tuple
-            yield where, field.name, () if several else ""
-        elif inner:
-            yield from keys_of(inner[0], f"{where}.{field.name}".lstrip("."))
-        elif field.default is not dataclasses.MISSING:
-            yield where, field.name, field.default
-        else:
-            assert field.default_factory is not dataclasses.MISSING
-            yield where, field.name, field.default_factory()
+def test_the_page_of_recipes_is_in_step_with_the_code() -> None:
+    assert recipe_keys.NAMES.shown() == recipe_keys.names_table(), "run benchmarks/recipe_keys.py"
+    assert recipe_keys.KEYS.shown() == recipe_keys.keys_tables(), "run benchmarks/recipe_keys.py"
 
 
-def documented() -> dict[tuple[str, str], str]:
-    """Return the default that the page gives for each table and key."""
-    found = {}
-    text = PAGE.read_text(encoding="utf-8")
-    section = text[text.index("### Recipe keys") : text.index("## Benchmark")]
-    table = ""
-    for line in section.splitlines():
-        if heading := re.fullmatch(r"#### `\[(.+)\]`", line):
-            table = heading[1]
-        elif row := re.fullmatch(r"\| `(\w+)` \| (.+?) \| (.+) \|", line):
-            found[table, row[1]] = row[2].strip("`")
-    return found
+def test_every_key_has_a_meaning_and_is_one_that_a_recipe_may_set() -> None:
+    keys = list(recipe_keys.keys_of(Recipe))
+    assert len(keys) > 100
+    assert [key for key, _, meaning in keys if not meaning] == []
+    for key, default, _ in keys:
+        if key.startswith(("ensemble", "classical", "pretrain", "taught_by", "augment.waveform")):
+            continue
+        value = tomllib.loads(f"value = {recipe_keys.toml(default)}")["value"]
+        load_recipe("cnn", {key: value})
 
 
-def test_every_key_of_a_recipe_is_on_the_page_with_its_default() -> None:
-    expected = {(table, key): default for table, key, default in keys_of(Recipe)}
-    told = documented()
-    assert told.pop(("", "name")) == "the file's"
-    assert expected.pop(("", "name")) == ""
-    assert sorted(set(expected) - set(told)) == [], "keys without a row in docs/training.md"
-    assert sorted(set(told) - set(expected)) == [], "rows of keys that are no more"
-    wrong = {}
-    for key, text in told.items():
-        (value,) = tomllib.loads(f"value = {text}").values()
-        default = expected[key]
-        default = list(default) if isinstance(default, tuple) else default
-        if value != default or type(value) is not type(default):
-            wrong[key] = (text, default)
-    assert wrong == {}
+def test_a_key_without_a_meaning_would_be_seen() -> None:
+    @dataclass
+    class Bare:
+        """No parameters are told."""
+
+        speed: float = 1.0
+
+    with pytest.raises(KeyError, match="speed"):
+        list(recipe_keys.keys_of(Bare))
 
 
 def test_the_recipe_on_the_page_is_one(tmp_path: Path) -> None:
-    from affekt.training import load_recipe
-
     text, *_ = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     (tmp_path / "page.toml").write_text(text)
     recipe = load_recipe(tmp_path / "page.toml")

@@ -103,7 +103,10 @@ def test_it_is_nothing_to_train(place: Path, tmp_path: Path) -> None:
         ('members = ["one.toml", "one.toml"]', "two of them have the same name"),
         ('members = ["one.toml", "both.toml"]', "an ensemble cannot be a member of another"),
         ('members = ["one.toml", "lost.toml"]', "recipe not found: .*lost.toml"),
-        ('members = ["one.toml", 2]', r"ensemble\.members must be the path of a recipe, got 2"),
+        (
+            'members = ["one.toml", 2]',
+            r"ensemble\.members must be the name or path of a recipe, got 2",
+        ),
         ('members = "one.toml"', r"ensemble\.members must be a list of recipes"),
         ("seeds = 2", r"ensemble\.members must be a list of recipes"),
         ('members = ["wrong.toml", "one.toml"]', r"ensemble\.members leads back to wrong\.toml"),

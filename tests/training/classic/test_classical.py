@@ -267,8 +267,8 @@ def test_the_tutorials_network_is_the_one_that_is_described() -> None:
 
 
 def test_the_tutorials_network_stops_early_and_keeps_its_best_epoch() -> None:
-    from affekt.training.classical import TutorialOptions
-    from affekt.training.tutorial import TutorialClassifier
+    from affekt.training.classic.schema import TutorialOptions
+    from affekt.training.classic.tutorial import TutorialClassifier
 
     points, targets = vectors((60, 60, 60), spread=3.0)
     points = (points - points.mean(axis=0)) / points.std(axis=0)

@@ -123,7 +123,7 @@ def test_what_cannot_be_started_from(folder: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other.toml", "[model.options]\nchannels = 8\n")
     for text, match in (
         (f'pretrain = "{other.as_posix()}"', r"give both recipes the same \[model\]"),
-        ("[pretrain]\nepochs = 3", "pretrain must be the path of a recipe"),
+        ("[pretrain]\nepochs = 3", "pretrain must be the name or path of a recipe"),
         ('pretrain = "gone.toml"', "recipe not found"),
         ('pretrain = "bad.toml"', r"pretrain leads back to bad\.toml"),
         ('pretrain = "other.toml"\n[classical]\nmodel = "svm"', r"leave out \[classical\]"),

@@ -75,7 +75,20 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The network: an architecture of the registry, its options, pooling and frontend."""
+    """The network: an architecture of the registry, its options, pooling and frontend.
+
+    Parameters
+    ----------
+    architecture : str
+        Name of the encoder, e.g. ``"cnn"``.
+    options : dict
+        Options of the architecture.
+    pooling : str
+        ``"statistics"``: mean and deviation over time; or ``"attention"``: frames are weighted
+        first.
+    head_dropout : float
+        Share of the embedding dropped before the last layer while training.
+    """
 
     architecture: str = "cnn"
     options: dict[str, Any] = field(default_factory=dict)
@@ -233,7 +246,7 @@ class EnsembleConfig:
     Parameters
     ----------
     members : tuple of Recipe
-        In TOML the paths of their recipes, relative to this one.
+        Names or paths of their recipes.
     seeds : int
         How many of each are trained.
     """
@@ -258,11 +271,20 @@ class Recipe:
     """One experiment.
 
     In TOML, ``extends`` names another recipe, whose tables this one changes key by key; lists and
-    tables with free keys (``model.options``, ``data.weights``) are replaced as a whole.
-    ``pretrain`` is the experiment whose weights this one starts from: in TOML the path of its
-    recipe, relative to this one. ``taught_by`` is the one whose network, or ensemble, is trained
-    on the same clips first and then teaches this one. A recipe with ``ensemble`` trains nothing of
-    its own.
+    tables with free keys (``model.options``, ``data.weights``) are replaced as a whole. A recipe
+    with ``ensemble`` trains nothing of its own, one with ``classical`` no network.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model and of its results; by default that of the file.
+    description : str
+        One line on what it trains.
+    pretrain : Recipe
+        Name or path of the recipe whose weights this one starts from.
+    taught_by : Recipe
+        Name or path of the recipe of a network or an ensemble that a benchmark trains on the same
+        clips first, and that then teaches this one.
     """
 
     name: str = ""
