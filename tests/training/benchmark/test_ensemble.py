@@ -105,7 +105,7 @@ def test_it_is_nothing_to_train(place: Path, tmp_path: Path) -> None:
         ('members = ["one.toml", "lost.toml"]', "recipe not found: .*lost.toml"),
         (
             'members = ["one.toml", 2]',
-            r"ensemble\.members must be the name or path of a recipe, got 2",
+            "must be the name or path of a recipe, got 2",
         ),
         ('members = "one.toml"', r"ensemble\.members must be a list of recipes"),
         ("seeds = 2", r"ensemble\.members must be a list of recipes"),
