@@ -23,18 +23,15 @@ Runner = Callable[[], Any]
 
 def wav2vec2_runner(waveform: Any) -> tuple[Runner, int]:
     """wav2vec2-base in ONNX Runtime, one thread."""
-    import onnxruntime
+    from affekt.runtime.backends import open_session
 
     network = Wav2Vec2Base().eval()
     program = torch.onnx.export(network, (torch.from_numpy(waveform),), dynamo=True, verbose=False)
     assert program is not None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "peer.onnx"
         program.save(os.fspath(path))
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = open_session(path, threads=1)
     port = session.get_inputs()[0].name
     return partial(session.run, None, {port: waveform}), _count(network)
 

@@ -22,8 +22,6 @@ import numpy as np
 from _common import Report, Result, processor
 
 if TYPE_CHECKING:
-    import onnxruntime
-
     from affekt.models.frontend import FrontendConfig
 
 REPORT = Report("frontends", "docs/models.md")
@@ -72,19 +70,11 @@ def export(config: FrontendConfig, path: Path) -> None:
         )
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Open a graph on one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
 def measure(rounds: int) -> Result:
     """Time all frontends and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, software_versions
     from affekt.models.frontend import FrontendConfig
+    from affekt.runtime.backends import open_session
 
     configs = {name: FrontendConfig(**options) for name, options in OPTIONS.items()}
     noise = np.random.default_rng(0).normal(0, 0.1, (1, round(SECONDS * 16000)))
@@ -94,7 +84,7 @@ def measure(rounds: int) -> Result:
         for name, config in configs.items():
             path = Path(folder) / f"{name}.onnx"
             export(config, path)
-            sessions[name] = open_session(path)
+            sessions[name] = open_session(path, threads=1)
             sessions[name].run(None, feed)  # the first run makes room in memory
     times: dict[str, list[float]] = {name: [] for name in sessions}
     for _ in range(rounds):

@@ -79,18 +79,15 @@ def what_runs(recipe: Recipe) -> str:
 
 def network_work(recipe: Recipe, samples: np.ndarray, folder: Path) -> Work:
     """Export the network of a recipe; the work is to run it."""
-    import onnxruntime
-
     from affekt.evaluation import get_protocol
     from affekt.export.graph.onnx import export_onnx
+    from affekt.runtime.backends import open_session
     from affekt.training.network.fit import new_network
 
     path = folder / "model.onnx"
     network = new_network(recipe, get_protocol(PROTOCOL).labels, seed=0).eval()
     export_onnx(network, path, {})
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = open_session(path, threads=1)
     return lambda: session.run(None, {"waveform": samples[None]})
 
 

@@ -55,16 +55,17 @@ def command(
     """Check this installation and say what is missing.
 
     Looks at the packages and their versions, the extras, the kinds of audio that can be read,
-    the corpora found, and whether the model loads and answers. The exit status is 1 when
-    something that predictions need is broken; what is merely absent is no fault.
+    the corpora found, the processor, whether the model loads, and whether the shipped models give
+    the answers here that were stored with them. The exit status is 1 when something that
+    predictions need is broken; what is merely absent is no fault.
     """
     checks = [
         *_packages(),
         *_extras(),
         *_codecs(),
         *_corpora(data),
-        _threads(),
-        _model(model),
+        *_processor(),
+        *_models(model),
     ]
     emit([check._asdict() for check in checks], style, out)
     broken = [check.what for check in checks if check.state == "broken"]
@@ -137,14 +138,28 @@ def _corpora(data: Path | None) -> Iterator[Check]:
             yield Check(f"corpus {name}", "absent", f"not in {root}: affekt data get {name}")
 
 
-def _threads() -> Check:
-
+def _processor() -> Iterator[Check]:
     from affekt.runtime.backends import default_threads
+    from affekt.runtime.processor import instruction_sets
 
-    return Check("threads", "ok", f"{default_threads()} for the model, {os.cpu_count()} cores here")
+    known = ", ".join(instruction_sets()) or "no instruction set that decides how int8 is computed"
+    yield Check("processor", "ok", f"{platform.machine()} with {known}")
+    threads = f"{default_threads()} for the model, {os.cpu_count()} cores here"
+    yield Check("threads", "ok", threads)
 
 
-def _model(model: str | None) -> Check:
+def _models(chosen: str | None) -> Iterator[Check]:
+    """The model that is asked for, then whether every shipped one answers as it should."""
+    from affekt.runtime.bundle import SIZES
+
+    loads = _loads(chosen)
+    yield loads
+    asked = {chosen} if loads.state == "ok" else set()
+    for name in (*(asked - {None, *SIZES}), None, *SIZES):
+        yield _answers(name)
+
+
+def _loads(model: str | None) -> Check:
     import numpy as np
 
     name = f"model {model or 'default'}"
@@ -164,4 +179,30 @@ def _model(model: str | None) -> Check:
         "ok",
         f"{loaded.config.name}: loads in {ready - start:.2f} s, "
         f"judges 3 s in {(done - ready) * 1000:.0f} ms",
+    )
+
+
+def _answers(model: str | None) -> Check:
+    """Whether a model gives the answers that were stored when it was exported."""
+    name = f"answers {model or 'default'}"
+    try:
+        from affekt.runtime.backends import open_backend
+        from affekt.runtime.bundle import open_bundle
+        from affekt.runtime.stored_answers import PARITY_FILE, compare
+
+        bundle = open_bundle(model)
+        backend = open_backend(bundle, threads=1)
+        found = compare(backend, backend.config.sample_rate, bundle.directory)
+    except (ImportError, AffektError) as error:
+        return Check(name, "broken", str(error))
+    if found is None:
+        return Check(name, "absent", f"none are stored: it has no {PARITY_FILE} of an export")
+    difference = f"probabilities differ by {found.difference:.1g} from the stored ones"
+    if found.alike:
+        return Check(name, "ok", difference)
+    return Check(
+        name,
+        "broken",
+        f"{difference}, allowed is {found.tolerance:g}: the file is damaged (reinstall affekt, or "
+        "export the model again), or onnxruntime computes wrongly (pip install -U onnxruntime)",
     )

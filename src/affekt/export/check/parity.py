@@ -6,7 +6,7 @@ import hashlib
 import platform
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ import torch
 from affekt.evaluation.metrics import uar
 from affekt.export.check.recordings import PROTOCOL, UnheardSpeech, speech_like
 from affekt.export.graph.onnx import voice_like
+from affekt.runtime import stored_answers
+from affekt.runtime.processor import instruction_sets
 from affekt.runtime.streaming.windows import fill_windows
 
 if TYPE_CHECKING:
@@ -89,20 +91,22 @@ def measure(
         "runtime": artefact.runtime,
         "reference": f"torch {torch.__version__}",
         "machine": platform.machine(),
+        "instructions": list(instruction_sets()),
         "window": artefact.window and artefact.window / job.config["sample_rate"],
         "limits": vars(LIMITS[job.precision.split("-")[0]]),
         **artefact.facts,
     }
     if artefact.load is None:
         return {**report, "not_run": artefact.not_run}
-    started = time.perf_counter()
+    started = artefact.clock()
     graph = artefact.load(folder, 1)
-    report["load_ms"] = round(1000 * (time.perf_counter() - started), 2)
+    report["load_ms"] = round(1000 * (artefact.clock() - started), 2)
     reference = reference or Reference(job.network, artefact.window)
     rate = job.config["sample_rate"]
     report["lengths"] = [_at_length(reference, graph, speech, s, rate) for s in LENGTHS]
     report["speech"] = _on_speech(reference, graph, speech) if speech else None
-    report["latency_ms"] = latency_ms(graph, rate)
+    report[stored_answers.KEY] = stored_answers.answers(graph, rate)
+    report["latency_ms"] = latency_ms(graph, rate, artefact.clock)
     return report
 
 
@@ -176,15 +180,17 @@ def _agreement(found: Floats, expected: Floats) -> dict[str, float]:
     }
 
 
-def latency_ms(graph: Run, sample_rate: int, seconds: float = 3.0) -> float:
-    """Median time of one recording in ms, after one that warms up."""
-    waveform = voice_like((1, round(seconds * sample_rate)), sample_rate, np.random.default_rng(0))
+def latency_ms(
+    graph: Run, sample_rate: int, clock: Callable[[], float] = time.process_time
+) -> float:
+    """Median time in ms of a recording of 3 s, after one that warms up."""
+    waveform = voice_like((1, 3 * sample_rate), sample_rate, np.random.default_rng(0))
     graph.run(waveform)
     times = []
     for _ in range(_ROUNDS):
-        started = time.perf_counter()
+        started = clock()
         graph.run(waveform)
-        times.append(1000 * (time.perf_counter() - started))
+        times.append(1000 * (clock() - started))
     return round(statistics.median(times), 3)
 
 
@@ -212,11 +218,15 @@ def card_section(report: Mapping[str, Any]) -> str:
         lines.append(f"| {STRETCHES} of {row['seconds']:g} s | {_differences(row)} | | |")
     lines += [
         "",
-        f"{report['runtime']}, one thread: loads in {report['load_ms']:.0f} ms, "
-        f"answers for 3 s of sound in {report['latency_ms']:.1f} ms.",
+        f"{report['runtime']}, one thread of a processor with {_instructions(report)}: loads in "
+        f"{report['load_ms']:.0f} ms, answers for 3 s of sound in {report['latency_ms']:.1f} ms.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _instructions(report: Mapping[str, Any]) -> str:
+    return ", ".join(report["instructions"]) or str(report["machine"])
 
 
 def _differences(row: Mapping[str, Any]) -> str:

@@ -60,40 +60,44 @@ class _Part:
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
 
-    def count(self, stop: int) -> str:
-        """0, 1, 2 ... as int64 ``[stop]``."""
-        limits = (np.array(value, dtype=np.int64) for value in (0, stop, 1))
-        return self.node("Range", *(self.constant(limit) for limit in limits))
+    def integer(self, value: int | list[int]) -> str:
+        return self.constant(np.array(value, dtype=np.int64))
+
+    def count(self, stop: int, step: int = 1) -> str:
+        """Multiples of ``step`` from 0, as int64 ``[stop / step]``."""
+        return self.node("Range", *(self.integer(limit) for limit in (0, stop, step)))
 
 
 def _cosines(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:
-    _waves(part, config, shape, "Cos")
+    _waves(part, config, shape, quarters=0)
 
 
 def _sines(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:
-    _waves(part, config, shape, "Sin")
+    _waves(part, config, shape, quarters=3)
 
 
-def _waves(
-    part: _Part,
-    config: FrontendConfig,
-    shape: tuple[int, ...],
-    wave: str,
-) -> None:
-    """``[bins, window / 2]``: bin and time say which of the ``n_fft`` angles it is."""
+def _waves(part: _Part, config: FrontendConfig, shape: tuple[int, ...], quarters: int) -> None:
+    """``[bins, window / 2]``: sines of ``2 pi bin time / n_fft``, shifted by quarter turns.
+
+    Angles up to the many turns of the last bin have too few digits in float32, and few runtimes
+    have a cosine in float64. Integers are exact: an angle is counted in steps of which a turn has
+    ``4 n_fft``, and is folded to the quarter turn on either side of 0 that has the same sine.
+    """
     bins, times = shape
-    n_fft = config.n_fft
-    # In double precision: angles up to 2 pi have too few digits in float32.
-    step = part.constant(np.array(2 * np.pi / n_fft))
-    circle = part.node("Cast", part.count(n_fft), to=onnx.TensorProto.DOUBLE)
-    waves = part.node(wave, part.node("Mul", circle, step))
-    table = part.node("Cast", waves, to=onnx.TensorProto.FLOAT)  # [n_fft]
+    turn = 4 * config.n_fft  # steps
     taper = hann(config.window)[times:].astype(np.float32)
     taper[0] /= 2  # the middle of the frame is on both sides
-    column = part.node("Reshape", part.count(bins), part.constant(np.array([-1, 1])))
-    place = part.node("Mul", column, part.count(times))  # [bins, window / 2]
-    place = part.node("Mod", place, part.constant(np.array(n_fft)))
-    part.node("Mul", part.node("Gather", table, place), part.constant(taper), last=True)
+    column = part.node("Reshape", part.count(4 * bins, 4), part.integer([-1, 1]))
+    angle = part.node("Mul", column, part.count(times))  # [bins, window / 2]
+    if quarters:
+        angle = part.node("Add", angle, part.integer(quarters * config.n_fft))
+    angle = part.node("Mod", angle, part.integer(turn))
+    # A triangle with the period and the signs of the sine: from -turn / 4 to turn / 4.
+    angle = part.node("Abs", part.node("Sub", angle, part.integer(turn // 2)))
+    angle = part.node("Sub", angle, part.integer(turn // 4))
+    step = part.constant(np.array(2 * np.pi / turn, dtype=np.float32))
+    angle = part.node("Mul", part.node("Cast", angle, to=onnx.TensorProto.FLOAT), step)
+    part.node("Mul", part.node("Sin", angle), part.constant(taper), last=True)
 
 
 def _filters(part: _Part, config: FrontendConfig, shape: tuple[int, ...]) -> None:

@@ -22,6 +22,7 @@ from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.encoders.pretrained import LARGEST_BYTES
 from affekt.models.frontend import FrontendConfig
+from affekt.runtime.backends import open_session
 from affekt.runtime.bundle import METADATA_KEY
 
 OPSET = 18
@@ -175,9 +176,7 @@ def check_parity(
     ModelError
         If any probability differs by more than ``tolerance``.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = open_session(path, threads=1)
     rng = np.random.default_rng(seed)
     sample_rate = network.config.frontend.sample_rate
     differences, agreements = [], []

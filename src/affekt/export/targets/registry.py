@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -38,11 +39,11 @@ from affekt.runtime.bundle import (
     HEAD_FILE,
 )
 from affekt.runtime.domain import KEY
+from affekt.runtime.stored_answers import PARITY_FILE
 
 Floats = npt.NDArray[np.float32]
 
 PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic", "int8-static")
-PARITY_FILE = "parity.json"
 
 
 class Run(Protocol):
@@ -93,6 +94,8 @@ class Artefact:
         Name and version of what ran it.
     window : int or None
         Samples that the graph takes, None if any.
+    clock : callable
+        Seconds that it is timed with: of the processor, so that other programs do not count.
     """
 
     graph: str
@@ -100,6 +103,7 @@ class Artefact:
     runtime: str = ""
     window: int | None = None
     not_run: str = ""
+    clock: Callable[[], float] = time.process_time
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

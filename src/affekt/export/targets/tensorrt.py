@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from affekt.export.targets.onnx import load_on, write_graph
@@ -24,7 +25,8 @@ def export(job: Job, folder: Path) -> Artefact:
     write_build_scripts(job, folder)
     runtime = f"onnxruntime {onnxruntime.__version__} with TensorRT"
     if "TensorrtExecutionProvider" in onnxruntime.get_available_providers():
-        return Artefact(GRAPH_FILE, load_on("tensorrt"), runtime)
+        # The processor only waits for the GPU: the clock on the wall is what counts.
+        return Artefact(GRAPH_FILE, load_on("tensorrt"), runtime, clock=time.perf_counter)
     return Artefact(
         GRAPH_FILE,
         runtime=runtime,

@@ -1,0 +1,114 @@
+"""Models answer alike on processors whose kernels differ: here, and on an emulated older one."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import affekt
+from affekt.runtime.bundle import DEFAULT_MODEL, SIZES
+from affekt.runtime.processor import KNOWN, instruction_sets
+
+EMULATOR = "qemu-x86_64"
+HASWELL = (EMULATOR, "-cpu", "Haswell")
+"""AVX2 without AVX-512 and VNNI, as half of the laptops in use have it."""
+
+
+@pytest.fixture(scope="module")
+def haswell() -> Sequence[str]:
+    """What runs a program on an older processor; skips where the emulator is missing."""
+    if shutil.which(EMULATOR) is None or platform.machine() != "x86_64":
+        pytest.skip(f"needs {EMULATOR} on x86_64: apt-get install qemu-user")
+    return HASWELL
+
+
+def answers(inputs: Path, *graphs: Path, on: Sequence[str] = (), plain: bool = False) -> Any:
+    """Instruction sets of a processor, and by graph what it answers there."""
+    script = Path(__file__).parents[1] / "answer.py"
+    options = ["--plain"] if plain else []
+    done = subprocess.run(
+        [*on, sys.executable, script, *options, inputs, *graphs],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    return told["instructions"], [np.array(told["answers"][str(graph)]) for graph in graphs]
+
+
+def write_product(path: Path, largest: int) -> Path:
+    """A product of 64 activations and weights in int8, of which all have the largest number."""
+    scale, zero = numpy_helper.from_array(np.float32(1 / 255), "scale"), "zero"
+    weights = np.full((64, 16), largest, dtype=np.int8)
+    constants = [
+        scale,
+        numpy_helper.from_array(np.int8(-128), zero),
+        numpy_helper.from_array(weights, "weights"),
+        numpy_helper.from_array(np.float32(1 / largest), "weight_scale"),
+        numpy_helper.from_array(np.int8(0), "weight_zero"),
+        numpy_helper.from_array(np.float32(64 / 255), "y_scale"),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", zero], ["x8"]),
+        helper.make_node("DequantizeLinear", ["x8", "scale", zero], ["x_"]),
+        helper.make_node("DequantizeLinear", ["weights", "weight_scale", "weight_zero"], ["w_"]),
+        helper.make_node("MatMul", ["x_", "w_"], ["y_"]),
+        helper.make_node("QuantizeLinear", ["y_", "y_scale", zero], ["y8"]),
+        helper.make_node("DequantizeLinear", ["y8", "y_scale", zero], ["y"]),
+    ]
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
+        for name, size in (("x", 64), ("y", 16))
+    ]
+    graph = helper.make_graph(nodes, "product", ports[:1], ports[1:], constants)
+    opsets = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    return path
+
+
+@pytest.mark.slow
+def test_only_eight_bits_saturate_and_only_without_the_option(
+    haswell: Sequence[str], tmp_path: Path
+) -> None:
+    """The emulator has the older kernels; the options of our sessions make up for them."""
+    inputs = tmp_path / "inputs.npz"
+    np.savez(inputs, np.ones(64, dtype=np.float32))
+    graphs = [write_product(tmp_path / f"{n}.onnx", n) for n in (127, 64)]
+    instructions, (eight, seven) = answers(inputs, *graphs, on=haswell, plain=True)
+    assert instructions == ["AVX2"]
+    assert eight.max() < 40  # 64 would be right
+    np.testing.assert_allclose(seven, 64, atol=0.3)
+    _, (eight, seven) = answers(inputs, *graphs, on=haswell)
+    np.testing.assert_allclose([eight, seven], 64, atol=0.3)
+
+
+@pytest.mark.slow
+def test_shipped_models_answer_alike_without_vnni(
+    haswell: Sequence[str], recordings: Sequence[Path], tmp_path: Path
+) -> None:
+    inputs = tmp_path / "inputs.npz"
+    np.savez(inputs, *(affekt.load_audio(file)[:48000] for file in recordings))
+    graphs = [DEFAULT_MODEL.parent / name / "model.onnx" for name in ("default", *SIZES)]
+    _, here = answers(inputs, *graphs)
+    # As anybody may open them, without the options of our sessions.
+    _, there = answers(inputs, *graphs, on=haswell, plain=True)
+    for graph, found, expected in zip(graphs, there, here, strict=True):
+        print(graph.parent.name, np.abs(found - expected).max())
+
+
+def test_the_instruction_sets_of_this_processor() -> None:
+    found = instruction_sets()
+    assert set(found) <= set(KNOWN.values())
+    if platform.machine() == "x86_64" and "avx2" in Path("/proc/cpuinfo").read_text():
+        assert "AVX2" in found
