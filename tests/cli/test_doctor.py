@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import platform
+import shutil
 import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from affekt import __version__
+from affekt.runtime.bundle import DEFAULT_MODEL
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -26,6 +29,10 @@ def test_a_healthy_installation(run: Run, tiny_model: Path) -> None:
     for kind in ("wav", "flac", "ogg", "mp3", "m4a", "webm"):
         assert found[f"reads {kind}"]["state"] == "ok"
     assert found[f"model {tiny_model}"]["state"] == "ok"
+    assert found[f"answers {tiny_model}"]["state"] == "absent"  # it was never exported
+    for name in ("default", "small", "nano"):
+        assert found[f"answers {name}"]["state"] == "ok"
+    assert found["processor"]["detail"].startswith(platform.machine())
     assert "broken" not in {row["state"] for row in found.values()}
 
 
@@ -70,3 +77,17 @@ def test_a_model_that_does_not_load(run: Run) -> None:
     assert done.returncode == 1
     assert "no model at none" in done.stdout
     assert done.stderr == "error: broken: model ./none\n"
+
+
+def test_a_model_that_answers_otherwise(run: Run, tmp_path: Path) -> None:
+    """The report of one model beside the graph of another."""
+    folder, assets = tmp_path / "mixed", DEFAULT_MODEL.parent
+    shutil.copytree(assets / "nano", folder)
+    shutil.copy(assets / "small" / "parity.json", folder)
+    done = run("doctor", "--model", folder, "--format", "json")
+    assert done.returncode == 1
+    assert findings(done)[f"model {folder}"]["state"] == "ok"
+    answers = findings(done)[f"answers {folder}"]
+    assert answers["state"] == "broken"
+    assert "from the stored ones, allowed is 0.01" in answers["detail"]
+    assert done.stderr == f"error: broken: answers {folder}\n"

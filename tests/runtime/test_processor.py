@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 import affekt
 from affekt.runtime.bundle import DEFAULT_MODEL, SIZES
 from affekt.runtime.processor import KNOWN, instruction_sets
+from affekt.runtime.stored_answers import INT8_TOLERANCE, TOLERANCE
 
 EMULATOR = "qemu-x86_64"
 HASWELL = (EMULATOR, "-cpu", "Haswell")
@@ -104,7 +105,18 @@ def test_shipped_models_answer_alike_without_vnni(
     # As anybody may open them, without the options of our sessions.
     _, there = answers(inputs, *graphs, on=haswell, plain=True)
     for graph, found, expected in zip(graphs, there, here, strict=True):
-        print(graph.parent.name, np.abs(found - expected).max())
+        tolerance = TOLERANCE if graph.parent == DEFAULT_MODEL else INT8_TOLERANCE
+        np.testing.assert_allclose(found, expected, atol=tolerance, err_msg=graph.parent.name)
+
+
+@pytest.mark.slow
+def test_the_doctor_finds_the_stored_answers_without_vnni(haswell: Sequence[str]) -> None:
+    command = [*haswell, sys.executable, "-m", "affekt", "doctor", "--format", "json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found = {row["what"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert found["processor"]["detail"] == "x86_64 with AVX2"
+    for name in ("default", *SIZES):
+        assert found[f"answers {name}"]["state"] == "ok", found[f"answers {name}"]
 
 
 def test_the_instruction_sets_of_this_processor() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_network import Exported
+from tiny_network import RATE, Exported
 
 from affekt.errors import ConfigError, ModelError
 from affekt.export.targets import registry as targets
 from affekt.export.targets.onnx import load
 from affekt.export.targets.registry import TARGETS, Artefact, Job, export_model
+from affekt.runtime.processor import instruction_sets
+from affekt.runtime.stored_answers import answers
 
 
 def of_another(exported: Exported) -> Any:
@@ -39,6 +41,10 @@ def test_an_export_beyond_its_limits_is_refused_unless_forced(
     report = export_model(exported.folder, "onnx", out, data=tmp_path, force=True)
     assert report["lengths"][0]["max_difference"] > 1e-3
     assert json.loads((out / "parity.json").read_text()) == report
+    assert report["instructions"] == list(instruction_sets())
+    # Of what was written, not of the network that it should have been.
+    graph = load(exported.folder, 1)
+    assert report["answers"] == answers(graph, RATE)
     assert {path.name for path in out.iterdir()} == {
         *("config.json", "model.onnx", "parity.json", "README.md"),
     }

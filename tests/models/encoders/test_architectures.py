@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from portable_graph import assert_portable
 from tiny_network import CONVOLUTIONAL, RATE, TINY_OPTIONS, tiny_network, voice
 
 from affekt.errors import ConfigError, ModelError
@@ -113,6 +114,8 @@ def test_the_exported_graph_answers_alike_at_every_length_and_batch_size(
     half, small = tmp_path / "half.onnx", tmp_path / "small.onnx"
     to_float16(path, half)
     to_int8(path, small, network.config.frontend, [voice(1.5, seed) for seed in range(6)])
+    for graph in (path, half, small):
+        assert_portable(graph)
     for smaller, tolerance in ((half, 0.005), (small, 0.1)):
         for waveform in (shorter, np.concatenate([longer, -longer])):
             found, wanted = answers(smaller, waveform), answers(path, waveform)
