@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +21,57 @@ RAVDESS_NAMES = (
     "Actor_02/03-01-08-01-02-02-02.wav",
 )
 EMODB_NAMES = ("wav/03a01Fa.wav", "wav/14a07Aa.wav", "wav/16b10Wb.wav")
+OFFICIAL_NAMES = {
+    "savee": ("AudioData/DC/a01.wav", "AudioData/KL/su15.wav", "AudioData/KL/n30.wav"),
+    "emotale": ("Audio/DK_001_A_1.wav", "Audio/EN_019_B_5.wav"),
+    "ased": ("n1/n1-06-01-01-01.wav", "h3/h3-07-02-02-25.wav", "a5/a5-01-01-02-45.wav"),
+    "emotiontts_ko": ("ema/wav/ema00100.wav", "nek/wav/nek00201.wav", "nek/wav/nek00400.wav"),
+    "turev": ("Sound Source/Angry/1157_kz_deve.wav", "Sound Source/Calm/1234_sk_göz.wav"),
+    "indian_emospeech": (
+        "help/help-safe-angry-1563042812989-04e398ad506ff63b742df7c90ca38e01094ba7eab4cc98ddcf.wav",
+        "bacho/bacho-safe-calm-1563042812990-d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac.wav",
+        "yes/yes-scream-fearful-??-04e398ad506ff63b742df7c90ca38e01094ba7eab4cc98ddcf9e7ef800.wav",
+        "no/no-safe--1563042812991-04e398ad506ff63b742df7c90ca38e01094ba7eab4cc98ddcf9e7ef800.wav",
+    ),
+    "emogator": (
+        "data/mp3/000002-03-1.mp3",
+        "data/mp3/000002-28-2.mp3",
+        "data/mp3/000002-01-1.mp3",
+    ),
+    "baved": ("0/0-m-21-0-2-106.wav", "1/53-m-20-1-0-460.wav"),
+    "banglaser_ext": ("Fear/03-01-07-01-05-02-41.wav", "Disgust/03-00-06-03-04-03-48.wav"),
+    "subesco": (
+        "SUBESCO/F_02_MONIKA_S_1_NEUTRAL_5.wav",
+        "SUBESCO/M_02_TOWHID_S_10_SURPRISE_1.wav",
+    ),
+    "banglaser": (
+        "BanglaSER/Actor 01/03-01-01-01-01-01-01.wav",
+        "BanglaSER/Actor 34/03-01-04-02-03-03-34.wav",
+    ),
+    "mesd": (
+        "Mexican Emotional Speech Database (MESD)/Anger_C_A_abajo.wav",
+        "Mexican Emotional Speech Database (MESD)/Happiness_F_B_buenos dias.wav",
+        "Mexican Emotional Speech Database (MESD) reduced/Anger_C_A_2_abajo.wav",
+    ),
+    "emouerj": ("m01h01.wav", "w04a11.wav"),
+    "jl_corpus": (
+        "Raw JL corpus (unchecked and unannotated)/JL(wav+txt)/female1_angry_10a_1.wav",
+        "Raw JL corpus (unchecked and unannotated)/JL(wav+txt)/male2_sad_15b_2.wav",
+        "Raw JL corpus (unchecked and unannotated)/JL(wav+txt)/male2_apologetic_1a_1.wav",
+    ),
+    "thorsten_emotional": (
+        "thorsten-emotional_v02/disgusted/0aaf116f8774a140909231e0b610dc98.wav",
+        "thorsten-emotional_v02/whisper/4abd7cf4f7e10b5d91570fdb4b9e8138.wav",
+        "thorsten-emotional_v02/neutral/0aaf116f8774a140909231e0b610dc98.wav",
+    ),
+    "emozionalmente": (
+        "emozionalmente/audio/1616073462.wav",
+        "emozionalmente/audio/1616073463.wav",
+        "emozionalmente/audio/1616073464.wav",
+    ),
+}
+"""Recordings of each corpus, by their official names."""
+
 CREMAD_NAMES = ("1001_IEO_ANG_HI", "1001_IEO_NEU_XX", "1091_WSI_SAD_LO")
 
 
@@ -118,6 +170,58 @@ def _votes(block: int) -> list[tuple[int, str]]:
         (i, f'{row},"{CREMAD_NAMES[i - 1]}",10,{means}')
         for i, (row, means) in enumerate(zip(heard, strong, strict=True), start=1)
     ]
+
+
+def make_official(name: str, folder: Path) -> Path:
+    """Make some recordings, and the tables, of a corpus in its official layout."""
+    for recording in OFFICIAL_NAMES[name]:
+        write_sound(folder / recording)
+    if name == "emozionalmente":
+        metadata = folder / "emozionalmente" / "metadata"
+        metadata.mkdir()
+        tables = {
+            "samples.csv": [
+                "file_name,actor,sentence,emotion_expressed",
+                "1616073462.wav,anna,La casa,joy",
+                '1616073463.wav,anna,"Sì, vengo",neutrality',
+                "1616073464.wav,bruno,La casa,fear",
+                "1616073465.wav,bruno,La casa,anger",  # listed, but not there
+            ],
+            "users.csv": ["username,gender,age", "anna,f,30", "bruno,m,41"],
+            "evaluations.csv": [
+                "file_name,evaluator,emotion_recognized",
+                *(
+                    f"1616073462.wav,{who},{heard}"
+                    for who, heard in zip("abcd", ("joy", "joy", "joy", "surprise"), strict=True)
+                ),
+            ],
+        }
+        for table, lines in tables.items():
+            (metadata / table).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def make_compact(name: str, folder: Path, rows: list[dict[str, str]]) -> Path:
+    """Make a corpus in the compact layout: ``labels.csv``, and a recording for each row."""
+    columns = "file,corpus,speaker,gender,language,emotion,original_label,intensity,text,licence"
+    columns += ",arousal,valence,dominance"
+    lines = [columns]
+    for row in rows:
+        write_sound(folder / row["file"])
+        lines.append(
+            ",".join({"corpus": name, **row}.get(column, "") for column in columns.split(","))
+        )
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def tar_folder(folder: Path, archive: Path) -> Path:
+    """Pack a folder's files as a compressed tar file."""
+    with tarfile.open(archive, "w:gz") as file:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                file.add(path, path.relative_to(folder).as_posix())
+    return archive
 
 
 def zip_folder(folder: Path, archive: Path, *, stored: bool = True) -> Path:

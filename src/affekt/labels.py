@@ -27,8 +27,11 @@ EMOTIONS: tuple[str, ...] = (
 SHARED_EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fearful", "happy", "neutral", "sad")
 """The six emotions that RAVDESS, EMO-DB and CREMA-D have in common."""
 
+OWN_LABELS: Mapping[str, tuple[str, ...]] = MappingProxyType({"baved": ("low", "high")})
+"""Labels of corpora, by their names, that are no emotions: levels of expression."""
+
 INTENSITIES: Mapping[str, float] = MappingProxyType(
-    {"low": 0.0, "normal": 0.3, "medium": 0.5, "high": 1.0, "strong": 1.0}
+    {"low": 0.0, "mild": 0.0, "normal": 0.3, "medium": 0.5, "high": 1.0, "strong": 1.0}
 )
 """What the corpora's own words for intensity mean, from 0 (faint) to 1 (strong)."""
 

@@ -100,7 +100,7 @@ def test_capitals_and_blanks_in_the_header_do_not_matter(folder: Path) -> None:
         ("path,label\na.wav,sad\n", "missing column file, emotion"),
         ("file,emotion,file\na.wav,sad,b.wav\n", "column file occurs more than once"),
         ("file,emotion\na.wav,sad\nb.wav,hungry\n", "row 3: unknown emotion 'hungry'"),
-        ("file,emotion\na.wav,\n", "row 2: unknown emotion ''"),
+        ("file,emotion\na.wav,\n", "row 2: a.wav has no emotion"),
         ("file,emotion\n,sad\n", "row 2: no file is named"),
         ("file,emotion\na.wav,sad,oops\n", "row 2: more fields than columns"),
         ("file,emotion,start\na.wav,sad,1:30\n", "row 2: start '1:30' is not a number"),

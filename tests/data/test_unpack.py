@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import io
 import shutil
 import stat
+import tarfile
 import zipfile
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from tiny_corpus import make_emodb, make_ravdess, zip_folder
+from tiny_corpus import make_emodb, make_ravdess, tar_folder, zip_folder
 
 from affekt.data.unpack import unpack
 from affekt.errors import DataError
@@ -113,3 +115,42 @@ def test_a_full_disk_is_said_before_unpacking(
     with pytest.raises(DataError, match=r"has no room for the [\d,]+ bytes of a\.zip"):
         unpack(archive, folder)
     assert files_in(folder) == {}
+
+
+class TestTar:
+    """Tar archives keep the same rules."""
+
+    def test_everything_comes_out(self, tmp_path: Path, folder: Path) -> None:
+        packed = make_emodb(tmp_path / "packed")
+        unpack(tar_folder(packed, tmp_path / "a.tgz"), folder)
+        assert files_in(folder) == files_in(packed)
+
+    @pytest.mark.parametrize("name", ["../out.wav", "/out.wav", "a/../../out.wav"])
+    def test_nothing_leaves_the_folder(self, tmp_path: Path, folder: Path, name: str) -> None:
+        archive = tmp_path / "a.tgz"
+        with tarfile.open(archive, "w:gz") as file:
+            for member in ("good.wav", name):
+                entry = tarfile.TarInfo(member)
+                entry.size = 4
+                file.addfile(entry, io.BytesIO(b"evil"))
+        with pytest.raises(DataError, match=r"not safe to unpack: .* leads out of the folder"):
+            unpack(archive, folder)
+        assert files_in(tmp_path) == {"a.tgz": archive.read_bytes()}
+
+    @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE])
+    def test_links_and_devices_are_refused(self, tmp_path: Path, folder: Path, kind: bytes) -> None:
+        archive = tmp_path / "a.tgz"
+        with tarfile.open(archive, "w:gz") as file:
+            entry = tarfile.TarInfo("link.wav")
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            file.addfile(entry)
+        with pytest.raises(DataError, match=r"not safe to unpack: 'link\.wav'"):
+            unpack(archive, folder)
+
+    @pytest.mark.parametrize("cut", [20, 2000, -2000])
+    def test_a_damaged_archive_is_removed(self, tmp_path: Path, folder: Path, cut: int) -> None:
+        archive = tar_folder(make_ravdess(tmp_path / "packed"), tmp_path / "a.tgz")
+        archive.write_bytes(archive.read_bytes()[:cut])
+        with pytest.raises(DataError, match=r"a\.tgz is damaged .* it was removed"):
+            unpack(archive, folder)
+        assert not archive.exists()

@@ -18,6 +18,7 @@ from affekt.evaluation.protocols import PROTOCOLS, Fold, Protocol, check_fold, g
 SPEAKER_INDEPENDENT = [name for name, one in PROTOCOLS.items() if not one.speakers_shared]
 ONE_CORPUS_WHOLE = ["ravdess-luna5", "ravdess-emobox6", "ravdess-random10", "emodb-loso"]
 ONE_CORPUS_WHOLE += ["emodb-random10"]
+LOCO_SIZES = (420, 640, 637, 300, 340, 586)
 
 
 @cache
@@ -30,7 +31,11 @@ def corpora() -> tuple[Clip, ...]:
         "emodb": PROTOCOLS["emodb-loso"].labels,
         "cremad": PROTOCOLS["cremad-tfds"].labels,
     }
-    for corpus, names in speakers.items():
+    people = dict(speakers)
+    for corpus in folds.DEVELOPMENT:
+        emotions[corpus] = ("angry", "happy", "neutral")
+        people[corpus] = tuple(f"{kind}{letter}" for kind in ("em", "ne") for letter in "abcdefgh")
+    for corpus, names in people.items():
         for speaker in names:
             for emotion in emotions[corpus]:
                 for take in range(3):
@@ -51,9 +56,12 @@ def test_the_names_are_those_that_figures_carry() -> None:
     assert list(PROTOCOLS) == [
         *("ravdess-luna5", "ravdess-emobox6", "ravdess-random10"),
         *("emodb-loso", "emodb-random10", "cremad-tfds", "cross"),
+        *("loco", "loco-from3", "loco-all"),
     ]
     assert all(name == protocol.name for name, protocol in PROTOCOLS.items())
-    assert [len(protocol.labels) for protocol in PROTOCOLS.values()] == [8, 8, 8, 7, 7, 6, 6]
+    assert [len(protocol.labels) for protocol in PROTOCOLS.values()] == [
+        *(8, 8, 8, 7, 7, 6, 6, 6, 6, 6)
+    ]
 
 
 @pytest.mark.parametrize("name", ONE_CORPUS_WHOLE)
@@ -173,6 +181,88 @@ def test_cross_trains_on_two_corpora_and_tests_on_all_of_the_third() -> None:
         assert len(fold.test) == sum(clip.emotion in PROTOCOLS["cross"].labels for clip in wanted)
 
 
+def test_loco_leaves_each_development_corpus_out() -> None:
+    made = PROTOCOLS["loco"].folds(corpora())
+    assert [fold.name for fold in made] == [f"test-{name}" for name in folds.DEVELOPMENT]
+    for fold in made:
+        tested = fold.name.removeprefix("test-")
+        assert {clip.corpus for clip in fold.test} == {tested}
+        assert len(fold.test) == 16 * 3 * 3
+        others = set(PROTOCOLS["loco"].corpora) - {tested}
+        assert len(others) == 8
+        assert {clip.corpus for clip in fold.train} == others
+        assert {clip.corpus for clip in fold.validation} == others
+        assert {clip.emotion for clip in fold.train} == set(PROTOCOLS["loco"].labels)
+
+
+def test_its_relatives() -> None:
+    every = PROTOCOLS["loco-all"].folds(corpora())
+    assert [fold.name for fold in every] == [
+        *("test-ravdess", "test-emodb", "test-cremad"),
+        *(f"test-{name}" for name in folds.DEVELOPMENT),
+    ]
+    from3 = PROTOCOLS["loco-from3"].folds(corpora())
+    assert [fold.name for fold in from3] == [f"test-{name}" for name in folds.DEVELOPMENT]
+    for fold in from3:
+        assert {clip.corpus for clip in fold.train} == {"ravdess", "emodb", "cremad"}
+        assert names(fold.train) == names(from3[0].train)
+    by_name = {fold.name: fold for fold in every}
+    for fold in PROTOCOLS["loco"].folds(corpora()):
+        assert names(fold.train) == names(by_name[fold.name].train)
+
+
+def test_who_may_be_one_person_validates_together() -> None:
+    clips = [clip for clip in corpora() if clip.corpus == "emotiontts_ko"]
+    chosen = folds.validation_speakers(clips)
+    assert len(chosen) == 2
+    assert len({speaker[2:] for speaker in chosen}) == 1
+
+
+def test_a_woman_and_a_man_validate() -> None:
+    genders = {"savee": "", "emotale": "female"}
+    clips = [
+        replace(clip, gender=genders[clip.corpus] or ("male", "female")[clip.speaker < "f"])
+        for clip in corpora()
+        if clip.corpus in genders
+    ]
+    by_name = {clip.speaker_id: clip.gender for clip in clips}
+    chosen = folds.validation_speakers([clip for clip in clips if clip.corpus == "savee"])
+    assert sorted(by_name[f"savee/{speaker}"] for speaker in chosen) == ["female", "male"]
+
+
+def test_unsettled_labels_neither_train_nor_are_scored() -> None:
+    doubtful = [
+        Clip(Path(f"{emotion}.wav"), emotion, speaker="ema", corpus="ased")
+        for emotion in ("sad", "fearful")
+    ]
+    for name in ("loco", "loco-from3", "loco-all"):
+        for fold in PROTOCOLS[name].folds([*corpora(), *doubtful]):
+            assert not {*fold.train, *fold.validation, *fold.test} & set(doubtful)
+
+
+def test_nobody_knows_some_speakers_of_one_corpus() -> None:
+    anonymous = [
+        Clip(Path(f"x{number}.wav"), "angry", corpus="indian_emospeech") for number in range(3)
+    ]
+    for fold in PROTOCOLS["loco"].folds([*corpora(), *anonymous]):
+        side = fold.test if fold.name == "test-indian_emospeech" else fold.train
+        assert set(anonymous) <= set(side)
+    with pytest.raises(DataError, match=r"the speaker of x\.wav is unknown"):
+        PROTOCOLS["loco"].folds([*corpora(), Clip(Path("x.wav"), "angry", corpus="turev")])
+
+
+def test_a_development_corpus_that_is_not_there() -> None:
+    rest = [clip for clip in corpora() if clip.corpus != "turev"]
+    with pytest.raises(DataError, match="loco needs clips of turev: there are none"):
+        PROTOCOLS["loco"].folds(rest)
+
+
+def test_files_of_one_name_in_the_folders_of_two_speakers() -> None:
+    twins = [Clip(Path(who, "a01.wav"), "happy", speaker=who, corpus="savee") for who in "xy"]
+    made = PROTOCOLS["loco"].folds([*corpora(), *twins])
+    assert set(twins) <= set(made[0].test)
+
+
 @pytest.fixture
 def with_quirks() -> list[Clip]:
     """The corpora and the clips of CREMA-D that are silent or have two labels."""
@@ -290,12 +380,17 @@ def test_an_unknown_protocol_is_named_with_the_known_ones() -> None:
         ("emodb-random10", 535, None),
         ("cremad-tfds", 1558, [(5139, 738, 1558)]),
         ("cross", 1056 + 454 + 7442, None),
+        ("loco", 420 + 640 + 637 + 300 + 340 + 586, None),
+        ("loco-from3", 420 + 640 + 637 + 300 + 340 + 586, [(8025, 918, n) for n in LOCO_SIZES]),
+        ("loco-all", 1056 + 454 + 7442 + 420 + 640 + 637 + 300 + 340 + 586, None),
     ],
 )
 def test_real_corpora(
     name: str, tested: int, sizes: list[tuple[int, int, int]] | None, data_root: Path
 ) -> None:
     protocol = PROTOCOLS[name]
+    if name.startswith("loco") and not (data_root.parent / "corpora" / "savee").is_dir():
+        pytest.skip("needs the development corpora in a folder 'corpora' beside the data")
     made = protocol.folds(protocol.load(data_root))
     assert sum(len(fold.test) for fold in made) == tested
     assert {clip.emotion for fold in made for clip in fold.test} == set(protocol.labels)

@@ -80,3 +80,33 @@ def test_unlike_runs_are_refused(predict: Predict) -> None:
     other = predict(1)._replace(folds=["1"] * 240)
     with pytest.raises(DataError, match="not every seed has predictions for fold 2"):
         summarise([predict(0), other], LABELS)
+
+
+class TestMeanOfFolds:
+    """Every fold counts the same, however many clips it has."""
+
+    def test_scores_are_means_over_folds(self, predict: Predict) -> None:
+        run = predict(0)
+        uneven = ["a"] * 200 + ["b"] * 40
+        summary = summarise([run._replace(folds=uneven)], LABELS, mean_of_folds=True)
+        parts = [
+            evaluate(np.asarray(run.probabilities)[own], np.asarray(run.targets)[own], LABELS)
+            for own in (slice(200), slice(200, None))
+        ]
+        for name in SCORES:
+            values = [getattr(part, name) for part in parts]
+            assert getattr(summary, name).mean == pytest.approx(np.mean(values))
+        assert summary.uar.mean == pytest.approx(
+            np.mean([score.mean for score in summary.per_fold.values()])
+        )
+        assert np.sum(summary.confusion) == 240
+        low, high = summary.uar.ci95 or (1, 0)
+        assert low <= summary.uar.mean <= high
+
+    def test_one_fold_is_as_pooled(self, predict: Predict) -> None:
+        run = predict(1)._replace(folds=["only"] * 240)
+        assert summarise([run], LABELS, mean_of_folds=True) == summarise([run], LABELS)
+
+    def test_folds_must_be_named(self, predict: Predict) -> None:
+        with pytest.raises(DataError, match="folds must name the fold of every clip"):
+            summarise([predict(0)._replace(folds=[])], LABELS, mean_of_folds=True)

@@ -21,7 +21,9 @@ from affekt.cli._common import (
     progress,
 )
 from affekt.data import CORPORA, Clip, Corpus, data_root, open_data, write_manifest
+from affekt.data.corpora import is_whole
 from affekt.data.manifest import SPLITS
+from affekt.data.root import corpus_folder
 from affekt.errors import DataError
 from affekt.labels import EMOTIONS
 
@@ -58,7 +60,7 @@ def _corpus_row(corpus: Corpus, data: Path | None, style: Format) -> dict[str, A
         "at_hand": state,
         "clips": len(clips),
         "of_clips": corpus.clips,
-        "speakers": len({clip.speaker for clip in clips}),
+        "speakers": len({clip.speaker for clip in clips} - {""}),
         "of_speakers": corpus.speakers,
         "language": corpus.language,
         "emotions": len(corpus.emotions),
@@ -66,7 +68,7 @@ def _corpus_row(corpus: Corpus, data: Path | None, style: Format) -> dict[str, A
         "commercial_use": corpus.commercial_use,
     }
     if style is not Format.table:
-        folder = data_root(data) / corpus.name
+        folder = corpus_folder(corpus.name, data)
         row["emotions"] = list(corpus.emotions)
         row.update(title=corpus.title, homepage=corpus.homepage, folder=str(folder))
     return row
@@ -74,7 +76,7 @@ def _corpus_row(corpus: Corpus, data: Path | None, style: Format) -> dict[str, A
 
 def _at_hand(corpus: Corpus, data: Path | None) -> tuple[list[Clip], str]:
     """Return what can be read of a corpus, and in a word how it stands."""
-    folder = data_root(data) / corpus.name
+    folder = corpus_folder(corpus.name, data)
     if not folder.is_dir():
         return [], "no"
     try:
@@ -82,13 +84,16 @@ def _at_hand(corpus: Corpus, data: Path | None) -> tuple[list[Clip], str]:
     except DataError as error:
         log(f"warning: {error}")
         return [], "broken"
-    return clips, "yes" if len(clips) >= corpus.clips else "in part" if clips else "no"
+    if not clips:
+        return clips, "no"
+    return clips, "yes" if is_whole(corpus, folder, clips) else "in part"
 
 
 @app.command("get")
 def get(
     names: Annotated[
-        list[str], typer.Argument(help="Corpora: ravdess, emodb, cremad.", show_default=False)
+        list[str],
+        typer.Argument(help="Corpora, as 'affekt data list' names them.", show_default=False),
     ],
     data: DataOption = None,
     mirror: Annotated[
@@ -115,7 +120,7 @@ def get(
         log(f"{corpus.title}\nLicence: {corpus.licence}. {use.get(corpus.commercial_use, '')}")
         log(f"Home: {corpus.homepage}")
         clips = fetch(corpus, data, mirror=mirror, progress=progress)
-        typer.echo(f"{corpus.name}: {len(clips)} clips in {data_root(data) / corpus.name}")
+        typer.echo(f"{corpus.name}: {len(clips)} clips in {corpus_folder(corpus.name, data)}")
 
 
 @app.command("audit")
@@ -235,7 +240,8 @@ def _folds(clips: Sequence[Clip], out: Path, folds: int, seed: int) -> dict[Path
 
 def _side_rows(path: Path, clips: Sequence[Clip]) -> list[dict[str, Any]]:
     rows = []
-    emotions = [emotion for emotion in EMOTIONS if any(c.emotion == emotion for c in clips)]
+    present = {clip.emotion for clip in clips}
+    emotions = [*filter(present.__contains__, EMOTIONS), *sorted(present.difference(EMOTIONS))]
     for side in SPLITS:
         own = [clip for clip in clips if clip.split == side]
         if not own:

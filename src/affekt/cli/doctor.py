@@ -128,14 +128,15 @@ def _roundtrip(tone: object, kind: str, encoding: str) -> tuple[str, str]:
 
 def _corpora(data: Path | None) -> Iterator[Check]:
     from affekt.data.corpora import CORPORA
-    from affekt.data.root import data_root
+    from affekt.data.root import corpus_folder
 
-    root = data_root(data)
-    for name in CORPORA:
-        if (root / name).is_dir():
-            yield Check(f"corpus {name}", "ok", str(root / name))
+    for name, corpus in CORPORA.items():
+        folder = corpus_folder(name, data)
+        get = f"affekt data get {name}" if corpus.downloads else corpus.homepage
+        if folder.is_dir():
+            yield Check(f"corpus {name}", "ok", str(folder))
         else:
-            yield Check(f"corpus {name}", "absent", f"not in {root}: affekt data get {name}")
+            yield Check(f"corpus {name}", "absent", f"not in {folder.parent}: {get}")
 
 
 def _processor() -> Iterator[Check]:

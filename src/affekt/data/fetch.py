@@ -19,10 +19,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from affekt.data.corpora import is_whole
 from affekt.data.corpora.base import Corpus, Download
+from affekt.data.corpora.compact import is_compact
 from affekt.data.manifest import Clip
 from affekt.data.progress import Progress, no_progress
-from affekt.data.root import data_root
+from affekt.data.root import corpus_folder
 from affekt.data.transfer import NotServedError, download
 from affekt.data.unpack import unpack
 from affekt.errors import DataError
@@ -69,10 +71,15 @@ def fetch(
         If the folder cannot be written, the server cannot be reached or does not have a file, a
         checksum is wrong, an archive is damaged or unsafe, or clips are missing at the end.
     """
-    folder = data_root(root) / corpus.name
+    folder = corpus_folder(corpus.name, root)
     present = _complete(corpus, folder)
     if present is not None:
         return present
+    if not corpus.downloads:
+        raise DataError(
+            f"{corpus.name} cannot be downloaded by affekt: ask for it, or fetch it, at "
+            f"{corpus.homepage}, and put it into {folder}"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _fetch_whole(corpus, folder, mirror, progress)
@@ -91,13 +98,15 @@ def fetch(
 
 def _complete(corpus: Corpus, folder: Path) -> list[Clip] | None:
     """Return the clips if nothing of the corpus is missing, else None."""
+    if is_compact(folder):
+        return corpus.read(folder)
     if any(not d.archive and not (folder / d.path).is_file() for d in corpus.downloads):
         return None
     try:
         clips = corpus.read(folder) if folder.is_dir() else []
     except DataError:  # such as Git LFS pointers in place of audio, which fetching replaces
         return None
-    return clips if len(clips) >= corpus.clips else None
+    return clips if clips and is_whole(corpus, folder, clips) else None
 
 
 def _fetch_whole(corpus: Corpus, folder: Path, mirror: str | None, progress: Progress) -> None:

@@ -17,13 +17,14 @@ from __future__ import annotations
 import csv
 import math
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from affekt.errors import DataError
 from affekt.files import atomic_path
-from affekt.labels import EMOTIONS, canonical
+from affekt.labels import EMOTIONS, OWN_LABELS, canonical
 
 COLUMNS: tuple[str, ...] = (
     "file",
@@ -63,7 +64,8 @@ class Clip:
     file : Path
         The recording.
     emotion : str
-        Its label, one of :data:`affekt.labels.EMOTIONS`.
+        Its label, one of :data:`affekt.labels.EMOTIONS`, or of the corpus's own
+        (:data:`affekt.labels.OWN_LABELS`).
     speaker : str
         The speaker's name within the corpus, ``""`` where unknown.
     gender : str
@@ -204,17 +206,21 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 def _clip(values: Mapping[str, str], folder: Path, where: str) -> Clip:
     if not values["file"]:
         raise DataError(f"{where}: no file is named")
-    try:
-        emotion = canonical(values["emotion"])
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from None
+    if not values["emotion"]:
+        raise DataError(f"{where}: {values['file']} has no emotion: fill it in or drop the row")
+    emotion = values["emotion"]
+    if emotion not in OWN_LABELS.get(values.get("corpus", ""), ()):
+        try:
+            emotion = canonical(emotion)
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from None
     start, end = _seconds(values, "start", where), _seconds(values, "end", where)
     if end is not None and end <= (start or 0.0):
         raise DataError(f"{where}: the end ({end:g} s) is not after the start ({start or 0:g} s)")
     return Clip(
         file=folder / values["file"],
         emotion=emotion,
-        speaker=values.get("speaker", ""),
+        speaker=_composed(values.get("speaker", "")),
         gender=_choice(values, "gender", _GENDERS, where),
         language=values.get("language", ""),
         corpus=values.get("corpus", ""),
@@ -226,6 +232,14 @@ def _clip(values: Mapping[str, str], folder: Path, where: str) -> Clip:
         recognition=_fraction(values, "recognition", where),
         strength=_fraction(values, "strength", where),
     )
+
+
+def _composed(name: str) -> str:
+    """Return a name in one spelling: an accent may be a letter's part or a sign of its own (NFC).
+
+    Otherwise one speaker could be two, and stand on both sides of a split.
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def _choice(values: Mapping[str, str], column: str, known: Mapping[str, str], where: str) -> str:

@@ -256,7 +256,10 @@ def tally(
 
 
 def bootstrap_intervals(
-    runs: Sequence[SpeakerTallies], *, n_resamples: int = 1000, seed: int = 0
+    runs: Sequence[SpeakerTallies | Sequence[SpeakerTallies]],
+    *,
+    n_resamples: int = 1000,
+    seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
     """Return the 95 % interval of each score's mean over runs, by resampling speakers.
 
@@ -266,8 +269,9 @@ def bootstrap_intervals(
 
     Parameters
     ----------
-    runs : sequence of SpeakerTallies
-        One for each seed of training, over the same speakers.
+    runs : sequence of SpeakerTallies, or of a sequence of them
+        One for each seed, over the same speakers. A run in parts (folds) is scored part by part,
+        with speakers drawn within each; then the mean over parts is taken.
     n_resamples, seed : int
         Number of draws, and the seed that makes them repeatable.
 
@@ -283,16 +287,19 @@ def bootstrap_intervals(
     """
     if not runs:
         raise DataError("no runs to compute intervals from")
-    speakers = runs[0].speakers
-    if any(run.speakers != speakers for run in runs):
+    parted = [[run] if isinstance(run, SpeakerTallies) else run for run in runs]
+    by_part = list(zip(*parted, strict=True))  # of each part, the runs
+    if any(run.speakers != part[0].speakers for part in by_part for run in part):
         raise DataError("the runs were not scored on the same speakers")
-    if len(speakers) < 2:
+    if any(len(part[0].speakers) < 2 for part in by_part):
         return {}
     generator = np.random.default_rng(seed)
-    even = np.full(len(speakers), 1 / len(speakers))
-    draws = generator.multinomial(len(speakers), even, size=n_resamples)  # [draws, speakers]
-    by_run = [_drawn_scores(run, draws) for run in runs]
-    means = {name: np.mean([scores[name] for scores in by_run], axis=0) for name in SCORES}
+    drawn: list[dict[str, FloatArray]] = []
+    for part in by_part:
+        n = len(part[0].speakers)
+        draws = generator.multinomial(n, np.full(n, 1 / n), size=n_resamples)  # [draws, speakers]
+        drawn += [_drawn_scores(run, draws) for run in part]
+    means = {name: np.mean([scores[name] for scores in drawn], axis=0) for name in SCORES}
     return {name: _interval(values) for name, values in means.items()}
 
 

@@ -44,10 +44,15 @@ class Protocol:
     labels : tuple of str
         Its classes, in the order of the columns of probabilities; other clips are left out.
     speakers : mapping of str to tuple of str
-        By corpus, the speakers that must be there.
+        By corpus, the speakers that must be there. A corpus that is not named may have any.
     speakers_shared : bool
         True if speakers occur on both sides of a fold: such figures only serve to compare with
         others obtained so.
+    mean_of_folds : bool
+        True if its scores are means over folds, so that each corpus counts the same; else the
+        predictions of all folds are pooled and scored.
+    nameless : tuple of str
+        Corpora with clips whose speaker nobody knows. Those of a corpus stand on one side.
     validates : bool
         False if folds have no validation clips: train a fixed number of epochs, keep the last.
     """
@@ -60,6 +65,8 @@ class Protocol:
     split: Callable[[list[Clip]], list[Fold]] = field(repr=False)
     speakers_shared: bool = False
     validates: bool = True
+    mean_of_folds: bool = False
+    nameless: tuple[str, ...] = ()
 
     def folds(self, clips: Sequence[Clip]) -> list[Fold]:
         """Return the folds.
@@ -68,7 +75,7 @@ class Protocol:
         ----------
         clips : sequence of Clip
             All clips of all `corpora`, in any order; clips of other corpora or with other
-            labels are left out.
+            labels are left out, and so are labels that a corpus leaves unsettled.
 
         Raises
         ------
@@ -76,8 +83,14 @@ class Protocol:
             If a speaker that the protocol names has no clips, an unknown speaker has some, or
             a fold breaks the rules of `check_fold`.
         """
+        from affekt.data import CORPORA
+
         wanted = [
-            clip for clip in clips if clip.corpus in self.corpora and clip.emotion in self.labels
+            clip
+            for clip in clips
+            if clip.corpus in self.corpora
+            and clip.emotion in self.labels
+            and not (clip.corpus in CORPORA and clip.emotion in CORPORA[clip.corpus].unsettled)
         ]
         for corpus in self.corpora:
             self._check_speakers(corpus, {clip.speaker for clip in wanted if clip.corpus == corpus})
@@ -94,21 +107,14 @@ class Protocol:
         DataError
             If a corpus is missing or incomplete: a figure on half a corpus is no figure.
         """
-        from affekt.data import CORPORA, load_corpus
+        from affekt.data import load_corpus
 
-        clips: list[Clip] = []
-        for corpus in self.corpora:
-            found = load_corpus(corpus, root)
-            if len(found) != CORPORA[corpus].clips:
-                raise DataError(
-                    f"{corpus} has {len(found)} clips instead of {CORPORA[corpus].clips}, so "
-                    f"{self.name} cannot be measured: run `affekt data get {corpus}` again"
-                )
-            clips += found
-        return clips
+        return [clip for corpus in self.corpora for clip in load_corpus(corpus, root, whole=True)]
 
     def _check_speakers(self, corpus: str, found: set[str]) -> None:
-        expected = set(self.speakers[corpus])
+        if not found and corpus not in self.speakers:
+            raise DataError(f"the protocol {self.name} needs clips of {corpus}: there are none")
+        expected = set(self.speakers.get(corpus, found))
         if found == expected:
             return
         missing, unknown = sorted(expected - found), sorted(found - expected)
@@ -139,7 +145,9 @@ def check_fold(fold: Fold, protocol: Protocol) -> None:
         if same:
             raise DataError(f"{where}: {min(same)[1]} is in both {one} and {other}")
         if not protocol.speakers_shared:
-            shared = sorted(_speakers_of(clips, where) & _speakers_of(others, where))
+            shared = sorted(
+                _speakers_of(clips, where, protocol) & _speakers_of(others, where, protocol)
+            )
             if shared:
                 names = ", ".join(f"{corpus}/{speaker}" for corpus, speaker in shared)
                 raise DataError(f"{where}: speakers in both {one} and {other}: {names}")
@@ -152,10 +160,10 @@ def get_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def _speakers_of(clips: Iterable[Clip], where: str) -> set[tuple[str, str]]:
+def _speakers_of(clips: Iterable[Clip], where: str, protocol: Protocol) -> set[tuple[str, str]]:
     speakers = set()
     for clip in clips:
-        if not clip.speaker:
+        if not clip.speaker and clip.corpus not in protocol.nameless:
             raise DataError(f"{where}: the speaker of {clip.file.name} is unknown")
         speakers.add((clip.corpus, clip.speaker))
     return speakers
@@ -227,6 +235,35 @@ _ALL = (
         SHARED_EMOTIONS,
         _SPEAKERS,
         folds.cross,
+    ),
+    *(
+        Protocol(
+            name,
+            description,
+            (*folds.CROSS_VALIDATION, *folds.DEVELOPMENT),
+            SHARED_EMOTIONS,
+            _SPEAKERS,
+            split,
+            mean_of_folds=True,
+            nameless=("indian_emospeech",),
+        )
+        for name, description, split in (
+            (
+                "loco",
+                "leave one of six development corpora out, train on all others, 6 classes",
+                folds.loco,
+            ),
+            (
+                "loco-from3",
+                "train on RAVDESS, EMO-DB, CREMA-D, test on six development corpora, 6 classes",
+                folds.loco_from3,
+            ),
+            (
+                "loco-all",
+                "leave one of all nine corpora out, train on the others, 6 classes",
+                folds.loco_all,
+            ),
+        )
     ),
 )
 

@@ -44,6 +44,13 @@ class Score:
     sd: float
     ci95: tuple[float, float] | None = None
 
+    @classmethod
+    def over_seeds(cls, values: Sequence[float], ci95: tuple[float, float] | None = None) -> Score:
+        """Return the mean and the deviation of one value for each seed."""
+        # The deviation of a sample of one is unknown; 0 keeps the field a number.
+        sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        return cls(float(np.mean(values)), sd, ci95)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
@@ -76,11 +83,13 @@ def summarise(
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    mean_of_folds: bool = False,
 ) -> Summary:
     """Score a recipe under a protocol.
 
-    The predictions of all folds of a seed are pooled, then scored. The mean and the standard
-    deviation are over seeds. The interval is that of the mean over seeds when speakers are
+    The predictions of all folds of a seed are pooled, then scored; or, with ``mean_of_folds``,
+    each fold is scored and the mean taken, so that every fold counts the same. The mean and the
+    standard deviation are over seeds. The interval is that of the mean over seeds when speakers are
     drawn anew, the same draw for all seeds (`affekt.evaluation.metrics.bootstrap_intervals`).
 
     Parameters
@@ -91,6 +100,8 @@ def summarise(
         Names of the classes.
     n_bootstrap, seed : int
         Resamples of the speakers, and the seed that makes them repeatable.
+    mean_of_folds : bool
+        The scores are means over folds.
 
     Raises
     ------
@@ -100,17 +111,23 @@ def summarise(
     if not runs:
         raise DataError("there are no predictions to summarise")
     seeds = [Predictions(*run) for run in runs]
-    measured = [evaluate(run.probabilities, run.targets, labels) for run in seeds]
-    intervals = bootstrap_intervals(
-        [tally(run.probabilities, run.targets, run.speakers) for run in seeds],
-        n_resamples=n_bootstrap,
-        seed=seed,
-    )
+    groups = [_by_fold(run) if mean_of_folds else [run] for run in seeds]  # by seed, then fold
+    measured = [
+        [evaluate(part.probabilities, part.targets, labels) for part in parts] for parts in groups
+    ]
+    tallies = [
+        [tally(part.probabilities, part.targets, part.speakers) for part in parts]
+        for parts in groups
+    ]
+    intervals = bootstrap_intervals(tallies, n_resamples=n_bootstrap, seed=seed)
     scores = {
-        name: _over_seeds([getattr(one, name) for one in measured], intervals.get(name))
+        name: Score.over_seeds(
+            [float(np.mean([getattr(one, name) for one in parts])) for parts in measured],
+            intervals.get(name),
+        )
         for name in SCORES
     }
-    confusion = sum(one.confusion for one in measured)
+    confusion = sum(one.confusion for parts in measured for one in parts)
     return Summary(
         **scores,
         labels=tuple(labels),
@@ -119,10 +136,23 @@ def summarise(
     )
 
 
-def _over_seeds(values: Sequence[float], ci95: tuple[float, float] | None = None) -> Score:
-    # The deviation of a sample of one is unknown; 0 keeps the field a number.
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return Score(float(np.mean(values)), sd, ci95)
+def _by_fold(run: Predictions) -> list[Predictions]:
+    """Return the predictions of each fold by itself, in the order in which the folds occur."""
+    if len(run.folds) != len(run.speakers):
+        raise DataError("folds must name the fold of every clip: the mean over folds is asked for")
+    names, folds = np.asarray(run.speakers), np.asarray(run.folds)
+    parts = []
+    for fold in dict.fromkeys(run.folds):
+        own = folds == fold
+        parts.append(
+            Predictions(
+                np.asarray(run.probabilities)[own],
+                np.asarray(run.targets)[own],
+                names[own].tolist(),
+                folds[own].tolist(),
+            )
+        )
+    return parts
 
 
 def _per_fold(seeds: Sequence[Predictions]) -> dict[str, Score]:
@@ -144,5 +174,5 @@ def _per_fold(seeds: Sequence[Predictions]) -> dict[str, Score]:
                     probabilities.shape[1],
                 )
             )
-        scores[fold] = _over_seeds(values)
+        scores[fold] = Score.over_seeds(values)
     return scores

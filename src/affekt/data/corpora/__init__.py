@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
+from affekt.data.corpora.ased import ASED
+from affekt.data.corpora.banglaser import BANGLASER
+from affekt.data.corpora.banglaser_ext import BANGLASER_EXT
 from affekt.data.corpora.base import AUDIO_EXTENSIONS, Corpus, Download, audio_files, log
+from affekt.data.corpora.baved import BAVED
+from affekt.data.corpora.compact import is_compact
 from affekt.data.corpora.cremad import CREMAD
 from affekt.data.corpora.emodb import EMODB
+from affekt.data.corpora.emogator import EMOGATOR
+from affekt.data.corpora.emotale import EMOTALE
+from affekt.data.corpora.emotiontts_ko import EMOTIONTTS_KO
+from affekt.data.corpora.emouerj import EMOUERJ
+from affekt.data.corpora.emozionalmente import EMOZIONALMENTE
 from affekt.data.corpora.folder import read_folder
+from affekt.data.corpora.indian_emospeech import INDIAN_EMOSPEECH
+from affekt.data.corpora.jl_corpus import JL_CORPUS
+from affekt.data.corpora.mesd import MESD
 from affekt.data.corpora.ravdess import RAVDESS
+from affekt.data.corpora.savee import SAVEE
+from affekt.data.corpora.subesco import SUBESCO
+from affekt.data.corpora.thorsten_emotional import THORSTEN_EMOTIONAL
+from affekt.data.corpora.turev import TUREV
 from affekt.data.manifest import Clip
-from affekt.data.root import data_root
+from affekt.data.root import corpora_root, corpus_folder, data_root
 from affekt.errors import DataError
 
 CORPORA: Mapping[str, Corpus] = MappingProxyType(
-    {corpus.name: corpus for corpus in (RAVDESS, EMODB, CREMAD)}
+    {
+        corpus.name: corpus
+        for corpus in (
+            *(RAVDESS, EMODB, CREMAD),
+            *(EMOZIONALMENTE, SUBESCO, BANGLASER, MESD, EMOUERJ, JL_CORPUS, THORSTEN_EMOTIONAL),
+            *(SAVEE, EMOTALE, ASED, EMOTIONTTS_KO, TUREV, INDIAN_EMOSPEECH),
+            *(EMOGATOR, BAVED, BANGLASER_EXT),
+        )
+    }
 )
 """Short name to corpus."""
 
@@ -26,15 +52,19 @@ __all__ = [
     "Corpus",
     "Download",
     "audio_files",
+    "is_whole",
     "load_corpus",
     "read_folder",
 ]
 
 
-def load_corpus(name: str, root: str | os.PathLike[str] | None = None) -> list[Clip]:
-    """Read a corpus from its folder below the data root.
+def load_corpus(
+    name: str, root: str | os.PathLike[str] | None = None, *, whole: bool = False
+) -> list[Clip]:
+    """Read a corpus from its folder.
 
-    A corpus that lacks some of its clips is read with a warning in the log.
+    A corpus that lacks some of its clips is read with a warning in the log. Clips whose labels
+    are in doubt (`Corpus.unsettled`) are left out.
 
     Parameters
     ----------
@@ -42,6 +72,8 @@ def load_corpus(name: str, root: str | os.PathLike[str] | None = None) -> list[C
         A key of :data:`CORPORA`.
     root : path, optional
         See :func:`affekt.data.data_root`.
+    whole : bool
+        Refuse a corpus that lacks some of its clips, rather than warn of it.
 
     Returns
     -------
@@ -55,15 +87,38 @@ def load_corpus(name: str, root: str | os.PathLike[str] | None = None) -> list[C
     """
     if name not in CORPORA:
         raise DataError(f"unknown corpus {name!r}: expected one of {', '.join(sorted(CORPORA))}")
-    corpus, folder = CORPORA[name], data_root(root) / name
+    corpus, folder = CORPORA[name], corpus_folder(name, root)
     if not folder.is_dir():
         raise DataError(
-            f"corpus {name} is not in {folder.parent}: get it with 'affekt data get {name}', "
-            f"or say where it is with --data or AFFEKT_DATA"
+            f"corpus {name} is neither in {data_root(root)} nor in {corpora_root(root)}: "
+            f"{_how_to_get(corpus)}, or say where it is with --data, AFFEKT_DATA or AFFEKT_CORPORA"
         )
     clips = corpus.read(folder)
     if not clips:
-        raise DataError(f"{folder} holds no clips of {name}: get it with 'affekt data get {name}'")
-    if len(clips) < corpus.clips:
+        raise DataError(f"{folder} holds no clips of {name}: {_how_to_get(corpus)}")
+    if not is_whole(corpus, folder, clips):
+        if whole:
+            raise DataError(
+                f"{name} has {len(clips)} clips instead of {corpus.clips} in {folder}, and no "
+                f"figure counts on a part of a corpus: {_how_to_get(corpus)}"
+            )
         log.warning("%s: only %d of %d clips are in %s", name, len(clips), corpus.clips, folder)
-    return clips
+    settled = [clip for clip in clips if clip.emotion not in corpus.unsettled]
+    if len(settled) < len(clips):
+        labels = " and ".join(corpus.unsettled)
+        log.info("%s: left out %d clips labelled %s", name, len(clips) - len(settled), labels)
+    return settled
+
+
+def is_whole(corpus: Corpus, folder: Path, clips: list[Clip]) -> bool:
+    """Whether the clips that were read from a folder are all that should be there.
+
+    A copy in the compact layout is whole by its own list, which may leave out clips.
+    """
+    return is_compact(folder) or len(clips) >= corpus.clips
+
+
+def _how_to_get(corpus: Corpus) -> str:
+    if corpus.downloads:
+        return f"get it with 'affekt data get {corpus.name}'"
+    return f"get it from {corpus.homepage}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +35,7 @@ class Download:
     checksum : str
         ``"md5:<hex>"`` or ``"sha256:<hex>"`` as the publisher states it; ``""`` if none does.
     archive : bool
-        Whether it is a zip file to unpack in the corpus's folder.
+        Whether it is a zip or tar file to unpack in the corpus's folder.
     """
 
     url: str
@@ -51,7 +53,7 @@ class Corpus:
     name, title : str
         The short name used everywhere, and the full one.
     language : str
-        ISO 639-1 code.
+        ISO 639-1 code, several with commas; ``""`` for sounds without words.
     emotions : tuple of str
         The canonical labels that occur, in alphabetical order.
     speakers, clips : int
@@ -63,11 +65,13 @@ class Corpus:
     homepage : str
         Where the corpus is described.
     downloads : tuple of Download
-        The files to fetch.
+        The files to fetch; empty where they have to be asked for, or fetched by hand.
     read : Callable[[Path], list[Clip]]
         Reads the corpus from its own folder.
     listing : Callable[[Path], list[Download]], optional
         Further files to fetch, known only once ``downloads`` have arrived in the folder.
+    unsettled : tuple of str
+        Labels that nobody should train or measure on, because it is in doubt what they mean.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Corpus:
     downloads: tuple[Download, ...]
     read: Callable[[Path], list[Clip]]
     listing: Callable[[Path], list[Download]] | None = None
+    unsettled: tuple[str, ...] = ()
 
     @property
     def commercial_use(self) -> str:
@@ -135,3 +140,41 @@ def refuse_misnamed(corpus: str, folder: Path, misnamed: Sequence[str], pattern:
             f"{corpus}: {len(misnamed)} recordings in {folder} are not named {pattern}: {shown}; "
             f"rename them or move them elsewhere"
         )
+
+
+def read_names(
+    corpus: str,
+    files: Iterable[Path],
+    name: re.Pattern[str],
+    clip: Callable[[Path, re.Match[str]], Clip | None],
+    shown: str,
+) -> list[Clip]:
+    """Read recordings whose names tell everything.
+
+    Parameters
+    ----------
+    corpus : str
+    files : iterable of Path
+        The recordings, in the order that the clips get.
+    name : re.Pattern
+        Of a file's name without its extension, composed (NFC).
+    clip : Callable
+        The clip of a file and the match of its name; None for one that is no part of the corpus.
+    shown : str
+        How recordings are named, for the error.
+
+    Raises
+    ------
+    DataError
+        If a recording is not named so.
+    """
+    clips, misnamed, folder = [], [], Path()
+    for file in files:
+        match = name.fullmatch(unicodedata.normalize("NFC", file.stem))
+        folder = file.parent
+        if match is None:
+            misnamed.append(file.name)
+        elif (found := clip(file, match)) is not None:
+            clips.append(found)
+    refuse_misnamed(corpus, folder, misnamed, shown)
+    return clips

@@ -12,6 +12,7 @@ the name of the folder between the emotion and the file, if there is one.
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from affekt.data.corpora.base import audio_files
@@ -40,7 +41,7 @@ def read_folder(folder: Path) -> list[Clip]:
         elif emotion is None:
             unknown.add(inside[0])
         else:
-            speaker = inside[1] if len(inside) == 3 else ""
+            speaker = unicodedata.normalize("NFC", inside[1]) if len(inside) == 3 else ""
             clips.append(Clip(file=file, emotion=emotion, speaker=speaker))
     if unknown:
         raise DataError(

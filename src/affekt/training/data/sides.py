@@ -10,6 +10,7 @@ from affekt.data import CORPORA, Clip, load_corpus, open_data
 from affekt.data.splits import leaking_speakers, split_speakers
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import get_protocol
+from affekt.labels import EMOTIONS
 from affekt.training.recipe.schema import DataConfig
 
 
@@ -82,7 +83,9 @@ def extra_clips(
 
 
 def _wanted(clips: Sequence[Clip], config: DataConfig) -> list[Clip]:
-    return [clip for clip in clips if not config.labels or clip.emotion in config.labels]
+    """Clips with the labels that a recipe learns; by default, every emotion."""
+    labels = config.labels or EMOTIONS  # a corpus may label something else, such as a level
+    return [clip for clip in clips if clip.emotion in labels]
 
 
 def _split_source(source: str, clips: list[Clip], config: DataConfig) -> list[Clip]:
