@@ -263,15 +263,13 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float]]:
     """Return the 95 % interval of each score's mean over runs, by resampling speakers.
 
-    Each resample draws as many speakers as there are, with replacement, and takes the mean over
-    the runs of their scores on that same draw; the interval lies between the percentiles 2.5 and
-    97.5. It tells how far the figure would move with other speakers, not with other seeds.
+    The interval lies between the percentiles 2.5 and 97.5 of the mean over the runs, each draw of
+    speakers being the same for all. It tells how far the figure would move with other speakers.
 
     Parameters
     ----------
     runs : sequence of SpeakerTallies, or of a sequence of them
-        One for each seed, over the same speakers. A run in parts (folds) is scored part by part,
-        with speakers drawn within each; then the mean over parts is taken.
+        One for each seed. Runs in parts (folds) are scored, and speakers drawn, within each part.
     n_resamples, seed : int
         Number of draws, and the seed that makes them repeatable.
 
@@ -279,15 +277,10 @@ def bootstrap_intervals(
     -------
     dict of str to (float, float)
         By score name; empty for fewer than two speakers: one cannot tell how speakers differ.
-
-    Raises
-    ------
-    DataError
-        If there are no runs or their speakers differ.
     """
-    if not runs:
-        raise DataError("no runs to compute intervals from")
     parted = [[run] if isinstance(run, SpeakerTallies) else run for run in runs]
+    if not parted:
+        raise DataError("no runs to compute intervals from")
     by_part = list(zip(*parted, strict=True))  # of each part, the runs
     if any(run.speakers != part[0].speakers for part in by_part for run in part):
         raise DataError("the runs were not scored on the same speakers")
@@ -296,8 +289,8 @@ def bootstrap_intervals(
     generator = np.random.default_rng(seed)
     drawn: list[dict[str, FloatArray]] = []
     for part in by_part:
-        n = len(part[0].speakers)
-        draws = generator.multinomial(n, np.full(n, 1 / n), size=n_resamples)  # [draws, speakers]
+        even = np.full(len(part[0].speakers), 1 / len(part[0].speakers))
+        draws = generator.multinomial(len(even), even, size=n_resamples)  # [draws, speakers]
         drawn += [_drawn_scores(run, draws) for run in part]
     means = {name: np.mean([scores[name] for scores in drawn], axis=0) for name in SCORES}
     return {name: _interval(values) for name, values in means.items()}
