@@ -11,6 +11,8 @@ LITERT_ENV := .venv-litert
 MEDIAPIPE_ENV := .venv-mediapipe
 SOURCES := $(shell find src -type f -not -name '*.pyc')
 DATA ?= $(or $(AFFEKT_DATA),../shared/data)
+# Test files are dealt out to so many processes, with one thread each.
+TEST_JOBS ?= 2
 PYTEST_ARGS ?=
 
 # The newest Python that really starts: a version manager's shim may be on the path and not work.
@@ -35,7 +37,8 @@ demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment w
 	@echo "                          $(DEMO_ENV)/bin/affekt data get cremad"
 
 test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DATA or ../shared/data)
-	@$(TEST_ENV)/bin/python -m pytest $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(TEST_ENV)/bin/python -m pytest \
+		-n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 litert: $(LITERT_ENV)/.ready ## prepare the converter to LiteRT (2 GB): .venv-litert/bin/affekt export --to litert
 

@@ -27,7 +27,7 @@ def test_the_example(repository: Path, recordings: list[Path], tmp_path: Path) -
         [sys.executable, script, recordings[0], tmp_path / "out"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

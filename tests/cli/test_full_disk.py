@@ -37,7 +37,7 @@ def limited(size: int, *words: str | Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", code, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

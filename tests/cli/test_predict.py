@@ -305,7 +305,7 @@ def test_a_reader_that_leaves(recording: Path, tiny_model: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(30) == 1
+        assert process.wait(300) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
@@ -325,7 +325,7 @@ def test_ctrl_c(recording: Path, tiny_model: Path, tmp_path: Path) -> None:
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == "interrupted\n"
-        assert process.wait(30) == 130
+        assert process.wait(300) == 130
 
 
 def test_a_terminal_without_block_characters(run: Run, recording: Path, tiny_model: Path) -> None:

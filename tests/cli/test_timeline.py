@@ -24,7 +24,7 @@ def run(tiny_model: Path, tmp_path: Path) -> Run:
             input=stdin,
             capture_output=True,
             cwd=tmp_path,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return subprocess.CompletedProcess(

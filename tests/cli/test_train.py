@@ -65,14 +65,14 @@ class Workshop:
     def stop(self, run: str, number: signal.Signals, after: int) -> tuple[int, str]:
         """Send a running training a signal in mid-epoch; return its exit status and stderr."""
         process = self.start(run)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while process.poll() is None and time.monotonic() < deadline:
             step = self.step(run)
             if step > after and step % STEPS_PER_EPOCH in (1, 2, 3):
                 process.send_signal(number)
                 break
             time.sleep(0.002)
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=300)[1]
         return process.returncode, errors
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -69,18 +70,26 @@ def test_a_line_that_keeps_breaking_ends_with_what_came(server: Any, part: Path)
 
 
 def test_a_killed_process_leaves_what_the_next_goes_on_from(server: Any, part: Path) -> None:
-    server.on_block = lambda sent: time.sleep(0.02)
+    released = threading.Event()
+
+    def hold(sent: int) -> None:
+        """Send no more than a part until the process is gone."""
+        if sent >= 30_000:
+            released.wait(300)
+
+    server.on_block = hold
     script = "import sys; from pathlib import Path; from affekt.data.transfer import download\n"
     script += "download(sys.argv[1], Path(sys.argv[2]))"
     url = f"{server.url}/a.zip"
     process = subprocess.Popen([sys.executable, "-c", script, url, str(part)])
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
+        process.wait()
     finally:
-        process.wait(timeout=10)
+        released.set()
     kept = part.stat().st_size
     assert 0 < kept < len(CONTENT)
     server.on_block = lambda sent: None

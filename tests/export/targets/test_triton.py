@@ -105,7 +105,7 @@ def test_the_client_asks_as_the_protocol_wants_it(repository: Path, tmp_path: Pa
     try:
         address = f"http://127.0.0.1:{server.server_port}"
         words = [sys.executable, repository / "client.py", sound, address]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
         ask = runpy.run_path(str(repository / "client.py"))["ask"]
         with pytest.raises(SystemExit, match="refuses the recording: .*the recording is too short"):
             ask([0.0] * 400, address)
