@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from _common import Report, Result, Worker, peak_memory, processor, spread, work_in_rounds
 
-from affekt.audio.blocks import decode_blocks
+from affekt.audio import decode_blocks
 
 if TYPE_CHECKING:
     import affekt

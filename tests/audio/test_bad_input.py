@@ -121,15 +121,15 @@ def test_a_playlist_opens_no_other_file(encode, sine, tmp_path, monkeypatch, pla
     assert "not audio" in refused_file(tmp_path, "list.wav", content)
 
 
-@pytest.mark.parametrize("kind", ["wav-16", "wav-float", "aiff"])
+@pytest.mark.parametrize("kind", ["wav-16", "wav-float"])
 def test_cut_short_before_the_end(encode, sine, tmp_path, kind):
     content = encode(kind, sine(16000), 16000)
     message = refused_file(tmp_path, "cut.wav", content[: len(content) // 2])
     assert re.match(r"it is cut short: its header promises \d+ bytes of samples, \d+ are", message)
 
 
-@pytest.mark.parametrize("kind", ["flac", "flac-24"])
-def test_flac_cut_short(encode, sine, tmp_path, kind):
+@pytest.mark.parametrize("kind", ["flac", "flac-24", "aiff"])
+def test_other_lossless_cut_short(encode, sine, tmp_path, kind):
     content = encode(kind, sine(44100), 44100)
     message = refused_file(tmp_path, "cut.flac", content[: len(content) // 2])
     assert message.startswith("it is cut short or damaged: its header promises 1.00 s, 0.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ MAX_CHANNELS = 32
 _FULL_SCALE = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
 
 
-def read_array(array: ArrayLike, rate: Any) -> tuple[NDArray[np.float32], int]:
-    """Return samples in memory as float32, with their rate.
+def array_blocks(
+    array: ArrayLike, rate: Any, seconds: float
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Yield samples in memory as float32, block by block, with their rate.
 
     Parameters
     ----------
@@ -37,9 +40,11 @@ def read_array(array: ArrayLike, rate: Any) -> tuple[NDArray[np.float32], int]:
         in a wav file) are scaled by their type; int64 must hold 16-bit values.
     rate : int
         Samples per second, in Hz.
+    seconds : float
+        Length of a block.
 
-    Returns
-    -------
+    Yields
+    ------
     samples : np.ndarray [shape=(samples, channels)]
         float32, a new array.
     rate : int
@@ -56,7 +61,11 @@ def read_array(array: ArrayLike, rate: Any) -> tuple[NDArray[np.float32], int]:
     if values.ndim == 0 and isinstance(rate, np.ndarray):
         raise AudioError(f"{ARRAY_NAME}: expected (array, rate), not (rate, array); swap them")
     rate = checked_rate(rate, ARRAY_NAME)
-    return _as_float(_with_channels(values)), rate
+    values = _with_channels(values)
+    kind = _sample_kind(values)
+    size = max(1, round(seconds * rate))
+    for start in range(0, max(1, len(values)), size):
+        yield _as_float(values[start : start + size], kind), rate
 
 
 def read_chunk(chunk: ArrayLike, name: str) -> NDArray[np.float32]:
@@ -65,7 +74,7 @@ def read_chunk(chunk: ArrayLike, name: str) -> NDArray[np.float32]:
     Parameters
     ----------
     chunk : np.ndarray [shape=(samples,) or (samples, channels)]
-        Floats or integers, scaled as in :func:`read_array`; may be empty.
+        Floats or integers, scaled as in :func:`array_blocks`; may be empty.
     name : str
         What messages call the stream.
 
@@ -90,7 +99,7 @@ def read_chunk(chunk: ArrayLike, name: str) -> NDArray[np.float32]:
         )
     if values.size == 0:
         return np.zeros(0, dtype=np.float32)
-    return mix_down(_as_float(values.reshape(len(values), -1)))
+    return mix_down(_as_float(values.reshape(len(values), -1), _sample_kind(values)))
 
 
 def mix_down(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -148,14 +157,17 @@ def _with_channels(values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def _as_float(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the values as float32, integers scaled to [-1, 1)."""
-    if values.dtype == np.float32:
-        return np.array(values, order="C")
+def _sample_kind(values: NDArray[Any]) -> str:
+    """Return the type that tells the scale of the values; empty for floats.
+
+    Raises
+    ------
+    AudioError
+        If values of that type are no samples.
+    """
     if values.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf: refused later
-            return np.array(values, dtype=np.float32, order="C")
-    kind = values.dtype.name
+        return ""
+    kind = str(values.dtype.name)
     if kind == "int64":
         if values.size and (values.min() < -(2**15) or values.max() >= 2**15):
             raise AudioError(
@@ -169,6 +181,14 @@ def _as_float(values: NDArray[Any]) -> NDArray[np.float32]:
             f"{ARRAY_NAME}: values of type {values.dtype} are not samples; "
             f"expected floats within [-1, 1], or int16, int32 or uint8"
         )
+    return kind
+
+
+def _as_float(values: NDArray[Any], kind: str) -> NDArray[np.float32]:
+    """Return the values as float32, integers scaled to [-1, 1)."""
+    if not kind:
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf: refused later
+            return np.array(values, dtype=np.float32, order="C")
     floats = values.astype(np.float64 if kind == "int32" else np.float32, order="C")
     if kind == "uint8":
         floats -= 128.0

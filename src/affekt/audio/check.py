@@ -46,6 +46,8 @@ class AudioQuality:
     held_tones: float | None = None
     """Share of the sound in tones that hold their pitch, as in music; None in silence and where
     it is too short to tell (`affekt.audio.tones`)."""
+    damaged_packets: int = 0
+    """Packets of the file that could not be decoded, and were left out."""
 
 
 def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:
@@ -122,7 +124,7 @@ class QualityMeter:
             self._power = [np.concatenate(self._power)[::2]]
             self._thinned *= 2
 
-    def quality(self) -> AudioQuality:
+    def quality(self, damaged_packets: int = 0) -> AudioQuality:
         """Return what was measured by now; at least one block must have come."""
         power = np.concatenate(self._power)
         return AudioQuality(
@@ -134,6 +136,7 @@ class QualityMeter:
             snr_db=signal_to_noise(power, self._rate),
             bandwidth_hz=reach(power, self._rate),
             held_tones=self._tones.share(),
+            damaged_packets=damaged_packets,
         )
 
 

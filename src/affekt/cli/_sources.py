@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
-from affekt.audio.blocks import Blocks, Pipe, decode_blocks, decode_live
+from affekt.audio.decode import Blocks, decode_blocks, decode_live
 from affekt.audio.resample import checked_rate
+from affekt.audio.source import Input
 from affekt.cli._common import log
 from affekt.errors import AudioError, MissingExtraError
 
@@ -106,7 +107,7 @@ def raw_samples(stream: IO[bytes], encoding: str, rate: int, channels: int = 1) 
     rate = checked_rate(rate, "stdin")
     kind = ENCODINGS[encoding]
     size = kind.itemsize * channels
-    pipe, rest = Pipe(stream, "stdin"), b""
+    pipe, rest = Input(stream, "stdin"), b""
     while content := pipe.read(_READ):
         content = rest + content
         whole = len(content) // size * size
@@ -117,7 +118,7 @@ def raw_samples(stream: IO[bytes], encoding: str, rate: int, channels: int = 1) 
         log(f"warning: stdin ended within a sample: its last {len(rest)} bytes are left out")
 
 
-def piped(stream: IO[bytes]) -> Blocks:
+def piped(stream: BinaryIO) -> Blocks:
     """Yield the sound of a wav, webm or ogg stream, as soon as it is there."""
     return decode_live(stream, "stdin")
 

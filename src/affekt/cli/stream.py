@@ -14,8 +14,8 @@ import numpy as np
 import typer
 
 from affekt.audio.arrays import read_chunk
-from affekt.audio.blocks import Blocks
 from affekt.audio.check import QualityMeter
+from affekt.audio.decode import Blocks
 from affekt.cli import _sources
 from affekt.cli._common import Format as TableFormat
 from affekt.cli._common import ModelOption, ThreadsOption, emit, log, watched

@@ -57,6 +57,8 @@ def describe_doubts(
     if quality.bandwidth_hz is not None and quality.bandwidth_hz < NARROW_BANDWIDTH_HZ:
         top = quality.bandwidth_hz / 1000
         yield f"band-limited: nothing above {top:.1f} kHz, as on a telephone"
+    if quality.damaged_packets:
+        yield f"damaged: {quality.damaged_packets} packets could not be decoded and are left out"
     if whole and quality.duration < SHORT_DURATION:
         yield f"short: {quality.duration:.2f} s"
     if whole and quality.duration > LONG_DURATION:

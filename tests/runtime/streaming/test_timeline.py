@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import affekt
 from affekt import AudioError, Measurement, Segment, TimelineOptions
-from affekt.audio.blocks import decode_blocks
+from affekt.audio import decode_blocks
 from affekt.data import load_corpus
 
 RATE = 16000  # Hz

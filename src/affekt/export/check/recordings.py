@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affekt.audio import load_audio
-from affekt.audio.load import decode
+from affekt.audio import decode
 from affekt.data import CORPORA, Clip, load_corpus
 from affekt.errors import AudioError, DataError
 from affekt.evaluation import get_protocol

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affekt.audio import SAMPLE_RATE, load_audio
-from affekt.audio.blocks import decode_blocks
+from affekt.audio import SAMPLE_RATE, decode_blocks, load_audio
 from affekt.errors import AudioError
 from affekt.formats import Outcome, Track, as_track
 from affekt.runtime.backends import Floats

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from affekt.audio import AudioQuality, AudioSource, source_name
-from affekt.audio.blocks import decode_blocks
+from affekt.audio import AudioQuality, AudioSource
 from affekt.audio.check import QualityMeter
+from affekt.audio.decode import Recording
+from affekt.audio.load import Mono
 from affekt.errors import AudioError
 from affekt.runtime.backends import Backend
 from affekt.runtime.options import TimelineOptions
@@ -17,64 +18,49 @@ TIMELINE_BLOCK = 10.0  # seconds that are heard at once: larger blocks are hardl
 
 
 class Timeline(Iterator[Segment]):
-    """The segments of a recording, while it is read; see :meth:`affekt.Model.timeline`.
-
-    Attributes
-    ----------
-    duration : float
-        Seconds that were read by now; all of the recording when it is done.
-    quality : AudioQuality or None
-        Level and faults of what was read by now; None before anything was.
-    """
+    """The segments of a recording, while it is read; see :meth:`affekt.Model.timeline`."""
 
     def __init__(
         self, backend: Backend, source: AudioSource, options: TimelineOptions | None = None
     ) -> None:
-        self.duration = 0.0
-        self._meter = QualityMeter()
-        self._segments = self._listen(backend, source, options)
+        rate = backend.config.sample_rate
+        self._sound = Mono(Recording(source), rate, QualityMeter())
+        self._segments = (one for _, some in _listen(backend, self._sound, options) for one in some)
 
     def __next__(self) -> Segment:
         return next(self._segments)
 
     @property
+    def duration(self) -> float:
+        """Seconds that were read by now; all of the recording when it is done."""
+        return self._sound.duration
+
+    @property
     def quality(self) -> AudioQuality | None:
         """Level and faults of what was read by now; None before anything was."""
-        return self._meter.quality() if self.duration else None
-
-    def _listen(
-        self, backend: Backend, source: AudioSource, options: TimelineOptions | None
-    ) -> Iterator[Segment]:
-        for stream, segments in _listen(backend, source, options, self._meter):
-            self.duration = stream.duration
-            yield from segments
+        return self._sound.quality() if self.duration else None
 
 
 def measure(
     backend: Backend, source: AudioSource, options: TimelineOptions | None = None
 ) -> Iterator[Measurement]:
     """Yield what is heard hop by hop; see :meth:`affekt.Model.measure`."""
-    return (one for stream, _ in _listen(backend, source, options) for one in stream.measurements)
+    sound = Mono(Recording(source), backend.config.sample_rate)
+    return (one for stream, _ in _listen(backend, sound, options) for one in stream.measurements)
 
 
 def _listen(
-    backend: Backend,
-    source: AudioSource,
-    options: TimelineOptions | None,
-    meter: QualityMeter | None = None,
+    backend: Backend, sound: Mono, options: TimelineOptions | None
 ) -> Iterator[tuple[Stream, list[Segment]]]:
     """A stream that is fed with large blocks of the recording, and what it gave each time."""
-    stream = None
-    for samples, rate in decode_blocks(source):
-        stream = stream or Stream(backend, options, sample_rate=rate, block=TIMELINE_BLOCK)
-        if meter is not None:
-            meter.push(samples, rate)
+    config = backend.config
+    stream = Stream(backend, options, sample_rate=config.sample_rate, block=TIMELINE_BLOCK)
+    for samples in sound:
         segments = stream.push(samples)
         yield stream, segments
-    assert stream is not None  # decode_blocks refuses a recording without a sample
-    if stream.duration < backend.config.minimum_duration:
+    if sound.duration < config.minimum_duration:
         raise AudioError(
-            f"{source_name(source)}: it is too short: {stream.duration:.2g} s, "
-            f"the model needs {backend.config.minimum_duration:g} s"
+            f"{sound.name}: it is too short: {sound.duration:.2g} s, "
+            f"the model needs {config.minimum_duration:g} s"
         )
     yield stream, stream.flush()
