@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from affekt.audio import load_audio
-from affekt.audio import decode
+from affekt.audio import decode, load_audio
 from affekt.data import CORPORA, Clip, load_corpus
 from affekt.errors import AudioError, DataError
 from affekt.evaluation import get_protocol
