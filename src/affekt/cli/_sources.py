@@ -12,7 +12,8 @@ from typing import IO, Any, BinaryIO
 
 import numpy as np
 
-from affekt.audio.decode import Blocks, decode_blocks, decode_live
+from affekt.audio.align import Blocks
+from affekt.audio.decode import decode_blocks, decode_live
 from affekt.audio.resample import checked_rate
 from affekt.audio.source import Input
 from affekt.cli._common import log

@@ -13,9 +13,9 @@ from typing import Annotated, Any, TextIO
 import numpy as np
 import typer
 
+from affekt.audio.align import Blocks
 from affekt.audio.arrays import read_chunk
 from affekt.audio.check import QualityMeter
-from affekt.audio.decode import Blocks
 from affekt.cli import _sources
 from affekt.cli._common import Format as TableFormat
 from affekt.cli._common import ModelOption, ThreadsOption, emit, log, watched
