@@ -271,8 +271,11 @@ def soundfile_pieces(file: IO[bytes], name: str, seconds: float) -> Iterator[Pie
             while len(block := opened.read(size, dtype="float32", always_2d=True)):
                 read += len(block)
                 yield Piece(block, rate, None)
-    except (soundfile.LibsndfileError, MemoryError, ValueError, TypeError):
-        # ValueError, TypeError: it cannot seek in some encodings, not even to where it stands
+    except (soundfile.LibsndfileError, MemoryError, ValueError, TypeError) as error:
+        # ValueError, TypeError: it cannot seek in some encodings, not even to where it stands.
+        # MemoryError: at the beginning, the header lies about the size.
+        if read and isinstance(error, MemoryError):
+            raise
         if read:
             raise AudioError(
                 f"{name}: it is damaged after {read / rate:.2f} s; record or download it again"

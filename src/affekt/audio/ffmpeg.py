@@ -137,6 +137,8 @@ class Track:
         while True:
             try:
                 packet = next(packets, None)
+            except MemoryError:
+                raise
             except av.FFmpegError:  # what is left is no part of any packet
                 self.damaged += 1
                 break
@@ -145,7 +147,7 @@ class Track:
             self.packets += 1
             try:
                 frames = packet.decode()
-            except av.DecoderNotFoundError:
+            except (av.DecoderNotFoundError, MemoryError):
                 raise
             except av.FFmpegError:
                 if _tells_of_mp3(packet):  # the first packet of a file that was appended

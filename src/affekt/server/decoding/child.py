@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import chain
 from types import FrameType
 from typing import Any
 
@@ -22,13 +21,11 @@ import av
 import numpy as np
 import soundfile
 import soxr  # type: ignore[import-untyped]
-from numpy.typing import NDArray
 
-from affekt.audio import check_audio, load_clip, resample
-from affekt.audio.arrays import mix_down
-from affekt.audio.blocks import BLOCK_SECONDS, Blocks, decode_blocks
+from affekt.audio import check_audio, load_clip
 from affekt.audio.check import QualityMeter
-from affekt.audio.resample import Resampler
+from affekt.audio.decode import Recording
+from affekt.audio.load import Mono
 from affekt.errors import AudioError
 from affekt.server.decoding import wire
 from affekt.server.decoding.cage import confine
@@ -88,41 +85,14 @@ def _answer(
 def _decode(request: wire.Frame) -> Answer:
     """Decode a whole recording, block by block, so that hours are refused after some minutes."""
     rate, longest = request.head["sample_rate"], request.head["max_duration"]
-    budget = _Budget()
+    budget, parts = _Budget(), []
     with budget.enforced():
-        blocks = _large_blocks(decode_blocks(bytes(request.body)), budget, longest)
-        first, source_rate = next(blocks)
-        second = next(blocks, None)
-        if second is None:
-            quality = check_audio(first, source_rate)
-            waveform = resample(mix_down(first), source_rate, rate)
-        else:
-            meter, resampler, parts = QualityMeter(), Resampler(source_rate, rate), []
-            for block, _ in chain([(first, source_rate), second], blocks):
-                meter.push(block, source_rate)
-                parts.append(resampler.push(mix_down(block)))
-            quality, waveform = meter.quality(), np.concatenate([*parts, resampler.finish()])
-    return wire.CLIP, asdict(quality), waveform.tobytes()
-
-
-def _large_blocks(blocks: Blocks, budget: _Budget, max_duration: float) -> Blocks:
-    """Join what a decoder gives to blocks of some seconds, and stop where it is too much."""
-    waiting: list[NDArray[np.float32]] = []
-    length = joined = 0
-    rate = 0
-    for block, rate in blocks:
-        length += len(block)
-        budget.decoded_seconds = length / rate
-        if budget.decoded_seconds > max_duration:
-            raise AudioError(
-                f"{UPLOAD}: it is longer than {max_duration:g} s; give a shorter part of it"
-            )
-        waiting.append(block)
-        if length - joined >= BLOCK_SECONDS * rate:
-            yield np.concatenate(waiting), rate
-            waiting, joined = [], length
-    if waiting:
-        yield np.concatenate(waiting), rate
+        recording = Recording(bytes(request.body), max_duration=longest)
+        mono = Mono(recording, rate, QualityMeter())
+        for block in mono:
+            budget.decoded_seconds = mono.duration
+            parts.append(block)
+    return wire.CLIP, asdict(mono.quality()), np.concatenate(parts).tobytes()
 
 
 class _Budget:
