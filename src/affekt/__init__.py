@@ -33,12 +33,12 @@ _PUBLIC = {
     "load_audio": "affekt.audio",
     "load_model": "affekt.runtime",
     "Model": "affekt.runtime",
-    "Prediction": "affekt.runtime",
-    "Measurement": "affekt.runtime",
-    "Segment": "affekt.runtime",
+    "Prediction": "affekt.results",
+    "Measurement": "affekt.results",
+    "Segment": "affekt.results",
     "Stream": "affekt.runtime.streaming.stream",
     "TimelineOptions": "affekt.runtime",
-    "UNCERTAIN": "affekt.runtime",
+    "UNCERTAIN": "affekt.results",
 }
 
 __all__ = ["__version__", *_PUBLIC]
@@ -53,11 +53,11 @@ if TYPE_CHECKING:
     from affekt.errors import ModelError as ModelError
     from affekt.errors import ServerError as ServerError
     from affekt.labels import EMOTIONS as EMOTIONS
-    from affekt.runtime import UNCERTAIN as UNCERTAIN
-    from affekt.runtime import Measurement as Measurement
+    from affekt.results import UNCERTAIN as UNCERTAIN
+    from affekt.results import Measurement as Measurement
+    from affekt.results import Prediction as Prediction
+    from affekt.results import Segment as Segment
     from affekt.runtime import Model as Model
-    from affekt.runtime import Prediction as Prediction
-    from affekt.runtime import Segment as Segment
     from affekt.runtime import TimelineOptions as TimelineOptions
     from affekt.runtime import load_model as load_model
     from affekt.runtime.streaming.stream import Stream as Stream

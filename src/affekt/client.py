@@ -24,9 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.audio import SAMPLE_RATE, AudioSource, load_audio
-from affekt.errors import AudioError, MissingExtraError, ServerError
-from affekt.runtime import Prediction
-from affekt.runtime.segments import Segment
+from affekt.errors import AudioError, DataError, MissingExtraError, ServerError
+from affekt.results import Prediction, R, Segment
 
 if TYPE_CHECKING:
     import http.client
@@ -84,28 +83,18 @@ class Client:
 
         The ``embedding`` stays with the server: it is empty here.
         """
-        body = self._verbose(source, model, "segment")
-        return Prediction(
-            label=body["label"],
-            confidence=body["confidence"],
-            scores=body["scores"],
-            embedding=np.empty(0, dtype=np.float32),
-            duration=body["duration"],
-            warnings=tuple(body["warnings"]),
-            intensity=body.get("intensity"),
-        )
+        fields = {"response_format": "json", "model": model}
+        return self._read(Prediction, json.loads(self._post(source, fields)))
 
     def timeline(self, source: AudioSource, *, model: str | None = None) -> list[Segment]:
         """Follow the emotions through a recording, as :meth:`affekt.Model.timeline` does."""
-        return [
-            Segment(
-                **{name: part[name] for name in _SEGMENT},
-                domain_score=part.get("domain_score"),  # None: of a server before it
-                intensity=part.get("intensity"),
-                warnings=tuple(part.get("warnings", ())),
-            )
-            for part in self._verbose(source, model, "segment")["segments"]
-        ]
+        fields = {
+            "response_format": "verbose_json",
+            "timestamp_granularities[]": "segment",
+            "model": model,
+        }
+        body = json.loads(self._post(source, fields))
+        return [self._read(Segment, part) for part in body["segments"]]
 
     def text(self, source: AudioSource, response_format: str, *, model: str | None = None) -> str:
         """Return the time line as ``srt``, ``vtt``, ``csv`` or ``textgrid``."""
@@ -178,13 +167,14 @@ class Client:
             body = getattr(getattr(error, "response", None), "body", None) or b""
             raise _refusal(self._url, status, body, str(error)) from None
 
-    def _verbose(self, source: AudioSource, model: str | None, times: str) -> dict[str, Any]:
-        fields = {
-            "response_format": "verbose_json",
-            "timestamp_granularities[]": times,
-            "model": model,
-        }
-        return dict(json.loads(self._post(source, fields)))
+    def _read(self, kind: type[R], values: Mapping[str, Any]) -> R:
+        try:
+            return kind.from_dict(values)
+        except DataError as error:
+            raise ServerError(
+                f"{self._url} answers in another form than this affekt reads ({error}): install "
+                "the same version on both sides"
+            ) from None
 
     def _post(self, source: AudioSource, fields: Mapping[str, str | None]) -> str:
         body, kind = _form(_content(source), fields)
@@ -265,9 +255,6 @@ def _body(error: urllib.error.HTTPError) -> bytes:
         return cut.partial
     except OSError:
         return b""
-
-
-_SEGMENT = ("start", "end", "label", "confidence", "scores")
 
 
 def _content(source: AudioSource) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from affekt.audio import AudioQuality, check_audio, decode
+from affekt.audio import check_audio, decode
 from affekt.errors import AudioError
+from affekt.results import AudioQuality
 
 
 def test_sine(sine):

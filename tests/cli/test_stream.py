@@ -24,7 +24,7 @@ import soxr
 from affekt.cli import _sources
 from affekt.cli._live import LiveView
 from affekt.errors import AffektError, AudioError
-from affekt.runtime import Measurement
+from affekt.results import Measurement
 
 RATE = 16000  # Hz
 SHORT = ["--window", "0.5", "--hop", "0.25", "--min-duration", "0.5", "--vad", "off"]

@@ -12,15 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from affekt.audio import AudioQuality
 from affekt.errors import AffektError, MissingExtraError
-from affekt.formats import Outcome, Track, as_track
 from affekt.formats.frame import to_frame
 from affekt.formats.label_studio import labelling_config
 from affekt.formats.registry import FORMATS, holding_several, text_lines
-from affekt.formats.text import INPUT_COLUMNS
-from affekt.runtime import Prediction
-from affekt.runtime.segments import Segment
+from affekt.formats.rows import INPUT_COLUMNS
+from affekt.results import AudioQuality, Outcome, Prediction, Segment, Track, as_track
 
 LABELS = ("angry", "happy", "sad")
 ODD = 'tab\there, "quotes", a --> b,\nnew line; <b>&amp; \x07 grün'

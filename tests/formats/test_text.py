@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from affekt.formats import Outcome, table
 from affekt.formats import csv as csv_format
 from affekt.formats import json as json_format
-from affekt.formats.text import INPUT_COLUMNS
-from affekt.runtime import Prediction
+from affekt.formats import table
+from affekt.formats.rows import INPUT_COLUMNS
+from affekt.results import Outcome, Prediction
 
 LABELS = ("angry", "happy", "sad")
 

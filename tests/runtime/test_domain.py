@@ -90,13 +90,13 @@ def test_a_prediction_tells(tmp_path: Path, limit: float, warned: bool) -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 2 * RATE)
     samples[::4000] = 0.9
     answer = model.predict((samples.astype(np.float32), RATE))
-    assert answer.domain_score is not None
+    assert answer.ood_score is not None
     assert any(one.startswith("unlike the speech") for one in answer.warnings) == warned
 
 
 def test_a_model_without_the_numbers_says_nothing(tiny_model: Path) -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32)
-    assert affekt.load_model(tiny_model).predict((samples, RATE)).domain_score is None
+    assert affekt.load_model(tiny_model).predict((samples, RATE)).ood_score is None
 
 
 @pytest.mark.parametrize(

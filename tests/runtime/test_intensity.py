@@ -17,9 +17,9 @@ from tiny_network import FRONTEND, RATE, tiny_network, voice
 import affekt
 from affekt import Measurement, Segment, TimelineOptions
 from affekt.export import ModelFacts, write_model_directory
-from affekt.formats import Outcome, Track, as_track
 from affekt.formats.registry import FORMATS, text_lines
-from affekt.server.answers import as_json, stretch
+from affekt.results import Outcome, Track, as_track
+from affekt.server.answers import as_json
 from affekt.server.utterances import utterance
 
 OPTIONS = TimelineOptions(window=1.0, hop=0.25, min_duration=0.5, threshold=0.0, vad="off")
@@ -98,7 +98,7 @@ def test_a_prediction_is_written_with_it(model_folder: Path) -> None:
     body = as_json("strong", answer, [track(0.5).segments[0]], ["segment", "utterance"])
     assert body["intensity"] == pytest.approx(answer.intensity, abs=1e-6)
     assert body["segments"][0]["intensity"] == body["utterances"][0]["intensity"] == 0.5
-    assert "intensity" not in stretch(track(None).segments[0])
+    assert "intensity" not in track(None).segments[0].to_dict()
 
 
 def test_an_utterance_has_the_mean() -> None:

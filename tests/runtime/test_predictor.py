@@ -12,7 +12,8 @@ from tiny_model import write_tiny_model
 
 import affekt
 from affekt.errors import AffektError, AudioError
-from affekt.runtime import Model, Prediction
+from affekt.results import Prediction
+from affekt.runtime import Model
 
 RATE = 16000
 

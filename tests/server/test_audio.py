@@ -55,8 +55,8 @@ def test_verbose_json_has_the_time_line(client, recordings):
     ],
 )
 def test_text_formats_are_those_of_affekt_timeline(client, recordings, response_format, kind, part):
-    from affekt.formats import Track
     from affekt.formats.registry import text_lines
+    from affekt.results import Track
 
     file = recordings[0]
     answer = post(client, file.read_bytes(), response_format=response_format)
@@ -66,7 +66,7 @@ def test_text_formats_are_those_of_affekt_timeline(client, recordings, response_
     model = affekt.load_model()
     whole = model.predict(file)
     segments = tuple(model.timeline(file))
-    facts = (whole.duration, "", whole.quality, whole.warnings, whole.domain_score)
+    facts = (whole.duration, "", whole.quality, whole.warnings, whole.ood_score)
     track = Track("recording", segments, *facts)
     assert answer.text.splitlines() == [*text_lines(response_format, [track], model.labels)]
 

@@ -13,7 +13,7 @@ Only numpy is imported here; soxr, PyAV and soundfile wait until a recording nee
 
 from __future__ import annotations
 
-from affekt.audio.check import AudioQuality, check_audio
+from affekt.audio.check import check_audio
 from affekt.audio.decode import decode, decode_blocks
 from affekt.audio.load import Clip, load_audio, load_clip
 from affekt.audio.resample import MAX_RATE, MIN_RATE, SAMPLE_RATE, resample
@@ -23,7 +23,6 @@ __all__ = [
     "MAX_RATE",
     "MIN_RATE",
     "SAMPLE_RATE",
-    "AudioQuality",
     "AudioSource",
     "Clip",
     "check_audio",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from affekt.audio.quality import FRAME, MOST_FRAMES, band_power, reach, signal_t
 from affekt.audio.resample import checked_rate
 from affekt.audio.tones import ToneMeter
 from affekt.errors import AudioError
+from affekt.results import AudioQuality
 
 CLIP_LEVEL = 0.999
 """Magnitude from which a sample counts as clipped: full scale of 16 bits, give or take rounding."""
@@ -23,31 +23,6 @@ of that size have six bits left."""
 _BLOCK = 65536  # samples
 FLOOR_DBFS = -120.0
 """The level given to digital silence, whose logarithm does not exist."""
-
-
-@dataclass(frozen=True)
-class AudioQuality:
-    """Level and faults of a recording; levels in dB relative to full scale (1.0)."""
-
-    duration: float
-    """Seconds."""
-    peak_dbfs: float
-    """Largest magnitude; above 0 where samples overshoot full scale."""
-    rms_dbfs: float
-    """Root mean square; a full-scale sine has -3.01."""
-    clipped_fraction: float
-    """Samples at or beyond full scale, from 0 to 1."""
-    silent: bool
-    """Whether nothing can be heard: the peak is below `SILENCE_DBFS`."""
-    snr_db: float | None = None
-    """Sound above the steady noise under it; None where it cannot be told (`signal_to_noise`)."""
-    bandwidth_hz: float | None = None
-    """The highest frequency that the sound reaches; None in silence (`reach`)."""
-    held_tones: float | None = None
-    """Share of the sound in tones that hold their pitch, as in music; None in silence and where
-    it is too short to tell (`affekt.audio.tones`)."""
-    damaged_packets: int = 0
-    """Packets of the file that could not be decoded, and were left out."""
 
 
 def check_audio(samples: NDArray[np.float32], rate: int) -> AudioQuality:

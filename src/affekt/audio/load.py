@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.audio.arrays import mix_down
-from affekt.audio.check import AudioQuality, QualityMeter
+from affekt.audio.check import QualityMeter
 from affekt.audio.decode import Recording
 from affekt.audio.resample import SAMPLE_RATE, Resampler, checked_rate
 from affekt.audio.source import AudioSource
+from affekt.results import AudioQuality
 from affekt.errors import AudioError
 
 CANCELLED = 1e-4

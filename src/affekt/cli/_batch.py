@@ -10,7 +10,7 @@ from pathlib import Path
 
 from affekt.batch.journal import Journal, journal
 from affekt.cli._common import log, progress, watched
-from affekt.formats import Outcome
+from affekt.results import Outcome
 from affekt.runtime import Model
 from affekt.runtime.batch import identity, predict_file, predict_files, recall, remember
 

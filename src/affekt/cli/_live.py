@@ -13,7 +13,7 @@ import numpy as np
 
 from affekt.cli._timeline import Lines, clock
 from affekt.formats.table import Style, bar
-from affekt.runtime import Measurement, Segment
+from affekt.results import Measurement, Segment
 
 BAR = 32  # characters
 QUIETEST_DBFS = -60.0

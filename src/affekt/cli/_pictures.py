@@ -14,7 +14,7 @@ from affekt.errors import DataError
 from affekt.files import atomic_path
 
 if TYPE_CHECKING:
-    from affekt.formats import Outcome, Track
+    from affekt.results import Outcome, Track
     from affekt.runtime import Model, TimelineOptions
 
 ReportOption = Annotated[

@@ -13,8 +13,8 @@ import typer
 
 from affekt.errors import ConfigError, DataError
 from affekt.files import atomic_path
-from affekt.formats import Outcome, Track
 from affekt.formats.registry import FORMATS, holding_several, text_lines
+from affekt.results import Outcome, Track
 
 STDIN = "-"
 

@@ -12,7 +12,8 @@ import typer
 
 from affekt.cli._common import log
 from affekt.formats.table import BAR_WIDTH, Style, bar, paint
-from affekt.runtime import Segment, TimelineOptions
+from affekt.results import Segment
+from affekt.runtime import TimelineOptions
 
 
 class Vad(str, Enum):
@@ -99,18 +100,14 @@ class Lines:
         """Return ``from  to  emotion  bar  confidence  runners-up``."""
         width = max(len("uncertain"), *(len(label) for label in self.labels))
         strength = bar(segment.confidence, BAR_WIDTH, unicode=self.style.unicode)
-        others = sorted(
-            ((score, name) for name, score in segment.scores.items() if name != segment.label),
-            reverse=True,
-        )
+        others = [one for one in segment.ranked() if one[0] != segment.label]
         line = (
             f"{clock(segment.start):>9} {clock(segment.end):>9}  "
             f"{paint(segment.label.ljust(width), '1', self.style)}  "
             f"{paint(strength, '36', self.style)} {segment.confidence:>4.0%}   "
-            f"{', '.join(f'{name} {score:.0%}' for score, name in others[:2])}"
+            f"{', '.join(f'{name} {score:.0%}' for name, score in others[:2])}"
         )
-        if segment.intensity is not None:
-            line += f"   intensity {segment.intensity:.0%}"
+        line += "".join(f"   {name} {value}" for name, value in segment.extras().items())
         if segment.warnings:
             line += f"  {paint('! ' + '; '.join(segment.warnings), '33', self.style)}"
         return line

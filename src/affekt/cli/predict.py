@@ -33,8 +33,8 @@ from affekt.cli._results import (
 )
 from affekt.errors import AudioError, ConfigError
 from affekt.files import atomic_path
-from affekt.formats import Outcome
-from affekt.runtime import Model, Prediction, load_model
+from affekt.results import Outcome, Prediction
+from affekt.runtime import Model, load_model
 
 PARQUET = ".parquet"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -34,10 +33,10 @@ from affekt.cli._timeline import (
     prepare,
 )
 from affekt.errors import AudioError, ConfigError
-from affekt.formats import Track
-from affekt.formats.json import segment_line, track_line
+from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style
-from affekt.runtime import Measurement, Segment, TimelineOptions, load_model
+from affekt.results import Measurement, Segment, Track
+from affekt.runtime import TimelineOptions, load_model
 from affekt.runtime.doubts import describe_doubts
 
 _DEFAULTS = TimelineOptions()
@@ -208,17 +207,17 @@ class _Writer:
         self._meter = QualityMeter()
         self._waiting: list[np.ndarray] = []
         self._rate = 0
-        self._unlike = self._seconds = 0.0
+        self._ood_sum = self._ood_seconds = 0.0
 
     def write(self, measurements: Sequence[Measurement], segments: Sequence[Segment]) -> None:
         if self._json and self._hops:
             for one in measurements:
-                self._line(_hop_line(self._name, one))
+                self._line(part_line(self._name, one))
         for segment in segments:
-            if segment.domain_score is not None:
-                self._unlike += segment.domain_score * segment.duration
-                self._seconds += segment.duration
-            line = segment_line(self._name, segment) if self._json else self._lines.segment(segment)
+            if segment.ood_score is not None:
+                self._ood_sum += segment.ood_score * segment.duration
+                self._ood_seconds += segment.duration
+            line = part_line(self._name, segment) if self._json else self._lines.segment(segment)
             self._line(line)
 
     def measure(self, chunk: np.ndarray, rate: int) -> None:
@@ -240,36 +239,20 @@ class _Writer:
     def close(self, duration: float) -> None:
         if not self._json:
             return
-        quality, unlike = None, self._unlike / self._seconds if self._seconds else None
-        doubts: tuple[str, ...] = ()
+        quality, score = None, self._ood_sum / self._ood_seconds if self._ood_seconds else None
+        warnings: tuple[str, ...] = ()
         if duration:
             rest = np.concatenate([*self._waiting, np.zeros(0, np.float32)])
             if len(rest):
                 self._meter.push(rest, self._rate)
             quality = self._meter.quality()
-            doubts = tuple(describe_doubts(quality, whole=False, unlike=unlike))
-        facts = (duration, self.error, quality, doubts, unlike)
-        self._line(track_line(Track(self._name, (), *facts)))
+            warnings = tuple(describe_doubts(quality, whole=False, unlike=score))
+        track = Track(self._name, (), duration, self.error, quality, warnings, score)
+        self._line(track_line(track))
 
     def _line(self, line: str) -> None:
         self._target.write(f"{line}\n")
         self._target.flush()
-
-
-def _hop_line(name: str, one: Measurement) -> str:
-    fields = {
-        "file": name,
-        "hop": [one.start, one.end],
-        "label": one.label,
-        "confidence": round(one.confidence, 6),
-        "scores": {label: round(score, 6) for label, score in one.scores.items()},
-        **({} if one.intensity is None else {"intensity": round(one.intensity, 6)}),
-        "speech": one.speech,
-        "domain_score": None if one.domain_score is None else round(one.domain_score, 4),
-        "warnings": list(one.warnings),
-        "provisional": one.provisional,
-    }
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
 
 @contextmanager

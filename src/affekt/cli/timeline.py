@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from affekt.audio import AudioQuality
 from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
 from affekt.cli._inputs import expand
 from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
@@ -37,12 +36,11 @@ from affekt.cli._timeline import (
     prepare,
 )
 from affekt.errors import AudioError, ConfigError
-from affekt.formats import Track
-from affekt.formats.json import segment_line, track_line
+from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style
-from affekt.runtime import Model, Segment, TimelineOptions, load_model
+from affekt.results import AudioQuality, Segment, Track, mean_numbers
+from affekt.runtime import Model, TimelineOptions, load_model
 from affekt.runtime.doubts import describe_doubts
-from affekt.runtime.segments import mean_domain_score
 
 _DEFAULTS = TimelineOptions()
 
@@ -152,19 +150,19 @@ class _Recording:
     def track(self, segments: Sequence[Segment] | None = None) -> Track:
         """Return all of it; reads it where ``segments`` are not given."""
         found = tuple(self.segments() if segments is None else segments)
-        unlike = mean_domain_score(self.kept)
-        doubts: tuple[str, ...] = ()
+        score = mean_numbers(self.kept, [one.duration for one in self.kept])["ood_score"]
+        warnings: tuple[str, ...] = ()
         if self.quality is not None:
-            doubts = tuple(describe_doubts(self.quality, whole=False, unlike=unlike))
+            warnings = tuple(describe_doubts(self.quality, whole=False, unlike=score))
         return Track(
-            self.file, found, self.duration, self.error, self.quality, doubts, domain_score=unlike
+            self.file, found, self.duration, self.error, self.quality, warnings, ood_score=score
         )
 
 
 def _json_lines(recordings: Iterable[_Recording]) -> Iterator[str]:
     for recording in recordings:
         for segment in recording.segments():
-            yield segment_line(recording.file, segment)
+            yield part_line(recording.file, segment)
         yield track_line(recording.track(()))
 
 

@@ -11,8 +11,8 @@ from mimetypes import guess_type
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from affekt.formats import Track
-from affekt.formats.text import joined, notes, one_line, placed, strengths
+from affekt.formats.text import extra_tiers, joined, notes, one_line, placed
+from affekt.results import Track
 
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 
@@ -29,7 +29,7 @@ def _document(track: Track) -> Iterator[str]:
     texts = {
         "emotion": [segment.label for _, _, segment in segments],
         "confidence": [f"{segment.confidence:.4f}" for _, _, segment in segments],
-        **strengths(track),
+        **extra_tiers(track),
         "warnings": [joined(segment.warnings) for _, _, segment in segments],
     }
     yield '<?xml version="1.0" encoding="UTF-8"?>'

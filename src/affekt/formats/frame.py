@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from affekt.errors import MissingExtraError
-from affekt.formats import Outcome, Track, as_track
-from affekt.formats.text import INPUT_COLUMNS, input_fields, joined
+from affekt.formats.rows import columns, segment_rows
+from affekt.results import Outcome, Track, as_track
 
 
 def to_frame(results: Iterable[Track | Outcome]) -> Any:
@@ -23,8 +23,7 @@ def to_frame(results: Iterable[Track | Outcome]) -> Any:
     -------
     pandas.DataFrame
         On a segmented index of audformat (``file``, ``start``, ``end``; the times are
-        `pandas.Timedelta`), with the columns ``label``, ``confidence``, ``intensity``, one for
-        each emotion, the measures of the recording's quality, ``warnings`` and ``error``. A
+        `pandas.Timedelta`), with the columns of `affekt.formats.rows.columns`. A
         recording without segments has one row, whose ``end`` is NaT.
 
     Raises
@@ -36,42 +35,29 @@ def to_frame(results: Iterable[Track | Outcome]) -> Any:
         pandas = import_module("pandas")
     except ImportError:
         raise MissingExtraError("tables", "pandas") from None
+    tracks = [as_track(result) for result in results]
     index: list[tuple[str, Any, Any]] = []
-    rows: list[dict[str, object]] = []
-    for track in map(as_track, results):
-        shared = input_fields(track)
-        for segment in track.segments:
-            times = (pandas.Timedelta(seconds=at) for at in (segment.start, segment.end))
-            index.append((track.file, *times))
-            doubts = dict.fromkeys((*segment.warnings, *track.warnings))
-            unlike = segment.domain_score
-            own = {} if unlike is None else {"domain_score": round(unlike, 4)}
-            rows.append(
-                {
-                    "label": segment.label,
-                    "confidence": segment.confidence,
-                    "intensity": segment.intensity,
-                    **segment.scores,
-                    **shared,
-                    **own,
-                    "warnings": joined(tuple(doubts)),
-                    "error": track.error,
-                }
-            )
-        if not track.segments:
-            index.append((track.file, pandas.Timedelta(0), pandas.NaT))
-            rows.append({**shared, "warnings": joined(track.warnings), "error": track.error})
-    return _table(pandas, index, rows)
-
-
-def _table(pandas: Any, index: list[tuple[str, Any, Any]], rows: list[dict[str, object]]) -> Any:
+    rows: list[dict[str, Any]] = []
+    for track in tracks:
+        for one in segment_rows(track):
+            is_segment = "start" in one
+            if not is_segment and track.segments:
+                continue  # the error of the recording, which its last segment has, too
+            start = pandas.Timedelta(seconds=one.pop("start", 0))
+            end = pandas.Timedelta(seconds=one.pop("end")) if is_segment else pandas.NaT
+            index.append((one.pop("file"), start, end))
+            rows.append({**one, "error": track.error})
+    labels = dict.fromkeys(
+        name for track in tracks for one in track.segments for name in one.scores
+    )
+    kinds = {
+        name: kind
+        for name, kind in columns(tuple(labels), segments=True).items()
+        if name not in ("file", "start", "end")
+    }
     files, starts, ends = zip(*index, strict=True) if index else ((), (), ())
     levels = [pandas.Index(files, dtype="string")]
     levels += [pandas.Index(times, dtype="timedelta64[ns]") for times in (starts, ends)]
     places = pandas.MultiIndex.from_arrays(levels, names=["file", "start", "end"])
-    fixed = ("label", "confidence", "intensity", *INPUT_COLUMNS, "warnings", "error")
-    scores = [name for row in rows for name in row if name not in fixed]
-    columns = [*fixed[:3], *dict.fromkeys(scores), *fixed[3:]]
-    frame = pandas.DataFrame(rows, columns=columns, index=places)
-    numbers = [name for name in columns if name not in ("label", "warnings", "error")]
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    frame = pandas.DataFrame(rows, columns=list(kinds), index=places)
+    return frame.astype({name: "float64" for name, kind in kinds.items() if kind is float})

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from affekt.errors import AffektError
-from affekt.formats import Track
+from affekt.results import Track
 
 
 def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:

@@ -10,9 +10,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from xml.sax.saxutils import quoteattr
 
-from affekt.formats import Track
-from affekt.formats.text import input_fields, placed
-from affekt.runtime.segments import UNCERTAIN, Segment
+from affekt.formats.text import placed
+from affekt.results import UNCERTAIN, Segment, Track
+
+_PLACED = ("start", "end", "label", "confidence", "scores", "warnings")
+"""What a region says elsewhere, or not at all; the other fields of a segment are its meta data."""
 
 
 def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
@@ -39,11 +41,9 @@ def labelling_config(labels: Sequence[str]) -> str:
 
 
 def _task(track: Track) -> dict[str, object]:
-    data: dict[str, object] = {"audio": track.file, "warnings": list(track.warnings)}
-    if track.quality is not None:
-        data["quality"] = input_fields(track)
-    if track.error:
-        data["error"] = track.error
+    told = track.to_dict()
+    names = ("warnings", "quality", "ood_score", "error")
+    data = {"audio": track.file, **{name: told[name] for name in names if name in told}}
     regions = [
         _region(index, start, end, segment, track.duration)
         for index, (start, end, segment) in enumerate(placed(track))
@@ -58,13 +58,14 @@ def _task(track: Track) -> dict[str, object]:
 def _region(
     index: int, start: int, end: int, segment: Segment, duration: float
 ) -> dict[str, object]:
+    told = segment.to_dict()
     region: dict[str, object] = {
         "id": f"s{index}",
         "from_name": "emotion",
         "to_name": "audio",
         "type": "labels",
         "original_length": round(duration, 6),
-        "score": round(segment.confidence, 6),
+        "score": told["confidence"],
         "value": {
             "start": start / 1000,
             "end": end / 1000,
@@ -72,13 +73,9 @@ def _region(
             "labels": [segment.label],
         },
     }
-    meta: dict[str, object] = {}
+    meta = {name: value for name, value in told.items() if name not in _PLACED}
     if segment.warnings:
-        meta["text"] = list(segment.warnings)
-    if segment.domain_score is not None:
-        meta["domain_score"] = round(segment.domain_score, 4)
-    if segment.intensity is not None:
-        meta["intensity"] = round(segment.intensity, 4)
+        meta["text"] = told["warnings"]
     if meta:
         region["meta"] = meta
     return region

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from affekt.errors import MissingExtraError
-from affekt.formats import Outcome
-from affekt.formats.text import INPUT_COLUMNS, input_fields, joined
+from affekt.formats.rows import columns, row
+from affekt.results import Outcome
 
 ROWS_PER_GROUP = 4096
 """Rows that are written at once."""
@@ -40,32 +40,15 @@ def write(outcomes: Iterable[Outcome], labels: Sequence[str], path: Path) -> Non
         If pyarrow is not installed.
     """
     arrow, parquet = require_pyarrow()
-    numbers = ["confidence", "intensity", "duration", *labels, *INPUT_COLUMNS]
-    fields = [
-        *((name, arrow.string()) for name in ("file", "label")),
-        *((name, arrow.float64()) for name in numbers),
-        *((name, arrow.string()) for name in ("warnings", "error")),
-    ]
+    types = {str: arrow.string(), float: arrow.float64()}
+    schema = arrow.schema([(name, types[kind]) for name, kind in columns(labels).items()])
     rest = iter(outcomes)
-    with parquet.ParquetWriter(path, arrow.schema(fields)) as writer:
+    with parquet.ParquetWriter(path, schema) as writer:
         while group := list(islice(rest, ROWS_PER_GROUP)):
-            rows = [_fields(outcome) for outcome in group]
-            writer.write_table(arrow.Table.from_pylist(rows, schema=arrow.schema(fields)))
+            rows = [{**row(outcome), "file": _utf8(outcome.file)} for outcome in group]
+            writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
 
 
-def _fields(outcome: Outcome) -> dict[str, object]:
-    # Parquet holds UTF-8, the name of a file any bytes.
-    file = outcome.file.encode("utf-8", "backslashreplace").decode("utf-8")
-    answer = outcome.prediction
-    if answer is None:
-        return {"file": file, "error": outcome.error}
-    return {
-        "file": file,
-        "label": answer.label,
-        "confidence": answer.confidence,
-        "intensity": answer.intensity,
-        "duration": answer.duration,
-        **answer.scores,
-        **input_fields(answer),
-        "warnings": joined(answer.warnings),
-    }
+def _utf8(name: str) -> str:
+    """Return a name that Parquet can hold: the name of a file may be any bytes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -13,7 +13,7 @@ from importlib import import_module
 from types import MappingProxyType
 
 from affekt.errors import AffektError
-from affekt.formats import Outcome, Track, as_track
+from affekt.results import Outcome, Track, as_track
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from affekt.formats import Track
 from affekt.formats.text import answer, clock, joined, placed
+from affekt.results import Track
 
 
 def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from affekt.formats import Outcome
+from affekt.results import Outcome
 
 BAR_WIDTH = 12  # characters
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -63,8 +63,7 @@ def _answer(outcome: Outcome, width: int, style: Style) -> str:
     label = paint(answer.label.ljust(width), "1", style)
     runners_up = ", ".join(f"{name} {score:.0%}" for name, score in answer.ranked()[1:3])
     line = f"{label}  {painted} {answer.confidence:>4.0%}   {runners_up}"
-    if answer.intensity is not None:
-        line += f"   intensity {answer.intensity:.0%}"
+    line += "".join(f"   {name} {value}" for name, value in answer.extras().items())
     if answer.warnings:
         line += f"  {paint('! ' + '; '.join(answer.warnings), '33', style)}"
     return line

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from affekt.audio import AudioQuality
 from affekt.errors import AffektError
-from affekt.formats import Track
+from affekt.results import AudioQuality, Segment, Track, fields_of
 from affekt.runtime.domain import UNLIKE_LIMIT
-from affekt.runtime.predictor import Prediction
-from affekt.runtime.segments import Segment
-
-QUALITY_COLUMNS = (
-    *("rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz", "held_tones"),
-)
-"""What tables tell of a recording's quality, by the names of `AudioQuality`."""
-INPUT_COLUMNS = (*QUALITY_COLUMNS, "domain_score")
-"""What tables tell of a recording as input: its quality, and how unlike training data it is."""
 
 
 def one_line(words: str) -> str:
@@ -26,8 +16,9 @@ def one_line(words: str) -> str:
 
 def answer(segment: Segment) -> str:
     """Return what people read of a segment: ``angry 81%``."""
-    strength = "" if segment.intensity is None else f", intensity {segment.intensity:.0%}"
-    return f"{one_line(segment.label)} {segment.confidence:.0%}{strength}"
+    words = [f"{one_line(segment.label)} {segment.confidence:.0%}"]
+    words += (f"{name} {value}" for name, value in segment.extras().items())
+    return ", ".join(words)
 
 
 def clock(milliseconds: int, point: str) -> str:
@@ -61,19 +52,6 @@ def placed(track: Track) -> list[tuple[int, int, Segment]]:
     return found
 
 
-def input_fields(result: Track | Prediction) -> dict[str, float | None]:
-    """Return what was measured of a recording by name, rounded; without what nobody measured."""
-    fields: dict[str, float | None] = {}
-    if result.quality is not None:
-        digits = {"clipped_fraction": 6, "bandwidth_hz": 0, "held_tones": 4}
-        for name in QUALITY_COLUMNS:
-            value = getattr(result.quality, name)
-            fields[name] = None if value is None else round(value, digits.get(name, 2))
-    if result.domain_score is not None:
-        fields["domain_score"] = round(result.domain_score, 4)
-    return fields
-
-
 def describe_quality(quality: AudioQuality) -> str:
     """Return the measures of a recording in words."""
     parts = [
@@ -94,23 +72,25 @@ def notes(track: Track) -> Iterator[str]:
     """Yield, as lines, what should be known of a recording: quality, warnings, its error."""
     if track.quality is not None:
         yield f"quality: {describe_quality(track.quality)}"
-    if track.domain_score is not None:
-        yield f"domain score: {track.domain_score:.2f} (limit {UNLIKE_LIMIT:g})"
+    if track.ood_score is not None:
+        yield f"out-of-domain score: {track.ood_score:.2f} (limit {UNLIKE_LIMIT:g})"
     for warning in track.warnings:
         yield f"warning: {one_line(warning)}"
     if track.error:
         yield f"error: {one_line(track.error)}"
 
 
-def strengths(track: Track) -> dict[str, list[str]]:
-    """Return a tier ``intensity`` with a text for each segment; none where nobody says it."""
-    if all(segment.intensity is None for segment in track.segments):
-        return {}
-    shown = [
-        "" if segment.intensity is None else f"{segment.intensity:.4f}"
-        for _, _, segment in placed(track)
-    ]
-    return {"intensity": shown}
+def extra_tiers(track: Track) -> dict[str, list[str]]:
+    """Return by name, for what models say beside the emotion, a text for each placed segment.
+
+    What no segment has is left out.
+    """
+    tiers: dict[str, list[str]] = {}
+    for one in fields_of(Segment):
+        if one.info.shown and any(getattr(part, one.name) is not None for part in track.segments):
+            values = [getattr(part, one.name) for _, _, part in placed(track)]
+            tiers[one.name] = ["" if value is None else f"{value:.4f}" for value in values]
+    return tiers
 
 
 def joined(warnings: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from affekt.formats import Track
-from affekt.formats.text import joined, notes, one_line, placed, strengths
+from affekt.formats.text import extra_tiers, joined, notes, one_line, placed
+from affekt.results import Track
 
 Interval = tuple[int, int, str]
 """Start and end in milliseconds, and what is written there."""
@@ -29,7 +29,7 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
             "confidence": [(a, b, f"{segment.confidence:.4f}") for a, b, segment in segments],
             **{
                 name: [(a, b, text) for (a, b, _), text in zip(segments, texts, strict=True)]
-                for name, texts in strengths(track).items()
+                for name, texts in extra_tiers(track).items()
             },
             "warnings": [(a, b, joined(segment.warnings)) for a, b, segment in segments],
         }

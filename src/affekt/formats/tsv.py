@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from affekt.formats import Outcome, Track, csv
+from affekt.formats import csv
+from affekt.results import Outcome, Track
 
 TAB = "\t"
 

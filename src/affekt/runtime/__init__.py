@@ -4,11 +4,10 @@ bundle      find a model: shipped, a directory, or on a hub
 config      what it says about itself
 hub         fetch it
 backends    run its graph
-predictor   from a recording to a Prediction
+predictor   from a recording to a prediction
 domain      how unlike its training data a recording is
 doubts      what makes an answer less sure
 options     what a time line and a stream may be asked for
-segments    what a time line is made of
 streaming/  time lines and streams
 """
 
@@ -16,16 +15,11 @@ from __future__ import annotations
 
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.predictor import Model, Prediction, load_model
-from affekt.runtime.segments import UNCERTAIN, Measurement, Segment
+from affekt.runtime.predictor import Model, load_model
 
 __all__ = [
-    "UNCERTAIN",
-    "Measurement",
     "Model",
     "ModelConfig",
-    "Prediction",
-    "Segment",
     "TimelineOptions",
     "load_model",
 ]

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from affekt.audio import AudioQuality
 from affekt.batch.journal import Journal, Record
 from affekt.batch.processes import each_done, usable_cores
-from affekt.formats import Outcome
+from affekt.results import Outcome, Prediction
 from affekt.runtime.bundle import open_bundle
-from affekt.runtime.predictor import Model, Prediction, load_model
+from affekt.runtime.predictor import Model, load_model
 
 
 def predict_files(
@@ -69,6 +64,7 @@ def identity(model_id: str | None) -> dict[str, str]:
     config = "" if bundle.config is None else repr(sorted(bundle.config.raw.items()))
     return {
         "work": "predict",
+        "records": "2",  # how answers are written down
         "graph": hashlib.sha256(bundle.graph.read_bytes()).hexdigest(),
         "config": hashlib.sha256(config.encode("utf-8", "backslashreplace")).hexdigest(),
     }
@@ -76,34 +72,9 @@ def identity(model_id: str | None) -> dict[str, str]:
 
 def remember(book: Journal, outcome: Outcome) -> None:
     """Keep an outcome in a journal; the embedding is not kept."""
-    answer = outcome.prediction
-    facts: dict[str, Any] = {}
-    if answer is not None:
-        facts = {
-            "label": answer.label,
-            "confidence": answer.confidence,
-            "scores": answer.scores,
-            "intensity": answer.intensity,
-            "duration": answer.duration,
-            "warnings": list(answer.warnings),
-            "domain_score": answer.domain_score,
-            "quality": None if answer.quality is None else asdict(answer.quality),
-        }
-    book.add(Record(outcome.file, facts, error=outcome.error))
+    book.add(Record(outcome.file, outcome.to_dict(), error=outcome.error))
 
 
 def recall(book: Journal, file: str) -> Outcome:
     """Return an outcome that a journal keeps; its embedding is empty."""
-    record = book.read(file)
-    if record.error:
-        return Outcome(file, error=record.error)
-    facts = dict(record.facts)
-    quality = facts.pop("quality")
-    warnings = tuple(facts.pop("warnings"))
-    prediction = Prediction(
-        **facts,
-        embedding=np.zeros(0, np.float32),
-        warnings=warnings,
-        quality=None if quality is None else AudioQuality(**quality),
-    )
-    return Outcome(file, prediction=prediction)
+    return Outcome.from_dict(book.read(file).facts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from affekt.audio import AudioQuality
+from affekt.results import AudioQuality
 from affekt.runtime.domain import UNLIKE_LIMIT
 
 SHORT_DURATION = 0.5  # seconds; below, listeners too can hardly tell

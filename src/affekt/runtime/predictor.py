@@ -4,76 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affekt.audio import (
-    SAMPLE_RATE,
-    AudioQuality,
-    AudioSource,
-    Clip,
-    load_clip,
-    source_name,
-)
+from affekt.audio import SAMPLE_RATE, AudioSource, Clip, load_clip, source_name
 from affekt.errors import AffektError, AudioError
+from affekt.results import AudioQuality, Measurement, Prediction
 from affekt.runtime.backends import Backend, Floats, open_backend
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain
 from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.segments import Measurement
 
 if TYPE_CHECKING:
     from affekt.runtime.streaming.stream import Stream
     from affekt.runtime.streaming.timeline import Timeline
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model hears in one recording.
-
-    Attributes
-    ----------
-    label : str
-        The most probable emotion.
-    confidence : float
-        Its calibrated probability, from 0 to 1.
-    scores : dict of str to float
-        Probability of every emotion, in the order of the model; they sum to 1.
-    embedding : np.ndarray [shape=(dim,)]
-        The pooled representation, float32, for search and clustering.
-    duration : float
-        Length of the recording in seconds.
-    warnings : tuple of str
-        What makes the answer less sure: clipped, very quiet, noisy, band-limited, short, long,
-        unlike the training data.
-    quality : AudioQuality or None
-        Level, clipping, noise and bandwidth of the recording.
-    domain_score : float or None
-        How unlike speech of the training data it is; above 1, a warning. None where the model
-        cannot tell.
-    intensity : float or None
-        How strongly the emotion is shown, from 0 (faint) to 1 (strong); None where the model does
-        not say.
-    """
-
-    label: str
-    confidence: float
-    scores: dict[str, float]
-    embedding: Floats = field(repr=False, compare=False)
-    duration: float
-    warnings: tuple[str, ...] = ()
-    quality: AudioQuality | None = None
-    domain_score: float | None = None
-    intensity: float | None = None
-
-    def ranked(self) -> list[tuple[str, float]]:
-        """Return the emotions with their probabilities, the most probable first."""
-        return sorted(self.scores.items(), key=lambda item: -item[1])
 
 
 class Model:
@@ -302,18 +250,18 @@ class Model:
         self, clip: Clip, probabilities: Floats, embedding: Floats, intensity: float | None
     ) -> Prediction:
         best = int(probabilities.argmax())
-        unlike = None
+        ood_score = None
         if self._domain is not None:
-            unlike = self._domain.score(embedding, clip.quality.duration)
+            ood_score = self._domain.score(embedding, clip.quality.duration)
         return Prediction(
             label=self.labels[best],
             confidence=float(probabilities[best]),
             scores=dict(zip(self.labels, map(float, probabilities), strict=True)),
             embedding=embedding,
             duration=clip.quality.duration,
-            warnings=tuple(describe_doubts(clip.quality, unlike=unlike)),
+            warnings=tuple(describe_doubts(clip.quality, unlike=ood_score)),
             quality=clip.quality,
-            domain_score=unlike,
+            ood_score=ood_score,
             intensity=intensity,
         )
 

@@ -18,8 +18,9 @@ from starlette.types import ASGIApp
 from affekt import __version__
 from affekt.server.errors import ApiError
 from affekt.server.guard import REQUEST_ID, Guard, error_body
-from affekt.server.routes import all_routers, audio
+from affekt.server.routes import all_routers
 from affekt.server.routes.page import page_files
+from affekt.server.schemas import answer_schemas
 from affekt.server.service import Service
 
 _DESCRIPTION = (
@@ -79,10 +80,7 @@ def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in audio.SCHEMAS:
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs", {}))
-            schemas[model.__name__] = schema
+        schemas.update(answer_schemas())
         if service.keys:
             document["components"]["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer"}

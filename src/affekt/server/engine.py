@@ -17,7 +17,8 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from affekt.audio import Clip
-from affekt.runtime import Model, Prediction
+from affekt.results import Prediction
+from affekt.runtime import Model
 from affekt.server.errors import ApiError, busy, overloaded
 from affekt.server.shares import Shares, Turns
 from affekt.server.telemetry import Metrics

@@ -6,51 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Scores = dict[str, float]
-_SCORES: Any = {"angry": 0.04, "happy": 0.81, "neutral": 0.1, "sad": 0.05}
+from affekt.results import AudioQuality, Prediction, Segment, json_schema
 
-
-class Emotion(BaseModel):
-    """What a model hears in a whole recording."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"model": "default", "label": "happy", "confidence": 0.81, "scores": _SCORES}
-        }
-    )
-
-    model: str = Field(description="Name of the model that answered.")
-    label: str = Field(description="The most probable emotion.")
-    confidence: float = Field(ge=0, le=1, description="Its calibrated probability.")
-    scores: Scores = Field(description="Probability of every emotion; they sum to 1.")
-
-
-class Stretch(BaseModel):
-    """A stretch of a recording, in seconds from its beginning."""
-
-    id: int = Field(ge=0)
-    start: float = Field(ge=0)
-    end: float = Field(ge=0)
-    label: str = Field(description='An emotion, or "uncertain" where none is probable enough.')
-    confidence: float = Field(ge=0, le=1)
-    scores: Scores
-    domain_score: float | None = Field(
-        None, description="How unlike the training data it is; above 1, a warning."
-    )
-    warnings: list[str] = Field([], description="What makes the answer less sure.")
-
-
-class VerboseEmotion(Emotion):
-    """The same, with duration, doubts and the time line."""
-
-    duration: float = Field(ge=0, description="Seconds.")
-    warnings: list[str] = Field(description="What makes the answer less sure: clipped, short...")
-    segments: list[Stretch] | None = Field(
-        None, description="Stretches of one emotion, for timestamp_granularities[]=segment."
-    )
-    utterances: list[Stretch] | None = Field(
-        None, description="Stretches of speech, for timestamp_granularities[]=utterance."
-    )
+_REFS = "#/components/schemas/"
 
 
 class ErrorFacts(BaseModel):
@@ -155,6 +113,43 @@ class InferenceResponse(BaseModel):
     model_name: str
     id: str | None = None
     outputs: list[Tensor]
+
+
+def answer_schemas() -> dict[str, Any]:
+    """Return the schemas of `affekt.server.answers.as_json`, by name: those of `affekt.results`."""
+    records = {one.__name__: json_schema(one, refs=_REFS) for one in (AudioQuality, Segment)}
+    numbered = {"id": {"type": "integer", "minimum": 0, "description": "Place in the list."}}
+    segment = records["Segment"]
+    segment["properties"] = {**numbered, **segment["properties"]}
+    segment["required"] = ["id", *segment["required"]]
+    prediction = json_schema(Prediction, refs=_REFS)
+    name = {"model": {"type": "string", "description": "Name of the model that answered."}}
+    prediction["properties"] = {**name, **prediction["properties"]}
+    prediction["required"] = ["model", *prediction["required"]]
+    prediction["example"] = {"model": "default", **_EXAMPLE.to_dict()}
+    parts = {"type": "array", "items": {"$ref": f"{_REFS}Segment"}}
+    times = {
+        "segments": {**parts, "description": "For `timestamp_granularities[]=segment`."},
+        "utterances": {
+            **parts,
+            "description": "Stretches of speech, for `timestamp_granularities[]=utterance`.",
+        },
+    }
+    verbose = {
+        **prediction,
+        "title": "VerbosePrediction",
+        "description": "The same, with what is heard when.",
+        "properties": {**prediction["properties"], **times},
+    }
+    return {**records, "Prediction": prediction, "VerbosePrediction": verbose}
+
+
+_EXAMPLE = Prediction(
+    label="happy",
+    confidence=0.81,
+    scores={"angry": 0.04, "happy": 0.81, "neutral": 0.1, "sad": 0.05},
+    duration=2.5,
+)
 
 
 def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -19,10 +19,9 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from affekt.errors import AffektError, AudioError
+from affekt.results import Segment
 from affekt.runtime import Model
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.segments import Segment
-from affekt.server.answers import stretch
 from affekt.server.decoding import DecodingStream
 from affekt.server.errors import ApiError
 from affekt.server.service import Service
@@ -259,12 +258,12 @@ class Session:
 
     async def _tell_one(self, event: str, value: Any) -> None:
         if event == "start":
-            await self._send("utterance.start", start=round(value, 3))
+            await self._send("utterance.start", start=round(value, 6))
         elif event == "measurement":
-            await self._send("measurement.result", **stretch(value, speech=value.speech))
+            await self._send("measurement.result", **value.to_dict())
         elif value:
-            parts = [stretch(segment) for segment in value]
-            await self._send("utterance.end", **stretch(utterance(value)), segments=parts)
+            parts = [segment.to_dict() for segment in value]
+            await self._send("utterance.end", **utterance(value).to_dict(), segments=parts)
 
     async def _error(self, error: ApiError) -> None:
         self._service.metrics.refused.labels(error.code).inc()

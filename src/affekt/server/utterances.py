@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from affekt.results import Measurement, Segment, mean_numbers
 from affekt.runtime.doubts import unlike_doubts
-from affekt.runtime.segments import Measurement, Segment, mean_domain_score
 
 CONTIGUOUS = 0.05  # seconds between segments that belong to one utterance
 
@@ -20,22 +20,12 @@ def utterance(segments: Sequence[Segment]) -> Segment:
         for label in segments[0].scores
     }
     label = max(scores, key=lambda name: scores[name])
-    unlike = mean_domain_score(segments)
+    means = mean_numbers(segments, weights)
     return Segment(
         *(segments[0].start, segments[-1].end, label, scores[label], scores),
-        warnings=unlike_doubts(unlike),
-        domain_score=unlike,
-        intensity=_mean_intensity(segments, weights),
+        warnings=unlike_doubts(means["ood_score"]),
+        **means,
     )
-
-
-def _mean_intensity(segments: Sequence[Segment], weights: Sequence[float]) -> float | None:
-    known = [
-        (w * one.intensity, w)
-        for w, one in zip(weights, segments, strict=True)
-        if one.intensity is not None
-    ]
-    return sum(value for value, _ in known) / sum(w for _, w in known) if known else None
 
 
 def group(segments: Iterable[Segment], pause: float = CONTIGUOUS) -> list[list[Segment]]:

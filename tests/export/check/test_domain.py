@@ -67,7 +67,7 @@ def test_one_command_makes_a_small_model_that_ships(source: Path, tmp_path: Path
     assert "streaming" not in config
     assert config["domain"] == json.loads((source / "config.json").read_text())["domain"]
     model = affekt.load_model(out, threads=1)
-    assert model.predict((voice(2.0), RATE)).domain_score is not None
+    assert model.predict((voice(2.0), RATE)).ood_score is not None
 
 
 def test_a_score_that_no_longer_holds_is_found(

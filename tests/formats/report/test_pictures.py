@@ -15,9 +15,10 @@ import soundfile
 
 import affekt
 from affekt.errors import MissingExtraError
-from affekt.formats import Outcome, Track
-from affekt.formats.report import exhibit, html, palette, png, svg
+from affekt.formats.report import html, palette, png, svg
 from affekt.formats.report.exhibit import COLUMNS, Exhibit, envelope, exhibits
+from affekt.results import Outcome, Track
+from affekt.runtime import exhibit
 from affekt.runtime.facts import UNINTENDED_USE, describe_metric
 from affekt.runtime.options import TimelineOptions
 
@@ -224,7 +225,7 @@ def test_a_time_line_is_shown_without_an_answer_for_all_of_it(
 
 
 def test_many_hops_are_averaged() -> None:
-    from affekt.runtime.segments import Measurement
+    from affekt.results import Measurement
 
     hops = [Measurement(i, i + 1, "a", 1.0, {"a": float(i % 2)}) for i in range(4 * 600)]
     thinned = html._thinned(hops)

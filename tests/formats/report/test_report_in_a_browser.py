@@ -12,11 +12,10 @@ import soundfile
 from browser import watch
 
 import affekt
-from affekt.formats import Track
 from affekt.formats.report import html
 from affekt.formats.report.exhibit import exhibits
+from affekt.results import Segment, Track
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.segments import Segment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -11,11 +11,10 @@ import numpy as np
 
 from affekt.audio import SAMPLE_RATE, decode_blocks, load_audio
 from affekt.errors import AudioError
-from affekt.formats import Outcome, Track, as_track
+from affekt.results import Measurement, Outcome, Prediction, Track, as_track
 from affekt.runtime.backends import Floats
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.predictor import Model, Prediction
-from affekt.runtime.segments import Measurement
+from affekt.runtime.predictor import Model
 
 COLUMNS = 640
 """Columns of a waveform."""

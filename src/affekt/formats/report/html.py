@@ -16,11 +16,10 @@ from affekt.formats.report.exhibit import LONGEST_SOUND, STDIN, Exhibit
 from affekt.formats.report.palette import color
 from affekt.formats.report.svg import steps, waveform
 from affekt.formats.text import answer as in_words
+from affekt.results import Measurement, Prediction
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import UNLIKE_LIMIT
 from affekt.runtime.facts import describe_model
-from affekt.runtime.predictor import Prediction
-from affekt.runtime.segments import Measurement
 
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 SCRIPT = Path(__file__).with_name("report.js").read_text(encoding="utf-8")
@@ -138,9 +137,10 @@ def _section(index: int, exhibit: Exhibit, labels: Sequence[str]) -> str:
         parts.append(f'<p class="alert">Error: {escape(track.error)}</p>')
     if exhibit.prediction is not None:
         answer = exhibit.prediction
+        extras = "".join(f", {name} {escape(value)}" for name, value in answer.extras().items())
         parts.append(
             f'<p><span class="answer">{escape(answer.label)}</span> <span class="soft">'
-            f"{answer.confidence:.0%} sure{_strength(answer.intensity)}, "
+            f"{answer.confidence:.0%} sure{extras}, "
             f"{answer.duration:.1f} s</span></p>"
         )
     elif track.segments:
@@ -241,39 +241,30 @@ def _segments(exhibit: Exhibit) -> Iterator[str]:
     yield f"<details><summary>{_count(len(segments), 'segment')} as a table</summary>"
     yield '<div class="wide"><table><thead><tr><th class="number">from, s</th>'
     yield '<th class="number">to, s</th><th>emotion</th><th class="number">probability</th>'
-    says_strength = any(segment.intensity is not None for segment in segments)
-    if says_strength:
-        yield '<th class="number">intensity</th>'
+    extras = [segment.extras() for segment in segments]
+    names = dict.fromkeys(name for one in extras for name in one)
+    yield "".join(f'<th class="number">{escape(name)}</th>' for name in names)
     yield '<th class="number">unlike training</th><th>notes</th></tr></thead><tbody>'
-    for segment in segments:
+    for segment, extra in zip(segments, extras, strict=True):
         yield (
             f'<tr><td class="number">{segment.start:.2f}</td>'
             f'<td class="number">{segment.end:.2f}</td><td>{escape(segment.label)}</td>'
             f'<td class="number">{segment.confidence:.0%}</td>'
         )
-        if says_strength:
-            yield f'<td class="number">{_percent(segment.intensity)}</td>'
+        yield "".join(f'<td class="number">{escape(extra.get(name, ""))}</td>' for name in names)
         yield (
-            f'<td class="number">{_score(segment.domain_score)}</td>'
+            f'<td class="number">{_score(segment.ood_score)}</td>'
             f'<td class="notes">{escape("; ".join(segment.warnings))}</td></tr>'
         )
     yield "</tbody></table></div></details>"
 
 
-def _strength(intensity: float | None) -> str:
-    return "" if intensity is None else f", intensity {intensity:.0%}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.0%}"
-
-
-def _score(unlike: float | None) -> str:
-    return "" if unlike is None else f"{unlike:.2f}"
+def _score(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _quality(exhibit: Exhibit) -> Iterator[str]:
-    quality, unlike = exhibit.track.quality, exhibit.track.domain_score
+    quality, ood_score = exhibit.track.quality, exhibit.track.ood_score
     if quality is None:
         return
     unknown = "too short to tell"
@@ -287,8 +278,8 @@ def _quality(exhibit: Exhibit) -> Iterator[str]:
     }
     if quality.held_tones is not None:
         facts["tones that hold"] = f"{quality.held_tones:.0%} of the sound"
-    if unlike is not None:
-        facts["unlike training"] = f"{unlike:.2f}, of which {UNLIKE_LIMIT:g} is the limit"
+    if ood_score is not None:
+        facts["unlike training"] = f"{ood_score:.2f}, of which {UNLIKE_LIMIT:g} is the limit"
     rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in facts.items())
     yield f'<h3>Input quality</h3><table class="facts">{rows}</table>'
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from affekt.runtime.segments import UNCERTAIN
+from affekt.results import UNCERTAIN
 
 COLORS: Mapping[str, str] = MappingProxyType(
     {

@@ -12,8 +12,8 @@ import numpy as np
 from affekt.errors import MissingExtraError
 from affekt.formats.report.exhibit import Exhibit
 from affekt.formats.report.palette import INK, color
+from affekt.results import Measurement
 from affekt.runtime.config import ModelConfig
-from affekt.runtime.segments import Measurement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

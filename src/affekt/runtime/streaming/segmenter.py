@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.results import UNCERTAIN, Segment
 from affekt.runtime.doubts import unlike_doubts
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.segments import UNCERTAIN, Segment
 from affekt.runtime.streaming.sliding import Cell
 
 Scores = NDArray[np.float64]
@@ -170,6 +170,6 @@ class _Run:
         return Segment(
             *(self.start, self.end, self.label, confidence, scores),
             warnings=unlike_doubts(unlike),
-            domain_score=unlike,
+            ood_score=unlike,
             intensity=None if self._intensity is None else self._intensity / self._weight,
         )

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 from affekt.audio.arrays import check_samples, read_chunk
 from affekt.audio.resample import Resampler, checked_rate
 from affekt.errors import AudioError
+from affekt.results import Measurement, Segment
 from affekt.runtime.domain import read_domain
 from affekt.runtime.doubts import unlike_doubts
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.segments import Measurement, Segment
 from affekt.runtime.streaming.activity import Activity
 from affekt.runtime.streaming.opening import Opening
 from affekt.runtime.streaming.pooling import FrameJudge
@@ -209,7 +209,7 @@ def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
         confidence=scores[best],
         scores=scores,
         speech=cell.speech,
-        domain_score=cell.unlike,
+        ood_score=cell.unlike,
         warnings=unlike_doubts(cell.unlike),
         intensity=cell.intensity,
     )

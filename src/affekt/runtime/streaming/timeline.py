@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from affekt.audio import AudioQuality, AudioSource
+from affekt.audio import AudioSource
 from affekt.audio.check import QualityMeter
 from affekt.audio.decode import Recording
 from affekt.audio.load import Mono
 from affekt.errors import AudioError
+from affekt.results import AudioQuality, Measurement, Segment
 from affekt.runtime.backends import Backend
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.segments import Measurement, Segment
 from affekt.runtime.streaming.stream import Stream
 
 TIMELINE_BLOCK = 10.0  # seconds that are heard at once: larger blocks are hardly faster

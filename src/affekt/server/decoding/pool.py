@@ -13,8 +13,9 @@ from typing import Any
 import anyio
 import numpy as np
 
-from affekt.audio import AudioQuality, Clip
+from affekt.audio import Clip
 from affekt.errors import AudioError
+from affekt.results import AudioQuality
 from affekt.server.decoding import wire
 from affekt.server.decoding.process import Decoder, DecodingStream
 from affekt.server.errors import overloaded

@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from affekt.audio import Clip
 from affekt.errors import AudioError
-from affekt.runtime import Model, Prediction
-from affekt.runtime.segments import Segment
+from affekt.results import Prediction, Segment
+from affekt.runtime import Model
 from affekt.server import plain_wav
 from affekt.server.answers import FORMATS, TEXT_TYPES, as_json, as_text
 from affekt.server.errors import ApiError
 from affekt.server.routes import caller_of, note, service_of
-from affekt.server.schemas import Emotion, Error, VerboseEmotion
+from affekt.server.schemas import Error
 from affekt.server.service import Service
 from affekt.server.uploads import Form, read_form
 
@@ -56,8 +56,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             "application/json": {
                 "schema": {
                     "anyOf": [
-                        {"$ref": "#/components/schemas/Emotion"},
-                        {"$ref": "#/components/schemas/VerboseEmotion"},
+                        {"$ref": "#/components/schemas/Prediction"},
+                        {"$ref": "#/components/schemas/VerbosePrediction"},
                     ]
                 },
             },
@@ -78,8 +78,6 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         }.items()
     },
 }
-SCHEMAS = (Emotion, VerboseEmotion)
-"""Described in the OpenAPI document, though no function declares them."""
 
 
 @dataclass(frozen=True)
@@ -180,5 +178,5 @@ def _response(order: _Order, clip: Clip, answer: Prediction, segments: list[Segm
         return PlainTextResponse(text, media_type=TEXT_TYPES[order.response_format])
     verbose = order.response_format == "verbose_json"
     return JSONResponse(
-        as_json(order.name, answer, segments, order.granularities if verbose else None)
+        as_json(order.name, answer, segments, order.granularities if verbose else ())
     )

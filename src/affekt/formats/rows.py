@@ -1,0 +1,78 @@
+"""Results as rows of a table, for CSV, Parquet and pandas: the fields of JSON, one a column.
+
+A record inside a record is spread over columns of its own (scores, quality); lists are joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from affekt.formats.text import joined
+from affekt.results import Answer, AudioQuality, Outcome, Track, fields_of
+
+QUALITY_COLUMNS = tuple(
+    one.name for one in fields_of(AudioQuality) if one.name not in ("duration", "silent")
+)
+"""What tables tell of a recording's quality."""
+INPUT_COLUMNS = (*QUALITY_COLUMNS, "ood_score")
+"""What tables tell of a recording as input: its quality, and how unlike training data it is."""
+EXTRAS = {
+    one.name: one.kind
+    for one in fields_of(Answer)
+    if one.name not in ("label", "confidence", "scores", "ood_score", "warnings")
+}
+"""Columns of what models say beside the emotion, with their types."""
+
+
+def columns(labels: Sequence[str], *, segments: bool = False) -> dict[str, type]:
+    """Return the names of the columns, in order, with their types: ``str`` or ``float``.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The emotions of the model.
+    segments : bool
+        Whether a row is a segment; else it is the prediction of a recording.
+    """
+    times = ["start", "end"] if segments else []
+    numbers = [*([] if segments else ["duration"]), *labels, *INPUT_COLUMNS]
+    return {
+        "file": str,
+        **dict.fromkeys(times, float),
+        "label": str,
+        "confidence": float,
+        **{name: float if kind is float else str for name, kind in EXTRAS.items()},
+        **dict.fromkeys(numbers, float),
+        "warnings": str,
+        "error": str,
+    }
+
+
+def row(outcome: Outcome) -> dict[str, Any]:
+    """Return the row of a prediction, or of its error; what is not known is left out."""
+    return _flat(outcome.to_dict())
+
+
+def segment_rows(track: Track) -> Iterator[dict[str, Any]]:
+    """Yield a row for each segment; a recording with an error, or with none, has one more."""
+    whole = _flat({name: value for name, value in track.to_dict().items() if name != "segments"})
+    del whole["duration"]
+    shared = {name: value for name, value in whole.items() if name != "error"}
+    for segment in track.segments:
+        told = tuple(dict.fromkeys((*segment.warnings, *track.warnings)))
+        yield {**shared, **_flat(segment.to_dict()), "warnings": joined(told)}
+    if track.error or not track.segments:
+        yield whole
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if name == "quality":
+            flat |= {key: value[key] for key in QUALITY_COLUMNS if key in value}
+        elif isinstance(value, Mapping):
+            flat |= value
+        else:
+            flat[name] = joined(value) if isinstance(value, list) else value
+    return flat
