@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from affekt.audio import SAMPLE_RATE, AudioSource, load_audio
 from affekt.errors import AudioError, DataError, MissingExtraError, ServerError
-from affekt.results import Prediction, R, Segment
+from affekt.records import R
+from affekt.results import Prediction, Segment
 
 if TYPE_CHECKING:
     import http.client

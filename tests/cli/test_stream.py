@@ -84,7 +84,7 @@ def test_hops_come_while_the_pipe_is_open(command: list[str], samples: np.ndarra
     assert process.stdout is not None
     process.stdin.write(samples[: 2 * RATE].tobytes())
     process.stdin.flush()
-    assert "hop" in json.loads(process.stdout.readline())
+    assert "provisional" in json.loads(process.stdout.readline())
     process.stdin.close()
     *_, last = map(json.loads, process.stdout.read().splitlines())
     process.stdout.close()
@@ -206,12 +206,12 @@ def test_a_microphone_that_is_unplugged(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_first_seconds_are_provisional(command: list[str], samples: np.ndarray) -> None:
     words = ["--rate", "16000", "--window", "3", "--hop", "0.5"]
     _, rows, _ = run(command, *words, "--hops", stdin=samples.tobytes())
-    marks = [row["provisional"] for row in rows if "hop" in row]
+    marks = [row["provisional"] for row in rows if "provisional" in row]
     assert marks[:4] == [True] * 3 + [False]
-    assert rows[2]["hop"] == [0.0, 1.5]
+    assert (rows[2]["start"], rows[2]["end"]) == (0.0, 1.5)
     assert not any(marks[3:])
     _, plain, _ = run(command, *words, stdin=samples.tobytes())
-    assert plain == [row for row in rows if "hop" not in row]
+    assert plain == [row for row in rows if "provisional" not in row]
 
 
 def test_the_view_says_what_is_provisional() -> None:
@@ -267,7 +267,7 @@ def test_webm_from_a_pipe_whole_and_cut(
     status, rows, log = run(command, "--hops", stdin=content[: int(share * len(content))])
     assert status == 0, log
     assert rows[-1]["duration"] == pytest.approx(6 * share, abs=0.8)
-    assert any("hop" in row for row in rows)
+    assert any("provisional" in row for row in rows)
     assert log.count("\n") <= 1  # that the model cannot stream
 
 
@@ -292,7 +292,7 @@ def test_a_slow_pipe_is_heard_before_it_ends(
             process.stdin.flush()
             time.sleep(0.005)
         first = json.loads(process.stdout.readline())  # while the pipe is open
-        assert first["hop"][0] == 0.0
+        assert first["start"] == 0.0
         process.stdin.write(content[half:])
         process.stdin.close()
         rows = [json.loads(line) for line in process.stdout]

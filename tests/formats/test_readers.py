@@ -21,7 +21,7 @@ from affekt.results import AudioQuality, Outcome, Prediction, Segment, Track, as
 
 LABELS = ("angry", "happy", "sad")
 ODD = 'tab\there, "quotes", a --> b,\nnew line; <b>&amp; \x07 grün'
-QUALITY = AudioQuality(12.3, -1.5, -23.4567, 0.0021, False, snr_db=9.876, bandwidth_hz=3400.0)
+QUALITY = AudioQuality(12.3, -23.4567, -1.5, 0.0021, False, snr_db=9.876, bandwidth_hz=3400.0)
 
 
 def segment(start: float, end: float, label: str, *warnings: str, **scores: float) -> Segment:
@@ -226,7 +226,8 @@ def test_json_lines_of_a_time_line() -> None:
     assert rows[1]["end"] == 3600.0004
     assert rows[3]["quality"]["clipped_fraction"] == 0.0021
     assert rows[3]["warnings"] == list(TRACK.warnings)
-    assert rows[4] == {"file": "broken.wav", "error": BROKEN.error, "warnings": []}
+    broken = {"file": "broken.wav", "duration": 0, "error": BROKEN.error, "warnings": []}
+    assert rows[4] == broken
 
 
 def test_frame_is_a_table_of_audformat() -> None:

@@ -43,7 +43,6 @@ def test_json_lines() -> None:
         "confidence": 0.75,
         "scores": {"angry": 0.05, "happy": 0.75, "sad": 0.2},
         "duration": 2.5,
-        "quality": {},
         "warnings": ["short: 0.30 s", 'said "loud"'],
     }
     assert second == {"file": "bad.wav", "error": "bad.wav: it is empty"}

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,7 +201,7 @@ def test_files_are_those_of_python(run: Run, voice: np.ndarray, warnings: tuple[
         "name": name,
         "duration": track.duration,
         "labels": model.labels,
-        "segments": [asdict(segment) for segment in segments],
+        "segments": [segment.to_dict() for segment in segments],
         "warnings": warnings,
     }
     code = """(async () => {
@@ -241,8 +240,8 @@ def test_doubts_are_those_of_python(
     quality = expected.quality
     measures = [quality.rms_dbfs, quality.peak_dbfs, quality.snr_db, quality.bandwidth_hz]
     measures.append(quality.held_tones)
-    names = ["rms", "peak", "snr", "bandwidth", "tones"]
-    assert [found["quality"][name] for name in names] == pytest.approx(measures, abs=0.01)
+    names = ["rms_dbfs", "peak_dbfs", "snr_db", "bandwidth_hz", "held_tones"]
+    assert [found["quality"].get(name) for name in names] == pytest.approx(measures, abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["default", "tiny"])
@@ -322,9 +321,9 @@ def test_what_is_unlike_the_training_data_is_so_in_both(
     found = run("await model.predict(bytes.buffer)", content, "choosy")
     expected = affekt.load_model(choosy).predict(content)
     if seconds < 0.5:
-        assert found["domainScore"] is expected.ood_score is None
+        assert found.get("ood_score") is expected.ood_score is None
     else:
-        assert found["domainScore"] == pytest.approx(expected.ood_score, rel=1e-3)
+        assert found["ood_score"] == pytest.approx(expected.ood_score, rel=1e-3)
     assert found["warnings"] == list(expected.warnings)
 
 

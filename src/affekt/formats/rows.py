@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from affekt.formats.text import joined
-from affekt.results import Answer, AudioQuality, Outcome, Track, fields_of
+from affekt.records import fields_of
+from affekt.results import Answer, AudioQuality, Outcome, Track
 
 QUALITY_COLUMNS = tuple(
     one.name for one in fields_of(AudioQuality) if one.name not in ("duration", "silent")

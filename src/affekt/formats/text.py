@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from affekt.errors import AffektError
-from affekt.results import AudioQuality, Segment, Track, fields_of
+from affekt.records import fields_of
+from affekt.results import AudioQuality, Segment, Track
 from affekt.runtime.domain import UNLIKE_LIMIT
 
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from affekt.results import AudioQuality, Prediction, Segment, json_schema
+from affekt.records import json_schema
+from affekt.results import AudioQuality, Prediction, Segment
 
 _REFS = "#/components/schemas/"
 

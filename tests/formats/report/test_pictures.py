@@ -15,10 +15,9 @@ import soundfile
 
 import affekt
 from affekt.errors import MissingExtraError
-from affekt.formats.report import html, palette, png, svg
+from affekt.formats.report import exhibit, html, palette, png, svg
 from affekt.formats.report.exhibit import COLUMNS, Exhibit, envelope, exhibits
 from affekt.results import Outcome, Track
-from affekt.runtime import exhibit
 from affekt.runtime.facts import UNINTENDED_USE, describe_metric
 from affekt.runtime.options import TimelineOptions
 

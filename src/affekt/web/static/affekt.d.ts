@@ -1,37 +1,12 @@
-/** Probability of every emotion, by name; they sum to 1. */
-export type Scores = Record<string, number>;
+import type { Measurement, Prediction as Answer, Quality, Segment } from "./fields.d.ts";
 
-/** What is heard in a whole recording. */
-export interface Prediction {
-  /** The most probable emotion. */
-  label: string;
-  /** Its calibrated probability, from 0 to 1. */
-  confidence: number;
-  scores: Scores;
-  /** How strongly the emotion is shown, from 0 to 1; null where the model does not say. */
-  intensity: number | null;
-  /** What the model makes of the recording before it names an emotion. */
+export type { Measurement, Quality, Segment };
+
+/** The answer for one whole recording. */
+export interface Prediction extends Answer {
+  /** The pooled representation. */
   embedding: Float32Array;
-  /** In seconds. */
-  duration: number;
-  /** What makes the answer less sure: clipped, very quiet, noisy, short ... */
-  warnings: string[];
-  quality: Quality;
-  /** How unlike the training data it is; above 1, a warning; null where the model cannot say. */
-  domainScore: number | null;
 }
-
-/** What is heard in one window. Times are in seconds from the beginning. */
-export interface Measurement {
-  start: number;
-  end: number;
-  label: string;
-  confidence: number;
-  scores: Scores;
-}
-
-/** A stretch that carries one emotion, or `"uncertain"`. Times are in seconds. */
-export interface Segment extends Measurement {}
 
 export interface Heard {
   /** The windows that became known. */
@@ -61,24 +36,6 @@ export interface Recording {
   channels: Float32Array[];
   /** In Hz. */
   sampleRate: number;
-}
-
-export interface Quality {
-  /** In seconds. */
-  duration: number;
-  /** In dB relative to full scale. */
-  peak: number;
-  /** Root mean square, in dB relative to full scale. */
-  rms: number;
-  /** Share of the samples at full scale, from 0 to 1. */
-  clipped: number;
-  silent: boolean;
-  /** Sound above the steady noise under it, in dB; null where it cannot be told. */
-  snr: number | null;
-  /** The highest frequency that the sound reaches, in Hz, 8000 at most; null in silence. */
-  bandwidth: number | null;
-  /** Share of the sound in tones that hold their pitch, as in music; null where it is too short. */
-  tones: number | null;
 }
 
 /** A file as the browser has it, what `decode` gave, or mono samples (then with their rate). */

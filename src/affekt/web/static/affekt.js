@@ -7,11 +7,12 @@
 // Nothing is sent anywhere: the model and the engine are fetched once, the sound stays here.
 
 import { checked, decode, fromAudioBuffer, toMono } from "./audio.js";
-import { domainScore, readDomain } from "./domain.js";
+import { oodScore, readDomain } from "./domain.js";
 import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
+import { OUTPUTS } from "./fields.js";
 import { FrameJudge } from "./frames.js";
-import { doubts, measureQuality } from "./quality.js";
+import { known, measureQuality, warningsOf } from "./quality.js";
 import { RerunJudge, Stream } from "./stream.js";
 
 export { AffektError } from "./errors.js";
@@ -82,13 +83,11 @@ export class Model {
     const quality = measureQuality(recording);
     this.#refuse(quality);
     const { duration } = quality;
-    const heard = await this.#run(toMono(recording, this.sampleRate));
-    const { probabilities, embedding } = heard;
-    const intensity = heard.intensity?.[0] ?? null; // of models that say it
-    const unlike = this.#domain && domainScore(this.#domain, embedding, duration);
-    const warnings = doubts(quality, unlike);
-    const answer = { ...this.named(probabilities), intensity, embedding };
-    return { ...answer, duration, warnings, quality, domainScore: unlike };
+    const heard = await this.run(toMono(recording, this.sampleRate));
+    const score = this.#domain && oodScore(this.#domain, heard.embedding, duration);
+    const warnings = warningsOf(quality, score);
+    const answer = { ...this.named(heard), ood_score: score, warnings, duration, quality };
+    return { ...known(answer), embedding: heard.embedding };
   }
 
   /**
@@ -97,10 +96,11 @@ export class Model {
    * @returns {Promise<Float32Array>} in the order of `labels`
    */
   async probabilities(samples) {
-    return (await this.#run(samples)).probabilities;
+    return (await this.run(samples)).probabilities;
   }
 
-  #run(samples) {
+  /** What the graph says of mono samples: values by the name of the output. */
+  run(samples) {
     return this.#graph.run({ waveform: [samples, [1, samples.length]] });
   }
 
@@ -143,11 +143,12 @@ export class Model {
     return this.#streaming ? new FrameJudge(this.#streaming) : new RerunJudge(this, step);
   }
 
-  /** Give probabilities their names: `{label, confidence, scores}`. */
-  named(probabilities) {
+  /** Outputs of a graph as an answer: `{label, confidence, scores}`, and what else it says. */
+  named({ probabilities, ...outputs }) {
     const scores = Object.fromEntries(this.labels.map((name, i) => [name, probabilities[i]]));
     const label = this.labels.reduce((a, b) => (scores[b] > scores[a] ? b : a));
-    return { label, confidence: scores[label], scores };
+    const extras = OUTPUTS.map((name) => [name, outputs[name]?.[0]]);
+    return known({ label, confidence: scores[label], scores, ...Object.fromEntries(extras) });
   }
 
   #refuse({ duration, silent, peak }) {

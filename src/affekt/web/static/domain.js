@@ -1,7 +1,7 @@
 // How unlike its training data a model finds a recording: noise, music, another way of recording.
 // As affekt's Python scores it, from the numbers that the model's configuration carries.
 
-export const UNLIKE_LIMIT = 1; // the score from which on a recording is unlike the training data
+export const OOD_LIMIT = 1; // the score from which on a recording is unlike the training data
 
 /**
  * Read where a model's embeddings of speech lie.
@@ -23,7 +23,7 @@ export function readDomain({ domain }) {
  * speech of that length leaves there.
  * @returns {number | null} from 0 up; null for a recording too short to tell
  */
-export function domainScore({ mean, scale, basis, limits }, embedding, duration) {
+export function oodScore({ mean, scale, basis, limits }, embedding, duration) {
   if (duration < limits[0][0]) return null;
   const scaled = embedding.map((value, i) => (value - mean[i]) / scale[i]);
   const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);

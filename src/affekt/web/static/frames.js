@@ -61,11 +61,11 @@ export class FrameJudge {
     await this.#encode(last, start);
   }
 
-  /** Probabilities of the window from step `first` up to `last`, or to the end of the recording. */
+  /** Outputs for the window from step `first` up to `last`, or to the end of the recording. */
   async judge(first, last, atEnd) {
     const embedding = this.#sums.pool(first, atEnd ? this.known : last);
-    const { probabilities } = await this.#head.run({ embedding: [embedding, [1, embedding.length]] });
-    return probabilities;
+    const answer = await this.#head.run({ embedding: [embedding, [1, embedding.length]] });
+    return { ...answer, embedding };
   }
 
   forget(first) {

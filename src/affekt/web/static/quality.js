@@ -2,7 +2,7 @@
 // measures them. What they mean and miss: docs/input-quality.md.
 
 import { toMono } from "./audio.js";
-import { UNLIKE_LIMIT } from "./domain.js";
+import { OOD_LIMIT } from "./domain.js";
 
 const CLIP_LEVEL = 0.999; // of full scale: from here on a sample counts as clipped
 const SILENCE = -60; // dBFS, peak; below it nothing can be heard
@@ -35,21 +35,9 @@ const BANDS = Math.floor((FRAME / 2 + 1 - FIRST_BIN) / WIDTH);
 const REACH_DB = 50; // how far below the loudest band a band still counts as sound
 
 /**
- * @typedef {object} Quality
- * @property {number} duration in seconds
- * @property {number} peak in dB relative to full scale
- * @property {number} rms in dB relative to full scale
- * @property {number} clipped share of the samples at full scale, from 0 to 1
- * @property {boolean} silent whether nothing can be heard
- * @property {number | null} snr sound above the steady noise, in dB; null where it cannot be told
- * @property {number | null} bandwidth the highest frequency that the sound reaches, in Hz
- * @property {number | null} tones share of the sound in tones that hold; null where it is too short
- */
-
-/**
  * Measure a recording.
  * @param {Recording} recording
- * @returns {Quality}
+ * @returns {import("./fields.d.ts").Quality}
  */
 export function measureQuality(recording) {
   const { channels, sampleRate } = recording;
@@ -67,33 +55,35 @@ export function measureQuality(recording) {
   const count = channels.length * channels[0].length;
   const mono = toMono(recording, RATE);
   const power = bandPower(mono);
-  return {
+  return known({
     duration: channels[0].length / sampleRate,
-    peak: dbfs(peak),
-    rms: dbfs(Math.sqrt(energy / count)),
-    clipped: clipped / count,
+    rms_dbfs: dbfs(Math.sqrt(energy / count)),
+    peak_dbfs: dbfs(peak),
+    clipped_fraction: clipped / count,
     silent: dbfs(peak) < SILENCE,
-    snr: signalToNoise(power),
-    bandwidth: reach(power, Math.min(sampleRate, RATE)),
-    tones: heldTones(mono),
-  };
+    snr_db: signalToNoise(power),
+    bandwidth_hz: reach(power, Math.min(sampleRate, RATE)),
+    held_tones: heldTones(mono),
+  });
 }
 
 /**
  * What makes an answer about a recording less sure, in words.
- * @param {Quality} quality
- * @param {number | null} unlike how unlike the training data it is
+ * @param {import("./fields.d.ts").Quality} quality
+ * @param {number | null} score how unlike the training data it is
  * @returns {string[]}
  */
-export function doubts({ clipped, rms, snr, bandwidth, tones, duration }, unlike = null) {
+export function warningsOf(quality, score = null) {
+  const { duration, rms_dbfs: rms, clipped_fraction: clipped } = quality;
+  const { snr_db: snr = null, bandwidth_hz: bandwidth = null, held_tones: tones = null } = quality;
   const found = [];
-  const strange = unlike !== null && unlike > UNLIKE_LIMIT;
+  const strange = score !== null && score > OOD_LIMIT;
   if (tones !== null && tones > (strange ? MUSIC_UNLIKE : MUSIC)) {
     found.push(`music: ${(100 * tones).toFixed(0)}% of the sound are tones that hold their pitch`);
   }
   if (strange) {
     found.push(
-      `unlike the speech it was trained on: score ${unlike.toFixed(1)}, limit ${UNLIKE_LIMIT} ` +
+      `unlike the speech it was trained on: score ${score.toFixed(1)}, limit ${OOD_LIMIT} ` +
         "(music, noise, or another way of recording)",
     );
   }
@@ -111,6 +101,12 @@ export function doubts({ clipped, rms, snr, bandwidth, tones, duration }, unlike
   if (duration < SHORT) found.push(`short: ${duration.toFixed(2)} s`);
   if (duration > LONG) found.push(`long: one answer for ${duration.toFixed(0)} s`);
   return found;
+}
+
+/** The fields of a result whose values are known. */
+export function known(fields) {
+  const entries = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
+  return Object.fromEntries(entries);
 }
 
 /** @param {number} amplitude @returns {number} in dB relative to 1, -120 at least */

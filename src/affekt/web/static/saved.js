@@ -2,6 +2,7 @@
 // writes, so that tools need not know where a file comes from.
 
 import { clock, percent } from "./emotions.js";
+import { EXTRAS, MEASURES } from "./fields.js";
 
 /**
  * @typedef {object} Saved
@@ -11,15 +12,10 @@ import { clock, percent } from "./emotions.js";
  * @property {Segment[]} segments
  * @property {string[]} warnings
  * @property {Quality} [quality] of the recording, where it was measured
- * @property {number | null} [domainScore] how unlike the training data it is
+ * @property {number} [ood_score] how unlike the training data it is
  * @property {{name: string, value: string}[]} facts of the model
  * @property {string} [picture] a data address
  */
-
-const MEASURES = [
-  ...["rms_dbfs", "peak_dbfs", "clipped_fraction", "snr_db", "bandwidth_hz", "held_tones"],
-  "domain_score",
-];
 
 export const FORMATS = {
   csv: { write: toCsv, type: "text/csv", suffix: "csv" },
@@ -29,19 +25,21 @@ export const FORMATS = {
 };
 
 /** @param {Saved} saved */
-export function toCsv({ name, labels, segments, quality, warnings, domainScore }) {
-  const { rms, peak, clipped, snr, bandwidth, tones } = quality ?? {};
-  const measures = [rms, peak, clipped, snr, bandwidth, tones, domainScore];
-  const digits = [2, 2, 6, 2, 0, 4, 4]; // what these measures are worth
-  const number = (value) => (value === undefined || value === null ? "" : value.toFixed(6));
-  const rounded = measures.map((value, i) => number(value && Number(value.toFixed(digits[i]))));
-  const rows = [["file", "start", "end", "label", "confidence", "intensity", ...labels, ...MEASURES]];
-  rows[0].push("warnings", "error");
-  for (const { start, end, label, confidence, scores, warnings: own = [], domain_score: unlike } of segments) {
-    const times = [start, end].map(number);
-    const told = [...rounded.slice(0, -1), number(unlike) || rounded.at(-1)];
-    const each = [confidence, undefined, ...labels.map((emotion) => scores[emotion])].map(number);
-    rows.push([name, ...times, label, ...each, ...told, distinct(own, warnings).join("; "), ""]);
+export function toCsv({ name, labels, segments, quality, warnings, ood_score }) {
+  const whole = { ...quality, ood_score };
+  const extras = Object.keys(EXTRAS);
+  const measures = Object.keys(MEASURES);
+  const columns = ["file", "start", "end", "label", "confidence", ...extras, ...labels, ...measures];
+  const rows = [[...columns, "warnings", "error"]];
+  for (const segment of segments) {
+    const { start, end, label, confidence, scores, warnings: own = [] } = segment;
+    rows.push([
+      ...[name, number(start), number(end), label, number(confidence)],
+      ...extras.map((key) => number(segment[key], EXTRAS[key].digits)),
+      ...labels.map((emotion) => number(scores[emotion])),
+      ...measures.map((key) => number(segment[key] ?? whole[key], MEASURES[key])),
+      ...[distinct(own, warnings).join("; "), ""],
+    ]);
   }
   const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   return rows.map((row) => row.map(cell).join(",") + "\n").join("");
@@ -50,11 +48,13 @@ export function toCsv({ name, labels, segments, quality, warnings, domainScore }
 /** @param {Saved} saved */
 export function toSrt({ segments, warnings }) {
   return placed(segments)
-    .map(([start, end, { label, confidence, warnings: own = [] }], i) => {
+    .map(([start, end, segment], i) => {
+      const { label, confidence, warnings: own = [] } = segment;
       const told = distinct(own, i === 0 ? warnings : []);
-      const doubts = told.length ? `(${told.join("; ")})\n` : "";
+      const notes = told.length ? `(${told.join("; ")})\n` : "";
       const times = `${subtitleClock(start)} --> ${subtitleClock(end)}`;
-      return `${i + 1}\n${times}\n${label} ${Math.round(100 * confidence)}%\n${doubts}\n`;
+      const said = [`${label} ${Math.round(100 * confidence)}%`, ...extrasOf(segment)].join(", ");
+      return `${i + 1}\n${times}\n${said}\n${notes}\n`;
     })
     .join("");
 }
@@ -66,6 +66,7 @@ export function toTextGrid({ duration, segments, warnings }) {
   const tiers = {
     emotion: parts.map(([a, b, { label }]) => [a, b, label]),
     confidence: parts.map(([a, b, { confidence }]) => [a, b, confidence.toFixed(4)]),
+    ...extraTiers(parts),
     warnings: parts.map(([a, b, { warnings: own = [] }]) => [a, b, own.join("; ")]),
   };
   const notes = warnings.slice(0, end + 1);
@@ -90,7 +91,7 @@ export function toTextGrid({ duration, segments, warnings }) {
     });
   });
   if (notes.length) {
-    lines.push(...tierHead(4, "TextTier", "recording", end), `        points: size = ${notes.length}`);
+    lines.push(...tierHead(Object.keys(tiers).length + 1, "TextTier", "recording", end), `        points: size = ${notes.length}`);
     notes.forEach((text, i) => {
       const point = [`points [${i + 1}]:`, `    number = ${i / 1000}`];
       lines.push(...[...point, `    mark = ${quoted(`warning: ${text}`)}`].map((line) => " ".repeat(8) + line));
@@ -130,6 +131,36 @@ ${rows.join("\n")}
 <dl>${known.join("\n")}</dl>
 </body></html>
 `;
+}
+
+/** A value as tables write it, numbers rounded to their digits; empty where it is not known. */
+function number(value, digits = 6) {
+  if (typeof value !== "number") return Array.isArray(value) ? value.join("; ") : (value ?? "");
+  return Number(value.toFixed(digits)).toFixed(6);
+}
+
+/** What a segment says beside its emotion, for people: `intensity 62%`. */
+function extrasOf(segment) {
+  return Object.entries(EXTRAS)
+    .filter(([name, { shown }]) => shown && segment[name] !== undefined)
+    .map(([name, { shown }]) => `${name} ${asShown(segment[name], shown)}`);
+}
+
+/** A number in a format as Python has it: `.0%`, `+.2f`. */
+function asShown(value, shown) {
+  const [, sign, digits, kind] = /^(\+?)\.(\d+)([f%])$/.exec(shown);
+  const text = kind === "%" ? `${(100 * value).toFixed(digits)}%` : value.toFixed(digits);
+  return sign && value >= 0 ? `+${text}` : text;
+}
+
+/** By name, a tier for what segments say beside the emotion. */
+function extraTiers(parts) {
+  const names = Object.keys(EXTRAS).filter(
+    (name) => EXTRAS[name].shown && parts.some(([, , segment]) => segment[name] !== undefined),
+  );
+  return Object.fromEntries(
+    names.map((name) => [name, parts.map(([a, b, segment]) => [a, b, segment[name]?.toFixed(4) ?? ""])]),
+  );
 }
 
 /** What is in either list, once. */

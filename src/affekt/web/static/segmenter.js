@@ -1,5 +1,7 @@
 // From answers for single moments to segments: smooth, label, merge. As in affekt's Python.
 
+import { OUTPUTS } from "./fields.js";
+
 export const UNCERTAIN = "uncertain";
 
 const ROUNDING = 1e-6; // seconds
@@ -108,25 +110,35 @@ class Run {
     this.start = this.end = start;
     this.sum = new Array(classes).fill(0); // scores times seconds
     this.weight = 0; // seconds with something to hear
+    this.extras = {}; // by output, value times seconds
   }
 
   add(cell, scores) {
     const seconds = cell.end - cell.start;
     scores.forEach((score, i) => (this.sum[i] += score * seconds));
     this.weight += seconds;
+    for (const name of OUTPUTS) {
+      const value = cell.outputs?.[name]?.[0];
+      if (value !== undefined) this.extras[name] = (this.extras[name] ?? 0) + value * seconds;
+    }
     this.end = cell.end;
   }
 
   absorb(other) {
     other.sum.forEach((sum, i) => (this.sum[i] += sum));
     this.weight += other.weight;
+    for (const [name, sum] of Object.entries(other.extras)) {
+      this.extras[name] = (this.extras[name] ?? 0) + sum;
+    }
     this.end = other.end;
   }
 
   segment(labels) {
     const scores = Object.fromEntries(labels.map((name, i) => [name, this.sum[i] / this.weight]));
     const confidence = scores[this.label] ?? Math.max(...Object.values(scores));
-    return { start: this.start, end: this.end, label: this.label, confidence, scores };
+    const means = Object.entries(this.extras).map(([name, sum]) => [name, sum / this.weight]);
+    const { start, end, label } = this;
+    return { start, end, label, confidence, scores, ...Object.fromEntries(means), warnings: [] };
   }
 }
 

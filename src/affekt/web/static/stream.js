@@ -96,7 +96,10 @@ export class Stream {
     }
     const measurements = cells
       .filter(({ scores }) => scores !== null)
-      .map(({ start, end, scores }) => ({ start, end, ...this.#model.named(scores) }));
+      .map(({ start, end, outputs }) => {
+        const answer = this.#model.named(outputs);
+        return { start, end, ...answer, warnings: [], provisional: false };
+      });
     return { measurements, segments: this.#segmenter.push(cells) };
   }
 
@@ -121,8 +124,7 @@ export class Stream {
       const own = start - this.#firstLoud; // what the cell stands for, in the middle of its window
       const loud = this.#loud.slice(own, own + hop).some(Boolean);
       const ends = last * step >= this.#heard;
-      const scores = loud ? Array.from(await this.#judge.judge(first, last, ends)) : null;
-      yield this.#cell(start, scores);
+      yield this.#cell(start, loud ? await this.#judge.judge(first, last, ends) : null);
       const oldest = Math.max(0, start + hop - (before + hop + after));
       this.#forget(oldest);
       this.#judge.forget(oldest);
@@ -133,10 +135,11 @@ export class Stream {
     }
   }
 
-  #cell(first, scores) {
+  #cell(first, outputs) {
     const rate = this.#model.sampleRate;
     const end = Math.min((first + this.#grid.hop) * this.#judge.step, this.#heard) / rate;
-    return { start: micro((first * this.#judge.step) / rate), end: micro(end), scores };
+    const scores = outputs && Array.from(outputs.probabilities);
+    return { start: micro((first * this.#judge.step) / rate), end: micro(end), scores, outputs };
   }
 
   /** Find which steps are loud enough to be heard. */
@@ -182,7 +185,7 @@ export class RerunJudge {
 
   judge(first, last) {
     const [from, to] = [first, last].map((step) => (step - this.#first) * this.step);
-    return this.#model.probabilities(this.#samples.slice(from, to));
+    return this.#model.run(this.#samples.slice(from, to));
   }
 
   forget(first) {
