@@ -13,6 +13,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from affekt.records import json_schema
+from affekt.results import AudioQuality, Prediction, Segment
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -64,5 +67,15 @@ def test_the_document_is_worth_reading(client):
     emotions = document["paths"]["/v1/audio/emotions"]["post"]
     form = emotions["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
-    assert document["components"]["schemas"]["Emotion"]["example"]["label"] == "happy"
+    assert document["components"]["schemas"]["Prediction"]["example"]["label"] == "happy"
     assert document["components"]["schemas"]["Error"]["example"]["error"]["param"] == "file"
+
+
+def test_the_schemas_of_answers_are_those_of_the_records(client):
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    for record in (AudioQuality, Prediction, Segment):
+        told = json_schema(record, refs="#/components/schemas/")
+        found = schemas[record.__name__]
+        assert told["properties"].items() <= found["properties"].items()
+        assert set(told["required"]) <= set(found["required"])
+    assert "intensity" in schemas["Segment"]["properties"]

@@ -151,7 +151,7 @@ export class Model {
     return known({ label, confidence: scores[label], scores, ...Object.fromEntries(extras) });
   }
 
-  #refuse({ duration, silent, peak }) {
+  #refuse({ duration, silent, peak_dbfs: peak }) {
     const shortest = this.config.minimum_duration ?? 0;
     if (duration < shortest) {
       throw new AffektError(
