@@ -27,7 +27,9 @@ from affekt.results import (
 )
 from affekt.web import fields
 
-QUALITY = AudioQuality(2.5, -23.45, -1.5, 0.002, False, snr_db=9.88, bandwidth_hz=3400.0)
+QUALITY = AudioQuality(
+    2.5, -23.45, -1.5, 0.002, False, snr_db=9.88, bandwidth_hz=3400.0, damaged_packets=2
+)
 SCORES = {"happy": 0.75, "sad": 0.25}
 PREDICTION = Prediction(
     "happy", 0.75, SCORES, intensity=0.5, ood_score=1.25, warnings=("a",), duration=2.5,

@@ -13,8 +13,8 @@ from affekt.audio.check import QualityMeter
 from affekt.audio.decode import Recording
 from affekt.audio.resample import SAMPLE_RATE, Resampler, checked_rate
 from affekt.audio.source import AudioSource
-from affekt.results import AudioQuality
 from affekt.errors import AudioError
+from affekt.results import AudioQuality
 
 CANCELLED = 1e-4
 """Share of the power of its channels below which their mean is called cancelled: 40 dB."""

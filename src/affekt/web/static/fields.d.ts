@@ -18,6 +18,8 @@ export interface Quality {
   bandwidth_hz?: number;
   /** Share of the sound in tones that hold their pitch, as in music; unknown in silence and where it is too short. */
   held_tones?: number;
+  /** Packets of the file that could not be decoded, and were left out. */
+  damaged_packets?: number;
 }
 
 /** The answer for one whole recording. */
