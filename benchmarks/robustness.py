@@ -1,7 +1,7 @@
 """What loudness, telephones and background noise do to a model's answers.
 
     python benchmarks/robustness.py --data ../shared/data  # measures, writes JSON and table
-    python benchmarks/robustness.py --table-only           # writes docs/robustness.md again
+    python benchmarks/robustness.py --table-only           # writes docs/input-quality.md again
 
 The clips are those of the test speakers of ``cremad-tfds``, which the shipped model never heard;
 every condition changes the same clips. Noise comes from the folder ``noise/noise`` of the data.
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from _common import Report, Result
 
-REPORT = Report("robustness", "docs/robustness.md")
+REPORT = Report("robustness", "docs/input-quality.md")
 PROTOCOL = "cremad-tfds"
 RATE = 16000  # Hz
 TELEPHONE = (300.0, 3400.0)  # Hz
