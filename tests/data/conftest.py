@@ -26,6 +26,10 @@ class FileServer(ThreadingHTTPServer):
         self.refusals: list[tuple[int, dict[str, str]]] = []
         """Status and headers of the next answers, before files are served again."""
         self.ranges = True
+        self.headers: dict[str, str] = {}
+        """What files are sent with, such as their ETag; If-Range is compared with that."""
+        self.content_range: str | None = None
+        """What partial answers claim to be."""
         self.on_block: Callable[[int], None] = lambda sent: None
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -51,14 +55,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._begin(404, {"Content-Length": "0"})
             return
         content = path.read_bytes()
+        condition = self.headers.get("If-Range")
+        if condition and condition not in self.server.headers.values():
+            wanted = None  # the file has changed
         first = int(re.findall(r"bytes=(\d+)-", wanted)[0]) if wanted and self.server.ranges else 0
         if first >= len(content) > 0:
             headers = {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"}
             self._begin(416, headers)
             return
-        headers = {"Content-Length": str(len(content) - first)}
+        headers = {"Content-Length": str(len(content) - first), **self.server.headers}
         if wanted and self.server.ranges:
             headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
+        if self.server.content_range is not None:
+            headers["Content-Range"] = self.server.content_range
         self._begin(206 if "Content-Range" in headers else 200, headers)
         self._send(content[first:])
 

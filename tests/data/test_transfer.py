@@ -158,3 +158,76 @@ def test_a_place_that_cannot_be_written(server: Any, part: Path) -> None:
     with pytest.raises(IsADirectoryError) as caught:
         download(f"{server.url}/a.zip", part)
     assert caught.value.errno == errno.EISDIR
+
+
+@pytest.mark.parametrize(
+    ("header", "old", "new"),
+    [
+        ("ETag", '"one"', '"two"'),
+        ("Last-Modified", "Mon, 02 Mar 2026 10:00:00 GMT", "Tue, 03 Mar 2026 10:00:00 GMT"),
+    ],
+)
+def test_a_file_that_changed_is_begun_anew(
+    server: Any, part: Path, header: str, old: str, new: str
+) -> None:
+    server.headers = {header: old}
+    server.break_after = [30_000, 0, 0, 0, 0, 0]
+    with pytest.raises(DataError, match="30,000 bytes are kept"):
+        download(f"{server.url}/a.zip", part)
+    changed = CONTENT[::-1]
+    (server.folder / "a.zip").write_bytes(changed)
+    server.headers = {header: new}
+    download(f"{server.url}/a.zip", part)
+    assert part.read_bytes() == changed
+    assert sorted(file.name for file in part.parent.glob("a.zip*")) == ["a.zip.part"]
+
+
+def test_a_file_that_is_the_same_is_gone_on_with(server: Any, part: Path) -> None:
+    server.headers = {"ETag": '"one"'}
+    server.break_after = [30_000]
+    download(f"{server.url}/a.zip", part)
+    assert part.read_bytes() == CONTENT
+    assert server.asked[-1] == ("/a.zip", "bytes=30000-")
+
+
+def test_a_weak_tag_tells_nothing_of_bytes(server: Any, part: Path) -> None:
+    server.headers = {"ETag": 'W/"one"'}
+    server.break_after = [30_000]
+    download(f"{server.url}/a.zip", part)
+    assert part.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "said", ["bytes 0-102399/102400", "bytes 40000-102399/102400", "bytes 30000-90000/102400", "x"]
+)
+def test_another_range_than_the_one_asked_for_is_refused(
+    server: Any, part: Path, said: str
+) -> None:
+    part.write_bytes(CONTENT[:30_000])
+    server.content_range = said
+    with pytest.raises(DataError, match="where bytes 30000- was asked for"):
+        download(f"{server.url}/a.zip", part)
+    assert part.read_bytes() == CONTENT[:30_000]
+
+
+def test_a_part_that_nobody_asked_for_is_refused(server: Any, part: Path) -> None:
+    server.content_range = "bytes 0-102399/102400"
+    with pytest.raises(DataError, match="where all of it was asked for"):
+        download(f"{server.url}/a.zip", part)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["http://192.0.2.1/a.zip", "ftp://127.0.0.1/a.zip", "file:///etc/passwd"]
+)
+def test_a_redirect_to_what_is_not_https_is_refused(server: Any, part: Path, place: str) -> None:
+    server.refusals = [(302, {"Location": place})]
+    with pytest.raises(NotServedError):
+        download(f"{server.url}/a.zip", part)
+    assert not part.exists()
+
+
+def test_a_redirect_on_this_machine_is_followed(server: Any, part: Path) -> None:
+    server.refusals = [(302, {"Location": f"{server.url}/a.zip"})]
+    download(f"{server.url}/elsewhere.zip", part)
+    assert part.read_bytes() == CONTENT

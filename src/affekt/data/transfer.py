@@ -7,11 +7,11 @@ import re
 import shutil
 import ssl
 import urllib.error
-import urllib.request
 from pathlib import Path
 from time import sleep
 from urllib.parse import urlsplit
 
+from affekt.addresses import open_address
 from affekt.data.progress import Progress, no_progress
 from affekt.errors import DataError
 
@@ -65,7 +65,9 @@ def download(url: str, part: Path, progress: Progress = no_progress) -> None:
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            return _attempt(url, part, progress)
+            _attempt(url, part, progress)
+            _validator_of(part).unlink(missing_ok=True)
+            return
         except _Interrupted as interruption:
             arrived = part.stat().st_size if part.exists() else 0
             failures = 1 if arrived > before else failures + 1
@@ -80,16 +82,18 @@ def download(url: str, part: Path, progress: Progress = no_progress) -> None:
 def _attempt(url: str, part: Path, progress: Progress) -> None:
     """Ask once for the rest of a file and write what comes."""
     offset = part.stat().st_size if part.exists() else 0
-    # No If-Range: a file that changed on the server in between fails its checksum or, in an
-    # archive, the checksums of its members.
     headers = {"User-Agent": "affekt", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-    request = urllib.request.Request(url, headers=headers)
+        if _validator_of(part).is_file():  # then all comes again where it has changed
+            headers["If-Range"] = _validator_of(part).read_text(encoding="utf-8")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            resumed = answer.status == 206 and _starts_at(answer, offset)
-            _receive(answer, part, offset if resumed else 0, progress)
+        with open_address(url, timeout=TIMEOUT, headers=headers) as answer:
+            if answer.status == 206:
+                _check_range(answer, url, offset)
+            else:
+                offset = 0
+            _receive(answer, part, offset, progress)
     except urllib.error.HTTPError as error:
         with error:  # it is the answer as well, and holds the connection
             _judge_refusal(error, url, part, offset)
@@ -104,10 +108,36 @@ def _reason(error: object) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _starts_at(answer: http.client.HTTPResponse, offset: int) -> bool:
-    """Tell whether a partial answer is the part that was asked for."""
-    match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    return match is not None and int(match[1]) == offset
+def _check_range(answer: http.client.HTTPResponse, url: str, offset: int) -> None:
+    """Refuse a partial answer that is not the part that was asked for."""
+    said = answer.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", said)
+    is_rest = match is not None and int(match[1]) == offset > 0
+    if match is not None and match[3] != "*":
+        is_rest = is_rest and int(match[2]) == int(match[3]) - 1
+    if not is_rest:
+        asked = f"bytes {offset}-" if offset else "all of it"
+        raise DataError(
+            f"{url}: the server sent {said[:60]!r} where {asked} was asked for; remove the file "
+            f"that ends in .part and run the command again, or take another mirror"
+        )
+
+
+def _validator_of(part: Path) -> Path:
+    """Return the file that keeps what tells one version of the content from another."""
+    return part.with_name(f"{part.name}.version")
+
+
+def _keep_validator(part: Path, answer: http.client.HTTPResponse) -> None:
+    """Remember the version of what begins to come, as the server names it."""
+    tag = answer.headers.get("ETag", "")
+    if not tag or tag.startswith("W/"):  # a weak one may stand for other bytes
+        tag = answer.headers.get("Last-Modified", "")
+    part.unlink(missing_ok=True)  # its bytes are of another version
+    if tag:
+        _validator_of(part).write_text(tag, encoding="utf-8")
+    else:
+        _validator_of(part).unlink(missing_ok=True)
 
 
 def _receive(answer: http.client.HTTPResponse, part: Path, offset: int, progress: Progress) -> None:
@@ -116,6 +146,8 @@ def _receive(answer: http.client.HTTPResponse, part: Path, offset: int, progress
     total = offset + int(length) if length is not None and length.isdigit() else None
     if total is not None and shutil.disk_usage(part.parent).free < total - offset:
         raise DataError(f"{part.parent} has no room for the {total - offset:,} bytes to come")
+    if offset == 0:
+        _keep_validator(part, answer)
     with (
         part.open("ab" if offset else "wb") as file,
         progress(f"Downloading {part.stem}, bytes", total) as advance,

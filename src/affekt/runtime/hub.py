@@ -116,11 +116,12 @@ def _download(model: HubId, name: str, path: Path) -> None:
     # urllib costs 50 ms to import, which a prediction with a local model should not pay.
     import http.client
     import urllib.error
-    import urllib.request
+
+    from affekt.addresses import open_address
 
     url = f"{hub_url()}/{model.org}/{model.name}/resolve/{model.revision}/{name}"
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, path.open("wb") as file:
+        with open_address(url, timeout=_TIMEOUT) as response, path.open("wb") as file:
             shutil.copyfileobj(response, file, _CHUNK)
             announced = response.headers.get("Content-Length")
     except urllib.error.HTTPError as error:
