@@ -74,13 +74,15 @@ def speech() -> np.ndarray:
 
 
 @contextmanager
-def affekt_server(model: str | None, *options: str) -> Iterator[tuple[int, int]]:
+def affekt_server(
+    model: str | None, *options: str, queue: int | None = 1000
+) -> Iterator[tuple[int, int]]:
     """Run ``affekt serve``; give its port and its process id."""
     chosen = ["--model", model] if model else []
+    if queue is not None:
+        chosen.append(f"--queue={queue}")
     command = [sys.executable, "-m", "affekt", "serve", "--port=0", "--log-format=json"]
-    process = subprocess.Popen(
-        [*command, "--queue=1000", *chosen, *options], stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([*command, *chosen, *options], stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         for line in process.stderr:
