@@ -54,15 +54,20 @@ def confine(memory: int) -> bool:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # the superuser may start some none the less
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 2)  # decoders complain there about what their input looks like
-    os.close(quiet)
+    silence()
     # No descriptor below the limit is free after this: nothing can be opened or connected.
     highest = max(int(name) for name in os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 16
     for number in range(3, highest + 1):
         _occupy(number)
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, highest + 1))
     return load_filter is not None and load_filter()
+
+
+def silence() -> None:
+    """Have nothing more come to the log: libraries write there what they think of their input."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)
+    os.close(quiet)
 
 
 def _occupy(number: int) -> None:

@@ -28,7 +28,7 @@ from affekt.audio.decode import Recording
 from affekt.audio.load import Mono
 from affekt.errors import AudioError
 from affekt.server.decoding import wire
-from affekt.server.decoding.cage import confine
+from affekt.server.decoding.cage import confine, silence
 from affekt.server.decoding.tensor import read_request
 
 UPLOAD = "the file"
@@ -220,6 +220,7 @@ def _warm_up() -> None:
             output.mux(stream.encode(part))
         output.mux(stream.encode(None))
     load_clip(webm.getvalue())
+    silence()  # decoders complain about what their input looks like
     for damaged in (b"RIFF" + bytes(60), b"\xff\xfb" + bytes(600)):
         try:
             load_clip(damaged)
