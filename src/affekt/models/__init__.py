@@ -18,6 +18,7 @@ from affekt.models.encoders import (
     crnn,  # noqa: F401
     light,  # noqa: F401
     ssl,  # noqa: F401
+    statistics,  # noqa: F401
     tcn,  # noqa: F401
     transformer,  # noqa: F401
 )

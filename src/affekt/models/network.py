@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from affekt.errors import ConfigError
 from affekt.models.frontend import FrontendConfig, build_frontend
 from affekt.models.layers.heads import EmotionHead, IntensityHead
-from affekt.models.layers.pooling import build_pooling
+from affekt.models.layers.pooling import NoPooling, build_pooling
 from affekt.models.registry import build_encoder, find_architecture
 
 
@@ -77,7 +77,10 @@ class Network(nn.Module):
         if self.encoder.found:
             config = replace(config, options={**config.options, **self.encoder.found})
         self.config = config
-        self.pooling = build_pooling(config.pooling, self.encoder.output_channels)
+        channels = self.encoder.output_channels
+        self.pooling = (
+            NoPooling(channels) if self.encoder.pools else build_pooling(config.pooling, channels)
+        )
         embedding_size = self.pooling.output_size
         self.head = EmotionHead(embedding_size, len(config.labels), config.head_dropout)
         self.intensity_head = (

@@ -51,6 +51,8 @@ class Encoder(nn.Module):
     """Options to count and draw it with, where the default ones do not say how large it is."""
     still: bool = False
     """Whether a part of it is the same before and after training; :meth:`below` computes it."""
+    pools: bool = False
+    """Whether :meth:`forward` gives one frame for the whole recording; nothing is left to pool."""
     paper: Paper | None = None
     """Where it comes from."""
     ending: str = ""

@@ -111,6 +111,15 @@ def new_backbone(settings: Mapping[str, Any], layers: int = 0) -> tuple[dict[str
     return _plain(config), _backbone(_new_model(config), config)
 
 
+def bare_name(checkpoint: str) -> str:
+    """A name of the Hub as it is, and of a folder the last part.
+
+    No path of a machine belongs into a model, and the folder is not needed any more.
+    """
+    folder = Path(checkpoint).expanduser()
+    return folder.resolve().name if checkpoint and folder.is_dir() else checkpoint
+
+
 def _backbone(model: Any, config: Any) -> Backbone:
     # WavLM gives torch masks of two types at once, and torch says so at the first padded batch.
     warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.caption import Caption
-from affekt.models.encoders.pretrained import new_backbone, read_checkpoint
+from affekt.models.encoders.pretrained import bare_name, new_backbone, read_checkpoint
 from affekt.models.layers.backbones import SAMPLE_RATE
 from affekt.models.layers.convolution import masked
 from affekt.models.registry import Encoder, Paper, register
@@ -108,7 +107,7 @@ class Ssl(Encoder):
                 f"model.frontend.hop_length = {self.backbone.stride}, got {rows}"
             )
         self.options = options
-        self.found = {"encoder": settings, "checkpoint": _bare_name(options.checkpoint)}
+        self.found = {"encoder": settings, "checkpoint": bare_name(options.checkpoint)}
         count, width = len(self.backbone.layers) + 1, self.backbone.width
         self.mix = nn.Parameter(torch.zeros(count))
         self.output_channels = options.channels or width
@@ -215,12 +214,3 @@ def _means(x: Tensor, mask: Tensor | None, count: int) -> Tensor:
 
     present = torch.ones_like(x[:1, :1]) if mask is None else mask
     return mean(masked(x, mask)) / mean(present).clamp(min=1e-6)
-
-
-def _bare_name(checkpoint: str) -> str:
-    """A name of the Hub as it is, and of a folder the last part.
-
-    No path of a machine belongs into a model, and the folder is not needed any more.
-    """
-    folder = Path(checkpoint).expanduser()
-    return folder.resolve().name if checkpoint and folder.is_dir() else checkpoint

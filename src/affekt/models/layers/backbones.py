@@ -152,11 +152,14 @@ class WhisperBackbone(Backbone):
         mel = self._features(waveform, valid)
         x = nn.functional.gelu(self.conv1(mel))
         x = nn.functional.gelu(self.conv2(x)).transpose(1, 2)
-        frames, known = x.shape[1], self.positions.weight.shape[0]
-        time = torch.arange(frames, device=x.device)
+        known = self.positions.weight.shape[0]
+        if valid is None:
+            time = torch.arange(x.shape[1], device=x.device)[None]
+        else:  # the first frame that counts has the first position
+            time = (valid.to(torch.int64).cumsum(dim=1) - 1).clamp(min=0)
         x = self.dropout(x + self.positions(time % known))
-        stretch = time // known
-        near = (stretch[:, None] == stretch)[None, None]
+        stretch = time // known  # [batch or 1, frames]
+        near = (stretch[:, :, None] == stretch[:, None])[:, None]
         if valid is not None:
             near = near & valid[:, None, None]
         mask = torch.zeros_like(near, dtype=x.dtype).masked_fill(~near, _MASKED)
@@ -174,8 +177,13 @@ class WhisperBackbone(Backbone):
         # fills up two hops is in no frame that is kept.
         x = nn.functional.pad(x, (reach, 0), mode="reflect")[:, 0]
         x = nn.functional.pad(x, (self.stride - reach, 0))
-        log_power = torch.log10(self.log_mel.mel_power(x)[..., 2:-1].clamp(min=1e-10))
-        heard = None if valid is None else valid.repeat_interleave(2, dim=1)[:, None]
+        # Taken by their number, so that an export knows the shape.
+        count = 2 * (waveform.shape[1] // self.stride if valid is None else valid.shape[1])
+        mel_power = self.log_mel.mel_power(x).narrow(2, 2, count)
+        log_power = torch.log10(mel_power.clamp(min=1e-10))
+        # Two frames of the log-mel to one of the encoder; a repetition would fix their number
+        # in an exported graph.
+        heard = None if valid is None else torch.stack([valid, valid], dim=2).flatten(1)[:, None]
         present = log_power if heard is None else log_power.where(heard, -10.0)
         loudest = present.amax(dim=(1, 2), keepdim=True)
         features = (torch.maximum(log_power, loudest - 8.0) + 4.0) / 4.0

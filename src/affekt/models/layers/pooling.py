@@ -95,6 +95,23 @@ class AttentivePooling(StatisticsPooling):
         return torch.exp(_LARGEST_SCORE * torch.tanh(score / _LARGEST_SCORE))
 
 
+class NoPooling(StatisticsPooling):
+    """The only frame of an encoder that pools by itself."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.output_size = channels
+
+    @property
+    def caption(self) -> Caption:
+        """What a picture of the network says."""
+        return Caption("as it is")
+
+    def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``[batch, channels, 1] -> [batch, channels]``."""
+        return frames[:, :, 0]
+
+
 POOLINGS: Mapping[str, type[StatisticsPooling]] = MappingProxyType(
     {"statistics": StatisticsPooling, "attention": AttentivePooling}
 )

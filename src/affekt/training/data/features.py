@@ -89,7 +89,7 @@ class FeatureStore:
         AudioError
             If the clip cannot be read.
         """
-        return self._get(clip, speed)
+        return self.version(clip, speed)
 
     def get_variant(self, clip: Clip, variant: Variant) -> np.ndarray:
         """First stage of the frontend ``[rows, frames]``, float16, of a variant of a clip.
@@ -101,9 +101,10 @@ class FeatureStore:
         DataError
             If a sound to augment with cannot be used.
         """
-        return self._get(clip, variant)
+        return self.version(clip, variant)
 
-    def _get(self, clip: Clip, version: float | Variant) -> np.ndarray:
+    def version(self, clip: Clip, version: float | Variant) -> np.ndarray:
+        """The same of a playback speed or a variant."""
         self._compute(clip, (version,))
         return self._features[_span(clip), version]
 

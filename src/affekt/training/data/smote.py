@@ -14,12 +14,10 @@ from torch import nn
 
 from affekt.errors import DataError
 from affekt.models import Network
-from affekt.training.network.losses import soft_cross_entropy
+from affekt.training.network.linear import fit_layer
 
 NEIGHBOURS = 5
 """Neighbours of the same class to choose a partner from, as in the paper."""
-
-_MOST_STEPS = 200  # of L-BFGS; the problem is convex, and the weights it starts from are close
 
 
 def oversample(
@@ -113,30 +111,11 @@ def refit_head(
     x = torch.from_numpy(np.concatenate([made for made, _, _ in groups])).float().to(device)
     y = torch.from_numpy(np.concatenate([labels for _, labels, _ in groups])).to(device)
     known = torch.from_numpy(np.concatenate([np.tile(k, (len(m), 1)) for m, _, k in groups]))
-    _fit_layer(layer, x, y, known.to(device), l2)
+    evened = nn.functional.one_hot(y, layer.out_features).float()
+    fit_layer(layer, x, evened, known.to(device), l2, start=True)
 
 
 def _groups(allowed: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows of equal masks: each mask, and which rows have it."""
     masks, member = np.unique(allowed, axis=0, return_inverse=True)
     return [(mask, member.reshape(-1) == number) for number, mask in enumerate(masks)]
-
-
-def _fit_layer(
-    layer: nn.Linear, x: torch.Tensor, y: torch.Tensor, allowed: torch.Tensor, l2: float
-) -> None:
-    start = [p.detach().clone() for p in layer.parameters()]
-    targets = nn.functional.one_hot(y, layer.out_features).float()
-    optimizer = torch.optim.LBFGS(
-        layer.parameters(), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = soft_cross_entropy(layer(x), targets, allowed)
-        moved = [((p - s) ** 2).sum() for p, s in zip(layer.parameters(), start, strict=True)]
-        loss = loss + l2 * torch.stack(moved).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]

@@ -23,9 +23,10 @@ from affekt.training.data.batches import Batches
 from affekt.training.data.features import FeatureStore, Progress
 from affekt.training.data.smote import refit_head
 from affekt.training.data.targets import hard_targets
-from affekt.training.data.variants import variants_of
+from affekt.training.data.variants import Variant, variants_of
 from affekt.training.network.distil import DistilConfig, Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
+from affekt.training.network.linear import fit_linear
 from affekt.training.network.loop import Epoch, Reporter, Trainer
 from affekt.training.network.team import choose_device
 from affekt.training.recipe.fingerprint import run_fingerprint
@@ -123,6 +124,22 @@ def fit(
         network.feature_mean.copy_(torch.from_numpy(mean))
         network.feature_scale.copy_(torch.from_numpy(scale))
     batches = Batches(train, labels, recipe, store, seed)
+    if recipe.linear:
+        versions: tuple[float | Variant, ...] = (*speeds, *variants)
+        statistics = np.stack([[store.version(c, v)[:, 0] for c in train] for v in versions])
+        fit_linear(
+            network,
+            recipe.linear,
+            train,
+            statistics.astype(np.float32),
+            batches.soft_targets,
+            batches.allowed,
+            recipe.data.weights,
+        )
+        network.cpu().eval()
+        if validation:
+            calibrate(network, validation, store)
+        return FitResult(network, (), 0, tuple(train))
     batches.fill = store.mean_log_mel(train)
     if teachers:
         answers = teachers.answers(train, labels, progress)

@@ -18,6 +18,7 @@ def soft_cross_entropy(
     *,
     focal_gamma: float = 0.0,
     logit_shift: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Cross entropy with soft targets, over the classes that a clip's corpus knows.
 
@@ -39,6 +40,8 @@ def soft_cross_entropy(
         2017). 0 is plain cross entropy.
     logit_shift : Tensor [classes], optional
         Added to the logits before the softmax, see :func:`log_prior`.
+    weights : Tensor [batch], optional
+        Weight of each row of the batch, of mean 1.
 
     Returns
     -------
@@ -57,7 +60,8 @@ def soft_cross_entropy(
         # its slope has no bound: expm1 keeps the digits, the smallest number the slope.
         missing = (-torch.expm1(log_probability)).clamp_min(torch.finfo(logits.dtype).tiny)
         targets = targets * missing**focal_gamma
-    return -(targets * log_probability).sum(dim=1).mean()
+    losses = -(targets * log_probability).sum(dim=1)
+    return (losses if weights is None else losses * weights).mean()
 
 
 def log_prior(sizes: Tensor, strength: float = 1.0) -> Tensor:

@@ -186,6 +186,34 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class LinearConfig:
+    """A linear classifier on an encoder that stays as it is, in place of ``[training]``.
+
+    Parameters
+    ----------
+    l2 : float
+        Weight of the squared norm of the classifier's weights, relative to the mean loss.
+    shrinkage : float
+        How much of the mean variance is added to each direction before clips of one emotion are
+        made to vary alike in all: 0 whitens them wholly, large values leave them as they are.
+    centred : float
+        Share of the loss, from 0 to 1, of clips with their speaker's mean taken out.
+    """
+
+    l2: float = 0.3
+    shrinkage: float = 1.0
+    centred: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.l2 < float("inf"):
+            raise ConfigError(f"linear.l2 must be positive, got {self.l2:g}")
+        if not 0 < self.shrinkage < float("inf"):
+            raise ConfigError(f"linear.shrinkage must be positive, got {self.shrinkage:g}")
+        if not 0 <= self.centred <= 1:
+            raise ConfigError(f"linear.centred must be in [0, 1], got {self.centred:g}")
+
+
+@dataclass(frozen=True)
 class AugmentConfig:
     """Which augmentations training goes through; leave a table out for its defaults.
 
@@ -296,6 +324,7 @@ class Recipe:
     imbalance: ImbalanceConfig = field(default_factory=ImbalanceConfig)
     distil: DistilConfig | None = None
     tasks: TasksConfig = field(default_factory=TasksConfig)
+    linear: LinearConfig | None = None
     classical: ClassicalConfig | None = None
     pretrain: Recipe | None = None
     taught_by: Recipe | None = None
@@ -317,6 +346,8 @@ class Recipe:
                     raise ConfigError(
                         f"taught_by: {one.name} is no network that labels alone have taught"
                     )
+        if self.linear and self.pretrain:
+            raise ConfigError("[linear] learns nothing below its classifier: leave out pretrain")
         if self.training.class_weights and self.imbalance.logit_adjustment:
             raise ConfigError(
                 "training.class_weights and imbalance.logit_adjustment would even out the classes "

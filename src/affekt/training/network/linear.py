@@ -1,0 +1,209 @@
+"""A linear classifier on what a frozen encoder gives: trained in seconds, without epochs.
+
+Multinomial logistic regression with a strong penalty. Each clip counts twice: as it is, and with
+its speaker's mean taken out, so that one classifier serves both a lone recording and a speaker
+whose baseline is known. Each class of each corpus weighs the same, because levels, rooms and
+languages differ between corpora more than emotions do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import numpy as np
+import torch
+from torch import nn
+
+from affekt.data import Clip
+from affekt.errors import ConfigError
+from affekt.models import Network
+from affekt.training.network.losses import soft_cross_entropy
+from affekt.training.recipe.schema import LinearConfig
+
+_MOST_STEPS = 300  # of L-BFGS; the problem is convex
+_SMALLEST_SCALE = 1e-3  # a statistic that does not vary must not be divided by nothing
+
+
+def fit_linear(
+    network: Network,
+    config: LinearConfig,
+    clips: Sequence[Clip],
+    statistics: np.ndarray,
+    targets: np.ndarray,
+    allowed: np.ndarray,
+    corpus_weights: dict[str, float],
+) -> None:
+    """Fit what lies above the statistics of a frozen encoder, in place.
+
+    Parameters
+    ----------
+    network : Network
+        Its encoder pools by itself.
+    config : LinearConfig
+    clips : sequence of Clip
+    statistics : np.ndarray [shape=(versions, clips, dim), float32]
+        What the encoder gives, not yet standardised, of each version of each clip.
+    targets : np.ndarray [shape=(clips, classes), float32]
+        Rows sum to 1.
+    allowed : np.ndarray [shape=(clips, classes), bool]
+        Classes that each clip's corpus knows.
+    corpus_weights : dict of str to float
+        Of the corpora that weigh more or less than 1.
+    """
+    encoder, layer = network.encoder, network.head[-1]
+    if not encoder.pools or not isinstance(layer, nn.Linear):
+        raise ConfigError(
+            f"[linear] needs an architecture that pools by itself, such as statistics, got "
+            f"{network.config.architecture!r}"
+        )
+    weights = even_weights(clips, targets.argmax(axis=1), corpus_weights)
+    space = _fit_space(statistics, targets, weights, encoder.output_channels, config.shrinkage)
+    encoder.mean.copy_(torch.from_numpy(space.mean))
+    encoder.scale.copy_(torch.from_numpy(space.scale))
+    encoder.projection.copy_(torch.from_numpy(space.projection))
+    points = space.points(statistics)  # [versions, clips, dimensions]
+    copies = ((points, 1 - config.centred), (_centred(points, speaker_groups(clips)), config.centred))
+    used = [(array, share) for array, share in copies if share > 0]
+    x = np.concatenate([array.reshape(-1, array.shape[2]) for array, _ in used])
+    w = np.concatenate([np.tile(weights * share, len(points)) for _, share in used])
+    repeated = (len(points) * len(used), 1)
+    fit_layer(
+        layer,
+        torch.from_numpy(x),
+        torch.from_numpy(np.tile(targets, repeated)),
+        torch.from_numpy(np.tile(allowed, repeated)),
+        config.l2 / 2,
+        weights=torch.from_numpy((w / w.mean()).astype(np.float32)),
+    )
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the statistics of training clips lie.
+
+    Attributes
+    ----------
+    mean, scale : np.ndarray [shape=(statistics,), float32]
+    projection : np.ndarray [shape=(statistics, dimensions), float32]
+        Of standardised statistics.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    projection: np.ndarray
+
+    def points(self, statistics: np.ndarray) -> np.ndarray:
+        """Embeddings ``[..., dimensions]``, float32, of statistics ``[..., statistics]``."""
+        standardised = (statistics - self.mean) / self.scale
+        return np.asarray(standardised @ self.projection, dtype=np.float32)
+
+
+def _fit_space(
+    statistics: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    dimensions: int,
+    shrinkage: float,
+) -> Space:
+    """Principal components of the standardised statistics, whitened within the classes.
+
+    The covariance within the classes is shrunk towards a multiple of the identity, so that
+    directions in which clips of one emotion differ much count less, but none counts much more.
+    """
+    versions, _, count = statistics.shape
+    mean = np.einsum("vcd,c->d", statistics, weights) / versions
+    variance = np.einsum("vcd,c->d", (statistics - mean) ** 2, weights) / versions
+    scale = np.maximum(np.sqrt(variance), _SMALLEST_SCALE)
+    first = Space(mean.astype(np.float32), scale.astype(np.float32), np.eye(count, dtype=np.float32))
+    standardised = ((statistics - first.mean) / first.scale).reshape(-1, count)
+    repeated = np.tile(weights / versions, versions)
+    directions = _eigenvectors(standardised, repeated)[1][:, :dimensions]
+    points = standardised @ directions
+    membership = np.tile(targets, (versions, 1)) * repeated[:, None]  # [rows, classes]
+    sizes = np.maximum(membership.sum(axis=0), np.finfo(np.float32).tiny)
+    centres = (membership.T @ points) / sizes[:, None]
+    values, axes = _eigenvectors(points - np.tile(targets, (versions, 1)) @ centres, repeated)
+    shrunk = values + shrinkage * values.mean()
+    whitening = (axes / np.sqrt(shrunk)) @ axes.T
+    return Space(first.mean, first.scale, (directions @ whitening).astype(np.float32))
+
+
+def _eigenvectors(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and eigenvectors of the covariance about 0, the largest first."""
+    values, vectors = np.linalg.eigh((points * weights[:, None]).T @ points)
+    return np.maximum(values[::-1], 0), vectors[:, ::-1]
+
+
+def even_weights(
+    clips: Sequence[Clip], classes: np.ndarray, corpus_weights: dict[str, float]
+) -> np.ndarray:
+    """Weight of each clip ``[clips]``, so that each class of each corpus has the same; sum 1."""
+    keys = np.array([f"{clip.corpus}\n{label}" for clip, label in zip(clips, classes, strict=True)])
+    _, member, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    own = np.array([corpus_weights.get(clip.corpus, 1.0) for clip in clips])
+    weights = own / counts[member]
+    return np.asarray(weights / weights.sum())
+
+
+def speaker_groups(clips: Sequence[Clip]) -> np.ndarray:
+    """Number of each clip's speaker ``[clips]``; where unknown, all of the corpus are one."""
+    names = [clip.speaker_id or f"{clip.corpus}/" for clip in clips]
+    return np.asarray(np.unique(names, return_inverse=True)[1])
+
+
+def _centred(points: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Points ``[versions, clips, dim]`` minus the mean of their group, version by version."""
+    counts = np.bincount(groups).astype(np.float32)
+    result = np.empty_like(points)
+    for version, own in zip(result, points, strict=True):
+        sums = np.zeros((len(counts), own.shape[1]), dtype=np.float32)
+        np.add.at(sums, groups, own)
+        version[:] = own - (sums / counts[:, None])[groups]
+    return result
+
+
+def fit_layer(
+    layer: nn.Linear,
+    x: torch.Tensor,
+    targets: torch.Tensor,
+    allowed: torch.Tensor,
+    l2: float,
+    *,
+    weights: torch.Tensor | None = None,
+    start: bool = False,
+) -> None:
+    """Multinomial logistic regression, in place of a layer's weights.
+
+    Parameters
+    ----------
+    layer : nn.Linear
+    x : Tensor [points, dim]
+    targets, allowed : Tensor [points, classes]
+    l2 : float
+        Weight of the squared distance from the start, relative to the mean loss.
+    weights : Tensor [points], optional
+        Of mean 1.
+    start : bool
+        Start from the layer as it is, and pull it back to there; else from 0.
+    """
+    if not start:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    held = [p.detach().clone() for p in layer.parameters()]
+    free = 0.0 if not start else 1.0  # a bias that starts from 0 is not held
+    optimizer = torch.optim.LBFGS(
+        layer.parameters(), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = soft_cross_entropy(layer(x), targets, allowed, weights=weights)
+        moved = [
+            ((p - s) ** 2).sum() * (1.0 if p.ndim > 1 else free)
+            for p, s in zip(layer.parameters(), held, strict=True)
+        ]
+        loss = loss + l2 * torch.stack(moved).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]

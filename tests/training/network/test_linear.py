@@ -1,0 +1,168 @@
+"""A linear classifier on a frozen encoder: what it learns, and what it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_network import LABELS, TINY_ENCODERS, WAVEFORM
+from tone_corpus import make_tones, tone_clips, write_recipe
+
+import affekt
+from affekt.data import Clip
+from affekt.errors import ConfigError
+from affekt.evaluation.metrics import uar
+from affekt.models import Network, NetworkConfig, build_network
+from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
+from affekt.training.network.fit import fit
+from affekt.training.network.linear import even_weights, fit_linear
+from affekt.training.recipe.schema import LinearConfig
+from affekt.training.run import train
+
+pytest.importorskip("transformers")
+
+OPTIONS = {"encoder": TINY_ENCODERS["whisper"], "layers": (1, 2)}
+DIM = 64
+
+
+def network() -> Network:
+    torch.manual_seed(0)
+    return build_network(NetworkConfig(LABELS, "statistics", OPTIONS, WAVEFORM)).eval()
+
+
+def clips_of(speakers: int, each: int) -> list[Clip]:
+    """Every speaker says every emotion as often."""
+    return [
+        Clip(Path(f"{speaker}-{label}-{number}.wav"), label, str(speaker), corpus="own")
+        for speaker in range(speakers)
+        for label in LABELS
+        for number in range(each)
+    ]
+
+
+def points_of(clips: list[Clip], shift: float, seed: int = 0) -> np.ndarray:
+    """Points around the centre of their class, moved by their speaker ``[1, clips, dim]``."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(len(LABELS), DIM))
+    own = np.random.default_rng(seed)
+    moves = shift * own.normal(size=(len({clip.speaker for clip in clips}), DIM))
+    labels = [LABELS.index(clip.emotion) for clip in clips]
+    speakers = [int(clip.speaker) for clip in clips]
+    noise = own.normal(size=(len(clips), DIM))
+    return (centres[labels] + moves[speakers] + noise).astype(np.float32)[None]
+
+
+def fitted(config: LinearConfig, clips: list[Clip], points: np.ndarray) -> Network:
+    made = network()
+    targets = np.eye(len(LABELS), dtype=np.float32)[[LABELS.index(c.emotion) for c in clips]]
+    fit_linear(made, config, clips, points, targets, np.ones_like(targets, dtype=bool), {})
+    return made
+
+
+@torch.inference_mode()
+def score(made: Network, clips: list[Clip], points: np.ndarray, centred: bool = False) -> float:
+    z = (points[0] - made.encoder.mean.numpy()) / made.encoder.scale.numpy()
+    if centred:
+        for speaker in {clip.speaker for clip in clips}:
+            own = [clip.speaker == speaker for clip in clips]
+            z[own] -= z[own].mean(axis=0)
+    predicted = made.head(torch.from_numpy(z.astype(np.float32))).numpy().argmax(axis=1)
+    truth = np.array([LABELS.index(clip.emotion) for clip in clips])
+    return uar(truth, predicted, len(LABELS))
+
+
+def test_one_classifier_serves_with_and_without_the_speakers_mean() -> None:
+    seen, unseen = clips_of(12, 4), clips_of(6, 4)
+    train_points = points_of(seen, 6.0, seed=1)
+    test_points = points_of(unseen, 6.0, seed=2)
+    made = fitted(LinearConfig(0.05, 0.5), seen, train_points)
+    plain, centred = (score(made, unseen, test_points, centred=c) for c in (False, True))
+    assert centred > plain + 0.1
+    assert centred > 0.9
+    only_plain = fitted(LinearConfig(0.05, 0.0), seen, train_points)
+    assert plain > score(only_plain, unseen, test_points) - 0.1
+
+
+def test_shuffled_labels_give_chance() -> None:
+    seen, unseen = clips_of(12, 4), clips_of(12, 4)
+    order = np.random.default_rng(3).permutation(len(seen))
+    shuffled = [replace(clip, emotion=seen[other].emotion) for clip, other in zip(seen, order, strict=True)]
+    made = fitted(LinearConfig(0.05, 0.5), shuffled, points_of(seen, 0.5, seed=1))
+    assert score(made, unseen, points_of(unseen, 0.5, seed=2)) == pytest.approx(0.25, abs=0.12)
+
+
+def test_each_class_of_each_corpus_weighs_the_same() -> None:
+    large = [replace(clip, corpus="large") for clip in clips_of(5, 3)][:-10]
+    small = [replace(clip, corpus="small") for clip in clips_of(1, 1)]
+    clips = large + small
+    classes = np.array([LABELS.index(clip.emotion) for clip in clips])
+    weights = even_weights(clips, classes, {"small": 2.0})
+    assert weights.sum() == pytest.approx(1)
+    sums = {
+        (corpus, label): sum(
+            w for w, c in zip(weights, clips, strict=True) if (c.corpus, c.emotion) == (corpus, label)
+        )
+        for corpus in ("large", "small")
+        for label in LABELS
+    }
+    assert sums["small", "sad"] == pytest.approx(2 * sums["large", "angry"])
+    assert sums["large", "sad"] == pytest.approx(sums["large", "angry"])
+
+
+def test_a_stronger_penalty_gives_smaller_weights() -> None:
+    clips = clips_of(4, 4)
+    points = points_of(clips, 1.0)
+    norms = [
+        fitted(LinearConfig(l2), clips, points).head[-1].weight.norm().item() for l2 in (0.01, 1.0)
+    ]
+    assert norms[0] > 2 * norms[1]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    made = load_recipe(write_recipe(tmp_path / "tones.toml", epochs=6))
+    model = replace(made.model, architecture="statistics", options=OPTIONS, frontend=WAVEFORM)
+    return replace(made, model=model, linear=LinearConfig())
+
+
+def test_a_recipe_trains_a_model_that_predicts(recipe: Recipe, tmp_path: Path) -> None:
+    folder = make_tones(tmp_path / "tones")
+    data = replace(recipe.data, sources=(str(folder),))
+    result = train(replace(recipe, data=data), tmp_path / "run")
+    assert result.test
+    assert min(metrics.uar for metrics in result.test.values()) > 0.5
+    model = affekt.load_model(result.model)
+    assert model.predict(result.fitted.train[0].file).label in result.fitted.network.config.labels
+
+
+def test_training_again_gives_the_same_weights(recipe: Recipe, tmp_path: Path) -> None:
+    clips = tone_clips(tmp_path / "tones")
+    store = FeatureStore(WAVEFORM)
+    both = [fit(recipe, clips, [], tmp_path / n, store=store).network for n in ("a", "b")]
+    scores = [score_clips(made, clips, store) for made in both]
+    assert np.array_equal(*scores)
+
+
+def test_an_architecture_that_leaves_pooling_to_others_is_refused(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    clips = tone_clips(tmp_path / "tones")
+    plain = load_recipe(write_recipe(tmp_path / "cnn.toml", epochs=1))
+    wrong = replace(plain, linear=LinearConfig())
+    with pytest.raises(ConfigError, match=r"\[linear\] needs an architecture that pools by itself"):
+        fit(wrong, clips, [], tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"l2": 0.0}, "linear.l2 must be positive, got 0"),
+        ({"centred": 1.5}, r"linear.centred must be in \[0, 1\], got 1.5"),
+    ],
+)
+def test_impossible_values_are_refused(values: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        LinearConfig(**values)
