@@ -108,6 +108,7 @@ def test_the_graph_equals_torch_at_all_lengths_and_batch_sizes(tmp_path: Path) -
         ({"layers": (3,)}, "layers = 3, but model.options.encoder has 2 of them"),
         ({"range_db": 0.0}, "range_db must be positive, got 0"),
         ({"margin": -1}, "margin must be 0 or more, got -1"),
+        ({"dimensions": 0}, "dimensions must be 1 or more, got 0"),
         ({"encoder": {}}, "name a checkpoint"),
         ({"encoder": TINY_ENCODERS["wavlm"]}, "of the family 'wavlm': expected whisper"),
         ({"encoder": {}, "checkpoint": "./nowhere"}, "no checkpoint at ./nowhere"),

@@ -24,7 +24,7 @@ from affekt.training.run import train
 
 pytest.importorskip("transformers")
 
-OPTIONS = {"encoder": TINY_ENCODERS["whisper"], "layers": (1, 2)}
+OPTIONS = {"encoder": TINY_ENCODERS["whisper"], "layers": (1, 2), "dimensions": 24}
 DIM = 64
 
 
@@ -65,6 +65,7 @@ def fitted(config: LinearConfig, clips: list[Clip], points: np.ndarray) -> Netwo
 @torch.inference_mode()
 def score(made: Network, clips: list[Clip], points: np.ndarray, centred: bool = False) -> float:
     z = (points[0] - made.encoder.mean.numpy()) / made.encoder.scale.numpy()
+    z = z @ made.encoder.projection.numpy()
     if centred:
         for speaker in {clip.speaker for clip in clips}:
             own = [clip.speaker == speaker for clip in clips]
@@ -78,19 +79,21 @@ def test_one_classifier_serves_with_and_without_the_speakers_mean() -> None:
     seen, unseen = clips_of(12, 4), clips_of(6, 4)
     train_points = points_of(seen, 6.0, seed=1)
     test_points = points_of(unseen, 6.0, seed=2)
-    made = fitted(LinearConfig(0.05, 0.5), seen, train_points)
+    made = fitted(LinearConfig(0.05), seen, train_points)
     plain, centred = (score(made, unseen, test_points, centred=c) for c in (False, True))
     assert centred > plain + 0.1
     assert centred > 0.9
-    only_plain = fitted(LinearConfig(0.05, 0.0), seen, train_points)
+    only_plain = fitted(LinearConfig(0.05, centred=0.0), seen, train_points)
     assert plain > score(only_plain, unseen, test_points) - 0.1
 
 
 def test_shuffled_labels_give_chance() -> None:
     seen, unseen = clips_of(12, 4), clips_of(12, 4)
     order = np.random.default_rng(3).permutation(len(seen))
-    shuffled = [replace(clip, emotion=seen[other].emotion) for clip, other in zip(seen, order, strict=True)]
-    made = fitted(LinearConfig(0.05, 0.5), shuffled, points_of(seen, 0.5, seed=1))
+    shuffled = [
+        replace(clip, emotion=seen[other].emotion) for clip, other in zip(seen, order, strict=True)
+    ]
+    made = fitted(LinearConfig(0.05), shuffled, points_of(seen, 0.5, seed=1))
     assert score(made, unseen, points_of(unseen, 0.5, seed=2)) == pytest.approx(0.25, abs=0.12)
 
 
@@ -103,7 +106,9 @@ def test_each_class_of_each_corpus_weighs_the_same() -> None:
     assert weights.sum() == pytest.approx(1)
     sums = {
         (corpus, label): sum(
-            w for w, c in zip(weights, clips, strict=True) if (c.corpus, c.emotion) == (corpus, label)
+            w
+            for w, c in zip(weights, clips, strict=True)
+            if (c.corpus, c.emotion) == (corpus, label)
         )
         for corpus in ("large", "small")
         for label in LABELS
@@ -160,6 +165,7 @@ def test_an_architecture_that_leaves_pooling_to_others_is_refused(
     ("values", "message"),
     [
         ({"l2": 0.0}, "linear.l2 must be positive, got 0"),
+        ({"shrinkage": 0.0}, "linear.shrinkage must be positive, got 0"),
         ({"centred": 1.5}, r"linear.centred must be in \[0, 1\], got 1.5"),
     ],
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import nn
@@ -62,7 +63,8 @@ def fit_linear(
     encoder.scale.copy_(torch.from_numpy(space.scale))
     encoder.projection.copy_(torch.from_numpy(space.projection))
     points = space.points(statistics)  # [versions, clips, dimensions]
-    copies = ((points, 1 - config.centred), (_centred(points, speaker_groups(clips)), config.centred))
+    centred = _centred(points, speaker_groups(clips))
+    copies = ((points, 1 - config.centred), (centred, config.centred))
     used = [(array, share) for array, share in copies if share > 0]
     x = np.concatenate([array.reshape(-1, array.shape[2]) for array, _ in used])
     w = np.concatenate([np.tile(weights * share, len(points)) for _, share in used])
@@ -114,8 +116,8 @@ def _fit_space(
     mean = np.einsum("vcd,c->d", statistics, weights) / versions
     variance = np.einsum("vcd,c->d", (statistics - mean) ** 2, weights) / versions
     scale = np.maximum(np.sqrt(variance), _SMALLEST_SCALE)
-    first = Space(mean.astype(np.float32), scale.astype(np.float32), np.eye(count, dtype=np.float32))
-    standardised = ((statistics - first.mean) / first.scale).reshape(-1, count)
+    mean, scale = mean.astype(np.float32), scale.astype(np.float32)
+    standardised = ((statistics - mean) / scale).reshape(-1, count)
     repeated = np.tile(weights / versions, versions)
     directions = _eigenvectors(standardised, repeated)[1][:, :dimensions]
     points = standardised @ directions
@@ -125,7 +127,7 @@ def _fit_space(
     values, axes = _eigenvectors(points - np.tile(targets, (versions, 1)) @ centres, repeated)
     shrunk = values + shrinkage * values.mean()
     whitening = (axes / np.sqrt(shrunk)) @ axes.T
-    return Space(first.mean, first.scale, (directions @ whitening).astype(np.float32))
+    return Space(mean, scale, (directions @ whitening).astype(np.float32))
 
 
 def _eigenvectors(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
