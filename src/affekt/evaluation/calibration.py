@@ -49,7 +49,9 @@ def negative_log_likelihood(logits: npt.ArrayLike, targets: npt.ArrayLike) -> fl
     return float(np.mean(log_sum - shifted[np.arange(len(indices)), indices]))
 
 
-def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
+def fit_temperature(
+    logits: npt.ArrayLike, targets: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> float:
     """Return the temperature that makes the targets most likely.
 
     Parameters
@@ -58,6 +60,8 @@ def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
         Of clips that the model was not trained on and will not be tested on.
     targets : array of int [shape=(clips,)]
         Index of the true class of each clip.
+    weights : array [shape=(clips,)], optional
+        How much each clip counts; all alike by default.
 
     Returns
     -------
@@ -76,7 +80,9 @@ def fit_temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
     for _ in range(_BISECTIONS):
         middle = (lowest + highest) / 2
         expected = (softmax(values * np.exp(-middle)) * values).sum(axis=1)
-        if np.mean(expected - true_logits) > 0:  # over-confident at this T: it must grow
+        if (
+            np.average(expected - true_logits, weights=weights) > 0
+        ):  # over-confident at this T: it must grow
             lowest = middle
         else:
             highest = middle

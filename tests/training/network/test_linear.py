@@ -18,7 +18,7 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
 from affekt.training.network.fit import fit
-from affekt.training.network.linear import even_weights, fit_linear
+from affekt.training.network.linear import Lesson, even_weights, fit_linear
 from affekt.training.recipe.schema import LinearConfig
 from affekt.training.run import train
 
@@ -58,7 +58,8 @@ def points_of(clips: list[Clip], shift: float, seed: int = 0) -> np.ndarray:
 def fitted(config: LinearConfig, clips: list[Clip], points: np.ndarray) -> Network:
     made = network()
     targets = np.eye(len(LABELS), dtype=np.float32)[[LABELS.index(c.emotion) for c in clips]]
-    fit_linear(made, config, clips, points, targets, np.ones_like(targets, dtype=bool), {})
+    lesson = Lesson(clips, points, targets, np.ones_like(targets, dtype=bool), {})
+    fit_linear(made, config, lesson)
     return made
 
 
@@ -126,6 +127,21 @@ def test_a_stronger_penalty_gives_smaller_weights() -> None:
     assert norms[0] > 2 * norms[1]
 
 
+def test_confidence_is_fitted_on_corpora_that_were_left_out() -> None:
+    """Where corpora differ, a classifier knows less of another one than of other speakers."""
+    seen = clips_of(12, 4)
+    points = points_of(seen, 0.5)
+    corpora = [replace(clip, corpus="ab"[int(clip.speaker) % 2]) for clip in seen]
+    config = LinearConfig(0.05, calibration="corpora")
+    alike = fitted(config, corpora, points)
+    moved = points.copy()
+    moved[0, [clip.corpus == "b" for clip in corpora], : DIM // 2] *= -1
+    apart = fitted(config, corpora, moved)
+    assert float(apart.temperature) > 2 * float(alike.temperature)
+    with pytest.raises(ConfigError, match="needs two or more training corpora, got 'own'"):
+        fitted(config, seen, points)
+
+
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
     made = load_recipe(write_recipe(tmp_path / "tones.toml", epochs=6))
@@ -166,6 +182,7 @@ def test_an_architecture_that_leaves_pooling_to_others_is_refused(
     [
         ({"l2": 0.0}, "linear.l2 must be positive, got 0"),
         ({"shrinkage": 0.0}, "linear.shrinkage must be positive, got 0"),
+        ({"calibration": "none"}, "linear.calibration must be 'speakers' or 'corpora', got 'none'"),
         ({"centred": 1.5}, r"linear.centred must be in \[0, 1\], got 1.5"),
     ],
 )

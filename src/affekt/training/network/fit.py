@@ -26,7 +26,7 @@ from affekt.training.data.targets import hard_targets
 from affekt.training.data.variants import Variant, variants_of
 from affekt.training.network.distil import DistilConfig, Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
-from affekt.training.network.linear import fit_linear
+from affekt.training.network.linear import Lesson, fit_linear
 from affekt.training.network.loop import Epoch, Reporter, Trainer
 from affekt.training.network.team import choose_device
 from affekt.training.recipe.fingerprint import run_fingerprint
@@ -127,17 +127,16 @@ def fit(
     if recipe.linear:
         versions: tuple[float | Variant, ...] = (*speeds, *variants)
         statistics = np.stack([[store.version(c, v)[:, 0] for c in train] for v in versions])
-        fit_linear(
-            network,
-            recipe.linear,
+        lesson = Lesson(
             train,
             statistics.astype(np.float32),
             batches.soft_targets,
             batches.allowed,
             recipe.data.weights,
         )
-        network.cpu().eval()
-        if validation:
+        fit_linear(network.cpu(), recipe.linear, lesson)
+        network.eval()
+        if validation and recipe.linear.calibration == "speakers":
             calibrate(network, validation, store)
         return FitResult(network, (), 0, tuple(train))
     batches.fill = store.mean_log_mel(train)

@@ -8,7 +8,7 @@ languages differ between corpora more than emotions do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import nn
 
 from affekt.data import Clip
 from affekt.errors import ConfigError
+from affekt.evaluation.calibration import fit_temperature
 from affekt.models import Network
 from affekt.training.network.losses import soft_cross_entropy
 from affekt.training.recipe.schema import LinearConfig
@@ -25,22 +26,12 @@ _MOST_STEPS = 300  # of L-BFGS; the problem is convex
 _SMALLEST_SCALE = 1e-3  # a statistic that does not vary must not be divided by nothing
 
 
-def fit_linear(
-    network: Network,
-    config: LinearConfig,
-    clips: Sequence[Clip],
-    statistics: np.ndarray,
-    targets: np.ndarray,
-    allowed: np.ndarray,
-    corpus_weights: dict[str, float],
-) -> None:
-    """Fit what lies above the statistics of a frozen encoder, in place.
+@dataclass(frozen=True)
+class Lesson:
+    """What a linear classifier learns from.
 
-    Parameters
+    Attributes
     ----------
-    network : Network
-        Its encoder pools by itself.
-    config : LinearConfig
     clips : sequence of Clip
     statistics : np.ndarray [shape=(versions, clips, dim), float32]
         What the encoder gives, not yet standardised, of each version of each clip.
@@ -48,8 +39,31 @@ def fit_linear(
         Rows sum to 1.
     allowed : np.ndarray [shape=(clips, classes), bool]
         Classes that each clip's corpus knows.
-    corpus_weights : dict of str to float
+    corpus_weights : mapping of str to float
         Of the corpora that weigh more or less than 1.
+    """
+
+    clips: Sequence[Clip]
+    statistics: np.ndarray
+    targets: np.ndarray
+    allowed: np.ndarray
+    corpus_weights: Mapping[str, float]
+
+    def part(self, chosen: np.ndarray) -> Lesson:
+        """Some of the clips ``[clips]``, bool."""
+        clips = [clip for clip, own in zip(self.clips, chosen, strict=True) if own]
+        arrays = (self.targets[chosen], self.allowed[chosen])
+        return Lesson(clips, self.statistics[:, chosen], *arrays, self.corpus_weights)
+
+
+def fit_linear(network: Network, config: LinearConfig, lesson: Lesson) -> None:
+    """Fit what lies above the statistics of a frozen encoder, in place.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder does not pool by itself, or there is one corpus and the calibration
+        needs more.
     """
     encoder, layer = network.encoder, network.head[-1]
     if not encoder.pools or not isinstance(layer, nn.Linear):
@@ -57,13 +71,23 @@ def fit_linear(
             f"[linear] needs an architecture that pools by itself, such as statistics, got "
             f"{network.config.architecture!r}"
         )
-    weights = even_weights(clips, targets.argmax(axis=1), corpus_weights)
-    space = _fit_space(statistics, targets, weights, encoder.output_channels, config.shrinkage)
+    space = _fit_classifier(layer, config, lesson, encoder.output_channels)
     encoder.mean.copy_(torch.from_numpy(space.mean))
     encoder.scale.copy_(torch.from_numpy(space.scale))
     encoder.projection.copy_(torch.from_numpy(space.projection))
-    points = space.points(statistics)  # [versions, clips, dimensions]
-    centred = _centred(points, speaker_groups(clips))
+    if config.calibration == "corpora":
+        network.temperature.fill_(_temperature_elsewhere(config, lesson, encoder.output_channels))
+
+
+def _fit_classifier(
+    layer: nn.Linear, config: LinearConfig, lesson: Lesson, dimensions: int
+) -> Space:
+    """Fit a layer in place; return the space that it lies in."""
+    targets = lesson.targets
+    weights = even_weights(lesson.clips, targets.argmax(axis=1), lesson.corpus_weights)
+    space = _fit_space(lesson.statistics, targets, weights, dimensions, config.shrinkage)
+    points = space.points(lesson.statistics)  # [versions, clips, dimensions]
+    centred = _centred(points, speaker_groups(lesson.clips))
     copies = ((points, 1 - config.centred), (centred, config.centred))
     used = [(array, share) for array, share in copies if share > 0]
     x = np.concatenate([array.reshape(-1, array.shape[2]) for array, _ in used])
@@ -73,10 +97,33 @@ def fit_linear(
         layer,
         torch.from_numpy(x),
         torch.from_numpy(np.tile(targets, repeated)),
-        torch.from_numpy(np.tile(allowed, repeated)),
+        torch.from_numpy(np.tile(lesson.allowed, repeated)),
         config.l2 / 2,
         weights=torch.from_numpy((w / w.mean()).astype(np.float32)),
     )
+    return space
+
+
+def _temperature_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> float:
+    """Temperature for recordings of a corpus that the classifier was not fitted on."""
+    corpora = np.array([clip.corpus for clip in lesson.clips])
+    names = np.unique(corpora)
+    if len(names) < 2:
+        raise ConfigError(
+            "linear.calibration = 'corpora' needs two or more training corpora, got "
+            f"{str(names[0]) or 'one'!r}: use 'speakers'"
+        )
+    logits, classes, weights = [], [], []
+    for name in names:
+        own = corpora == name
+        layer = nn.Linear(dimensions, lesson.targets.shape[1])
+        space = _fit_classifier(layer, config, lesson.part(~own), dimensions)
+        with torch.no_grad():
+            answers = layer(torch.from_numpy(space.points(lesson.statistics[0, own]))).numpy()
+        logits.append(answers)
+        classes.append(lesson.targets[own].argmax(axis=1))
+        weights.append(np.full(len(answers), 1 / len(answers)))  # each corpus counts the same
+    return fit_temperature(*map(np.concatenate, (logits, classes, weights)))
 
 
 @dataclass(frozen=True)
@@ -137,7 +184,7 @@ def _eigenvectors(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, 
 
 
 def even_weights(
-    clips: Sequence[Clip], classes: np.ndarray, corpus_weights: dict[str, float]
+    clips: Sequence[Clip], classes: np.ndarray, corpus_weights: Mapping[str, float]
 ) -> np.ndarray:
     """Weight of each clip ``[clips]``, so that each class of each corpus has the same; sum 1."""
     keys = np.array([f"{clip.corpus}\n{label}" for clip, label in zip(clips, classes, strict=True)])

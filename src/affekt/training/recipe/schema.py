@@ -198,11 +198,16 @@ class LinearConfig:
         made to vary alike in all: 0 whitens them wholly, large values leave them as they are.
     centred : float
         Share of the loss, from 0 to 1, of clips with their speaker's mean taken out.
+    calibration : str
+        ``"speakers"`` fits the temperature on validation speakers. ``"corpora"`` fits it for
+        recordings from elsewhere: each training corpus is answered by a classifier that was
+        fitted without it. It needs two or more corpora.
     """
 
     l2: float = 0.3
     shrinkage: float = 1.0
     centred: float = 0.5
+    calibration: str = "speakers"
 
     def __post_init__(self) -> None:
         if not 0 < self.l2 < float("inf"):
@@ -211,6 +216,10 @@ class LinearConfig:
             raise ConfigError(f"linear.shrinkage must be positive, got {self.shrinkage:g}")
         if not 0 <= self.centred <= 1:
             raise ConfigError(f"linear.centred must be in [0, 1], got {self.centred:g}")
+        if self.calibration not in ("speakers", "corpora"):
+            raise ConfigError(
+                f"linear.calibration must be 'speakers' or 'corpora', got {self.calibration!r}"
+            )
 
 
 @dataclass(frozen=True)
