@@ -25,7 +25,8 @@ from affekt.models.frontend.config import KINDS, NORMALISATIONS
 from affekt.models.frontend.normalisation import Pcen
 from affekt.training.data.batches import Batches
 from affekt.training.data.features import FeatureStore
-from affekt.training.recipe.schema import Recipe, load_recipe
+from affekt.training.recipe.file import load_recipe
+from affekt.training.recipe.schema import Recipe
 
 librosa = pytest.importorskip("librosa")
 
