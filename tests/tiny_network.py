@@ -47,6 +47,7 @@ TINY_OPTIONS: dict[str, dict[str, Any]] = {
     "tcn": {"stem": (4, 8), "channels": 8, "levels": 3},
     "light": {"cepstra": 6, "view": 2, "blocks": (4, 4), "channels": 8},
     "ssl": {"encoder": TINY_ENCODERS["wav2vec2"], "train": "all", "slowdown": 1.0, "channels": 8},
+    "statistics": {"encoder": TINY_ENCODERS["whisper"], "layers": (1, 2), "dimensions": 8},
 }
 """By architecture, options of a network small enough for tests."""
 # Written out, because defaults are tuned from time to time: frames of 25 ms every 10 ms.

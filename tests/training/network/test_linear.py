@@ -18,8 +18,7 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
 from affekt.training.network.fit import fit
-from affekt.training.network.linear import Lesson, even_weights, fit_linear
-from affekt.training.recipe.schema import LinearConfig
+from affekt.training.network.linear import Lesson, LinearConfig, even_weights, fit_linear
 from affekt.training.run import train
 
 pytest.importorskip("transformers")

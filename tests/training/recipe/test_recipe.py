@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from affekt.augment import Mixup  # noqa: E402
 from affekt.errors import ConfigError  # noqa: E402
-from affekt.models import NetworkConfig, build_network, describe  # noqa: E402
+from affekt.models import ARCHITECTURES, NetworkConfig, build_network, describe  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.recipe.file import read_changes  # noqa: E402
 from affekt.training.recipe.schema import effective_values  # noqa: E402
@@ -95,8 +95,8 @@ def test_every_recipe_can_be_built(path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.description
     options = dict(recipe.model.options)
-    if "checkpoint" in options:  # not fetched: of WavLM's default size, which is that of its base
-        options["encoder"] = {"model_type": "wavlm"}
+    if "checkpoint" in options:  # not fetched: an encoder of the size that its family has
+        options |= ARCHITECTURES[recipe.model.architecture].make.example
     network = build_network(
         NetworkConfig(
             labels=("angry", "sad"),
@@ -120,7 +120,9 @@ def test_a_shipped_recipe_is_found_by_name(tmp_path: Path, monkeypatch: pytest.M
         ConfigError, match=r"recipe not found: transfomer; .*boosting, cnn, .*mean transformer\?"
     ):
         load_recipe("transfomer")
-    with pytest.raises(ConfigError, match="recipe not found: here/cnn; by name there are boosting"):
+    with pytest.raises(
+        ConfigError, match="recipe not found: here/cnn; by name there are base, boosting"
+    ):
         load_recipe("here/cnn")
 
 

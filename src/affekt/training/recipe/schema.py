@@ -31,6 +31,7 @@ from affekt.models.registry import ARCHITECTURES
 from affekt.training.classic.schema import ClassicalConfig
 from affekt.training.data.imbalance import ImbalanceConfig
 from affekt.training.network.distil import DistilConfig
+from affekt.training.network.linear import LinearConfig
 from affekt.training.network.tasks import TasksConfig
 
 
@@ -182,43 +183,6 @@ class TrainingConfig:
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ConfigError(
                 f"training.precision must be auto, float32 or bfloat16, got {self.precision!r}"
-            )
-
-
-@dataclass(frozen=True)
-class LinearConfig:
-    """A linear classifier on an encoder that stays as it is, in place of ``[training]``.
-
-    Parameters
-    ----------
-    l2 : float
-        Weight of the squared norm of the classifier's weights, relative to the mean loss.
-    shrinkage : float
-        How much of the mean variance is added to each direction before clips of one emotion are
-        made to vary alike in all: 0 whitens them wholly, large values leave them as they are.
-    centred : float
-        Share of the loss, from 0 to 1, of clips with their speaker's mean taken out.
-    calibration : str
-        ``"speakers"`` fits the temperature on validation speakers. ``"corpora"`` fits it for
-        recordings from elsewhere: each training corpus is answered by a classifier that was
-        fitted without it. It needs two or more corpora.
-    """
-
-    l2: float = 0.3
-    shrinkage: float = 1.0
-    centred: float = 0.5
-    calibration: str = "speakers"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.l2 < float("inf"):
-            raise ConfigError(f"linear.l2 must be positive, got {self.l2:g}")
-        if not 0 < self.shrinkage < float("inf"):
-            raise ConfigError(f"linear.shrinkage must be positive, got {self.shrinkage:g}")
-        if not 0 <= self.centred <= 1:
-            raise ConfigError(f"linear.centred must be in [0, 1], got {self.centred:g}")
-        if self.calibration not in ("speakers", "corpora"):
-            raise ConfigError(
-                f"linear.calibration must be 'speakers' or 'corpora', got {self.calibration!r}"
             )
 
 
