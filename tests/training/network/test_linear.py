@@ -14,11 +14,18 @@ from tone_corpus import make_tones, tone_clips, write_recipe
 import affekt
 from affekt.data import Clip
 from affekt.errors import ConfigError
+from affekt.evaluation.calibration import fit_temperature
 from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
 from affekt.training.network.fit import fit
-from affekt.training.network.linear import Lesson, LinearConfig, even_weights, fit_linear
+from affekt.training.network.linear import (
+    Lesson,
+    LinearConfig,
+    answers_elsewhere,
+    even_weights,
+    fit_linear,
+)
 from affekt.training.run import train
 
 pytest.importorskip("transformers")
@@ -131,14 +138,22 @@ def test_confidence_is_fitted_on_corpora_that_were_left_out() -> None:
     seen = clips_of(12, 4)
     points = points_of(seen, 0.5)
     corpora = [replace(clip, corpus="ab"[int(clip.speaker) % 2]) for clip in seen]
-    config = LinearConfig(0.05, calibration="corpora")
-    alike = fitted(config, corpora, points)
+    targets = np.eye(len(LABELS), dtype=np.float32)[[LABELS.index(c.emotion) for c in seen]]
     moved = points.copy()
     moved[0, [clip.corpus == "b" for clip in corpora], : DIM // 2] *= -1
-    apart = fitted(config, corpora, moved)
-    assert float(apart.temperature) > 2 * float(alike.temperature)
+    temperatures = []
+    for found in (points, moved):
+        lesson = Lesson(corpora, found, targets, np.ones_like(targets, dtype=bool), {})
+        logits, classes, weights = answers_elsewhere(LinearConfig(0.05), lesson, 24)
+        assert weights.sum() == pytest.approx(1)
+        assert classes.tolist() == [
+            LABELS.index(clip.emotion) for name in "ab" for clip in corpora if clip.corpus == name
+        ]
+        temperatures.append(fit_temperature(logits, classes, weights))
+    assert temperatures[1] > 2 * temperatures[0]
+    lesson = Lesson(seen, points, targets, np.ones_like(targets, dtype=bool), {})
     with pytest.raises(ConfigError, match="needs two or more training corpora, got 'own'"):
-        fitted(config, seen, points)
+        answers_elsewhere(LinearConfig(0.05), lesson, 24)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from affekt.training.data.targets import hard_targets
 from affekt.training.data.variants import Variant, variants_of
 from affekt.training.network.distil import DistilConfig, Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
-from affekt.training.network.linear import Lesson, fit_linear
+from affekt.training.network.linear import Lesson, answers_elsewhere, fit_linear
 from affekt.training.network.loop import Epoch, Reporter, Trainer
 from affekt.training.network.team import choose_device
 from affekt.training.recipe.fingerprint import run_fingerprint
@@ -136,8 +136,11 @@ def fit(
         )
         fit_linear(network.cpu(), recipe.linear, lesson)
         network.eval()
-        if validation and recipe.linear.calibration == "speakers":
-            calibrate(network, validation, store)
+        elsewhere = None
+        if recipe.linear.calibration == "corpora":
+            elsewhere = answers_elsewhere(recipe.linear, lesson, network.embedding_size)
+        if validation or elsewhere:
+            calibrate(network, validation, store, elsewhere)
         return FitResult(network, (), 0, tuple(train))
     batches.fill = store.mean_log_mel(train)
     if teachers:
@@ -172,11 +175,29 @@ def fit(
     return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train))
 
 
-def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> None:
-    """Set the temperature with which confidence means frequency on the validation clips."""
-    logits = score_clips(network, validation, store)
-    targets = hard_targets(validation, network.config.labels)
-    network.temperature.fill_(fit_temperature(logits, targets))
+def calibrate(
+    network: Network,
+    validation: Sequence[Clip],
+    store: FeatureStore,
+    elsewhere: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Set the temperature with which confidence means frequency on the validation clips.
+
+    Parameters
+    ----------
+    elsewhere : logits, classes and weights, optional
+        Further answers that count as much as the validation clips together: their weights sum
+        to 1.
+    """
+    logits, targets, weights = [], [], []
+    if validation:
+        logits.append(score_clips(network, validation, store))
+        targets.append(hard_targets(validation, network.config.labels))
+        weights.append(np.full(len(validation), 1 / len(validation)))
+    if elsewhere:
+        for parts, own in zip((logits, targets, weights), elsewhere, strict=True):
+            parts.append(own)
+    network.temperature.fill_(fit_temperature(*map(np.concatenate, (logits, targets, weights))))
 
 
 def refuse_without_network(recipe: Recipe) -> None:

@@ -17,7 +17,6 @@ from torch import nn
 
 from affekt.data import Clip
 from affekt.errors import ConfigError
-from affekt.evaluation.calibration import fit_temperature
 from affekt.models import Network
 from affekt.training.network.losses import soft_cross_entropy
 
@@ -40,8 +39,9 @@ class LinearConfig:
         Share of the loss, from 0 to 1, of clips with their speaker's mean taken out.
     calibration : str
         ``"speakers"`` fits the temperature on validation speakers. ``"corpora"`` fits it for
-        recordings from elsewhere: each training corpus is answered by a classifier that was
-        fitted without it. It needs two or more corpora.
+        recordings from elsewhere, too: each training corpus is answered by a classifier that was
+        fitted without it, and these answers count as much as those of validation speakers. It
+        needs two or more corpora.
     """
 
     l2: float = 0.3
@@ -111,8 +111,6 @@ def fit_linear(network: Network, config: LinearConfig, lesson: Lesson) -> None:
     encoder.mean.copy_(torch.from_numpy(space.mean))
     encoder.scale.copy_(torch.from_numpy(space.scale))
     encoder.projection.copy_(torch.from_numpy(space.projection))
-    if config.calibration == "corpora":
-        network.temperature.fill_(_temperature_elsewhere(config, lesson, encoder.output_channels))
 
 
 def _fit_classifier(
@@ -140,8 +138,25 @@ def _fit_classifier(
     return space
 
 
-def _temperature_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> float:
-    """Temperature for recordings of a corpus that the classifier was not fitted on."""
+def answers_elsewhere(
+    config: LinearConfig, lesson: Lesson, dimensions: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Answer each training corpus with a classifier that was fitted without it.
+
+    Returns
+    -------
+    np.ndarray [shape=(clips, classes)]
+        Logits.
+    np.ndarray [shape=(clips,), int]
+        True classes.
+    np.ndarray [shape=(clips,)]
+        Weights: each corpus counts the same, their sum is 1.
+
+    Raises
+    ------
+    ConfigError
+        If there is one corpus.
+    """
     corpora = np.array([clip.corpus for clip in lesson.clips])
     names = np.unique(corpora)
     if len(names) < 2:
@@ -158,8 +173,8 @@ def _temperature_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int
             answers = layer(torch.from_numpy(space.points(lesson.statistics[0, own]))).numpy()
         logits.append(answers)
         classes.append(lesson.targets[own].argmax(axis=1))
-        weights.append(np.full(len(answers), 1 / len(answers)))  # each corpus counts the same
-    return fit_temperature(*map(np.concatenate, (logits, classes, weights)))
+        weights.append(np.full(len(answers), 1 / len(answers) / len(names)))
+    return np.concatenate(logits), np.concatenate(classes), np.concatenate(weights)
 
 
 @dataclass(frozen=True)
