@@ -75,13 +75,14 @@ def fit_temperature(
     """
     values, indices = _checked(logits, targets)
     true_logits = values[np.arange(len(indices)), indices]
+    counts = None if weights is None else np.asarray(weights, dtype=np.float64)
     lowest, highest = np.log(TEMPERATURE_RANGE)
     # The likelihood is concave in 1 / T, so the slope of its negative changes sign once.
     for _ in range(_BISECTIONS):
         middle = (lowest + highest) / 2
         expected = (softmax(values * np.exp(-middle)) * values).sum(axis=1)
         if (
-            np.average(expected - true_logits, weights=weights) > 0
+            np.average(expected - true_logits, weights=counts) > 0
         ):  # over-confident at this T: it must grow
             lowest = middle
         else:

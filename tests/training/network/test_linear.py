@@ -187,7 +187,9 @@ def test_an_architecture_that_leaves_pooling_to_others_is_refused(
     clips = tone_clips(tmp_path / "tones")
     plain = load_recipe(write_recipe(tmp_path / "cnn.toml", epochs=1))
     wrong = replace(plain, linear=LinearConfig())
-    with pytest.raises(ConfigError, match=r"\[linear\] needs an architecture that pools by itself"):
+    with pytest.raises(
+        ConfigError, match=r"\[linear\] needs the architecture 'statistics', got 'cnn'"
+    ):
         fit(wrong, clips, [], tmp_path / "run")
 
 

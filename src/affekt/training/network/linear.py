@@ -18,6 +18,7 @@ from torch import nn
 from affekt.data import Clip
 from affekt.errors import ConfigError
 from affekt.models import Network
+from affekt.models.encoders.statistics import Statistics
 from affekt.training.network.losses import soft_cross_entropy
 
 _MOST_STEPS = 300  # of L-BFGS; the problem is convex
@@ -98,14 +99,12 @@ def fit_linear(network: Network, config: LinearConfig, lesson: Lesson) -> None:
     Raises
     ------
     ConfigError
-        If the encoder does not pool by itself, or there is one corpus and the calibration
-        needs more.
+        If the encoder is another one.
     """
     encoder, layer = network.encoder, network.head[-1]
-    if not encoder.pools or not isinstance(layer, nn.Linear):
+    if not isinstance(encoder, Statistics) or not isinstance(layer, nn.Linear):
         raise ConfigError(
-            f"[linear] needs an architecture that pools by itself, such as statistics, got "
-            f"{network.config.architecture!r}"
+            f"[linear] needs the architecture 'statistics', got {network.config.architecture!r}"
         )
     space = _fit_classifier(layer, config, lesson, encoder.output_channels)
     encoder.mean.copy_(torch.from_numpy(space.mean))
