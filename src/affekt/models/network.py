@@ -149,8 +149,13 @@ class Network(nn.Module):
 
     def classify(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:
         """What the frontend gives ``[batch, rows, frames]`` to logits ``[batch, classes]``."""
-        logits: Tensor = self.head(self.embed(spectrum, lengths))
-        return logits
+        return self.logits(self.embed(spectrum, lengths))
+
+    def logits(self, embedding: Tensor) -> Tensor:
+        """Embeddings ``[batch, embedding]`` to uncalibrated logits ``[batch, classes]``."""
+        logits: Tensor = self.head(embedding)
+        softness = self.encoder.softness(embedding)
+        return logits if softness is None else logits / softness
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -169,7 +174,7 @@ class Network(nn.Module):
             From 0 (faint) to 1 (strong); only of networks that say it.
         """
         embedding = self.embed(self.frontend(waveform))
-        probabilities = torch.softmax(self.head(embedding) / self.temperature, dim=1)
+        probabilities = torch.softmax(self.logits(embedding) / self.temperature, dim=1)
         if self.intensity_head is None:
             return probabilities, embedding
         return probabilities, embedding, torch.sigmoid(self.intensity_head(embedding))[:, 0]

@@ -75,6 +75,14 @@ class Encoder(nn.Module):
         """
         raise ConfigError(f"{type(self).__name__} does not define below()")
 
+    def softness(self, embedding: Tensor) -> Tensor | None:
+        """What logits are divided by ``[batch, 1]`` besides the temperature; None: nothing.
+
+        An encoder that knows how far a recording lies from its training clips is less sure of
+        what lies far away.
+        """
+        return None
+
     def slow_parameters(self) -> tuple[Iterable[nn.Parameter], float]:
         """Parameters that were trained before, and by how much slower they should learn."""
         return (), 1.0

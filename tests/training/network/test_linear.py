@@ -14,16 +14,17 @@ from tone_corpus import make_tones, tone_clips, write_recipe
 import affekt
 from affekt.data import Clip
 from affekt.errors import ConfigError
-from affekt.evaluation.calibration import fit_temperature
 from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
 from affekt.training.network.fit import fit
 from affekt.training.network.linear import (
+    Answers,
     Lesson,
     LinearConfig,
     answers_elsewhere,
     even_weights,
+    fit_confidence,
     fit_linear,
 )
 from affekt.training.run import train
@@ -86,11 +87,11 @@ def test_one_classifier_serves_with_and_without_the_speakers_mean() -> None:
     seen, unseen = clips_of(12, 4), clips_of(6, 4)
     train_points = points_of(seen, 6.0, seed=1)
     test_points = points_of(unseen, 6.0, seed=2)
-    made = fitted(LinearConfig(0.05), seen, train_points)
+    made = fitted(LinearConfig(0.2), seen, train_points)
     plain, centred = (score(made, unseen, test_points, centred=c) for c in (False, True))
     assert centred > plain + 0.1
     assert centred > 0.9
-    only_plain = fitted(LinearConfig(0.05, centred=0.0), seen, train_points)
+    only_plain = fitted(LinearConfig(0.2, centred=0.0), seen, train_points)
     assert plain > score(only_plain, unseen, test_points) - 0.1
 
 
@@ -100,7 +101,7 @@ def test_shuffled_labels_give_chance() -> None:
     shuffled = [
         replace(clip, emotion=seen[other].emotion) for clip, other in zip(seen, order, strict=True)
     ]
-    made = fitted(LinearConfig(0.05), shuffled, points_of(seen, 0.5, seed=1))
+    made = fitted(LinearConfig(0.2), shuffled, points_of(seen, 0.5, seed=1))
     assert score(made, unseen, points_of(unseen, 0.5, seed=2)) == pytest.approx(0.25, abs=0.12)
 
 
@@ -128,7 +129,7 @@ def test_a_stronger_penalty_gives_smaller_weights() -> None:
     clips = clips_of(4, 4)
     points = points_of(clips, 1.0)
     norms = [
-        fitted(LinearConfig(l2), clips, points).head[-1].weight.norm().item() for l2 in (0.01, 1.0)
+        fitted(LinearConfig(l2), clips, points).head[-1].weight.norm().item() for l2 in (0.03, 3.0)
     ]
     assert norms[0] > 2 * norms[1]
 
@@ -144,16 +145,40 @@ def test_confidence_is_fitted_on_corpora_that_were_left_out() -> None:
     temperatures = []
     for found in (points, moved):
         lesson = Lesson(corpora, found, targets, np.ones_like(targets, dtype=bool), {})
-        logits, classes, weights = answers_elsewhere(LinearConfig(0.05), lesson, 24)
-        assert weights.sum() == pytest.approx(1)
-        assert classes.tolist() == [
+        answers = answers_elsewhere(LinearConfig(0.2), lesson, 24)
+        assert answers.weights.sum() == pytest.approx(1)
+        assert answers.targets.tolist() == [
             LABELS.index(clip.emotion) for name in "ab" for clip in corpora if clip.corpus == name
         ]
-        temperatures.append(fit_temperature(logits, classes, weights))
+        made = network()
+        fit_confidence(made, answers)
+        temperatures.append(float(made.temperature))
     assert temperatures[1] > 2 * temperatures[0]
     lesson = Lesson(seen, points, targets, np.ones_like(targets, dtype=bool), {})
     with pytest.raises(ConfigError, match="needs two or more training corpora, got 'own'"):
-        answers_elsewhere(LinearConfig(0.05), lesson, 24)
+        answers_elsewhere(LinearConfig(0.2), lesson, 24)
+
+
+def test_what_lies_far_from_the_training_clips_is_answered_with_less_confidence() -> None:
+    """Half of the clips lie four times as far away, and their labels are those of others."""
+    clips = clips_of(8, 4)
+    points = points_of(clips, 0.5)
+    made = fitted(LinearConfig(0.2), clips, points)
+    z = (points[0] - made.encoder.mean.numpy()) / made.encoder.scale.numpy()
+    near = z @ made.encoder.projection.numpy()
+    assert (near**2).mean() == pytest.approx(1, abs=0.05)
+    targets = np.array([LABELS.index(clip.emotion) for clip in clips])
+    wrong = np.random.default_rng(0).permutation(targets)
+    answers = Answers.together(
+        [Answers.of(made.head, near, targets), Answers.of(made.head, 2 * near, wrong)]
+    )
+    fit_confidence(made, answers)
+    assert float(made.encoder.exponent) > 0.5
+    with torch.no_grad():
+        both = [made.logits(torch.from_numpy(scale * near)) / made.temperature for scale in (1, 2)]
+    sure, unsure = (torch.softmax(logits, dim=1).amax(dim=1).mean() for logits in both)
+    assert sure > 0.8
+    assert unsure < 0.6
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from affekt.models.layers.convolution import masked
 from affekt.models.registry import Encoder, Paper, register
 
 SMALLEST_POWER = 1e-10  # full scale squared; keeps silence finite
+SMALLEST_DISTANCE = 0.1  # mean square of an embedding, below which all are as near
 _VARIANCE_FLOOR = 1e-6  # the square root of nothing has no slope
 
 
@@ -81,7 +82,9 @@ class Statistics(Encoder):
 
     waveform_rate = SAMPLE_RATE
     litert_refusal = "an encoder of transformers is not made for what it runs on"
-    example = MappingProxyType({"encoder": {"model_type": "whisper"}})
+    example = MappingProxyType(  # of the size of Whisper base
+        {"encoder": {"model_type": "whisper", "encoder_layers": 6, "d_model": 512}}
+    )
     paper = Paper("Radford et al., 2022", "https://arxiv.org/abs/2212.04356")
     pools = True
     still = True
@@ -118,7 +121,9 @@ class Statistics(Encoder):
         self.register_buffer("projection", torch.eye(self.count)[:, : self.output_channels])
         self.mean: Tensor
         self.scale: Tensor
+        self.register_buffer("exponent", torch.tensor(0.0))
         self.projection: Tensor
+        self.exponent: Tensor
 
     @property
     def caption(self) -> Caption:
@@ -198,3 +203,12 @@ class Statistics(Encoder):
         x = features if below else self.below(features, mask)
         standardised = (x[:, :, 0] - self.mean) / self.scale  # [batch, 2 * layers * width]
         return (standardised @ self.projection)[:, :, None]
+
+    def softness(self, embedding: Tensor) -> Tensor:
+        """A power of the distance from the training clips ``[batch, 1]``, which divides the logits.
+
+        The distance is the mean square of the embedding, whose mean over training clips is 1. An
+        exponent of 0 leaves logits as they are.
+        """
+        distance = (embedding * embedding).mean(dim=1, keepdim=True)
+        return distance.clamp(min=SMALLEST_DISTANCE) ** self.exponent

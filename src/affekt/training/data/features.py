@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -241,9 +242,9 @@ def clip_key(clip: Clip) -> str:
     return hashlib.sha256(repr(stamp).encode()).hexdigest()[:32]
 
 
-def code_version(folder: Path) -> str:
-    """Fingerprint of the code below a folder: when it changes, so may all that it computes."""
-    sources = sorted(folder.rglob("*.py"))
+def code_version(*places: Path) -> str:
+    """Fingerprint of code, files or folders: when it changes, so may all that it computes."""
+    sources = [path for place in places for path in sorted(place.rglob("*.py")) or [place]]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
@@ -275,7 +276,9 @@ def report_unreadable(errors: Sequence[str], n_clips: int) -> None:
 
 def _fingerprint_below(encoder: Encoder, frontend: FrontendConfig) -> str:
     """SHA-256 of what decides :meth:`~affekt.models.registry.Encoder.below` of an encoder."""
-    made_by = code_version(Path(affekt.models.__file__).parent)
+    models = Path(affekt.models.__file__).parent
+    own = Path(inspect.getfile(type(encoder)))
+    made_by = code_version(own, *(models / name for name in ("frontend", "layers")))
     digest = hashlib.sha256(f"{made_by} {frontend} {encoder.time_stride}".encode())
     for name, weight in encoder.named_parameters():
         if not weight.requires_grad:

@@ -26,7 +26,14 @@ from affekt.training.data.targets import hard_targets
 from affekt.training.data.variants import Variant, variants_of
 from affekt.training.network.distil import DistilConfig, Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
-from affekt.training.network.linear import Lesson, answers_elsewhere, fit_linear
+from affekt.training.network.linear import (
+    Answers,
+    Lesson,
+    LinearConfig,
+    answers_elsewhere,
+    fit_confidence,
+    fit_linear,
+)
 from affekt.training.network.loop import Epoch, Reporter, Trainer
 from affekt.training.network.team import choose_device
 from affekt.training.recipe.fingerprint import run_fingerprint
@@ -136,11 +143,8 @@ def fit(
         )
         fit_linear(network.cpu(), recipe.linear, lesson)
         network.eval()
-        elsewhere = None
-        if recipe.linear.calibration == "corpora":
-            elsewhere = answers_elsewhere(recipe.linear, lesson, network.embedding_size)
-        if validation or elsewhere:
-            calibrate(network, validation, store, elsewhere)
+        if answers := _answers(network, recipe.linear, lesson, validation, store):
+            fit_confidence(network, answers)
         return FitResult(network, (), 0, tuple(train))
     batches.fill = store.mean_log_mel(train)
     if teachers:
@@ -175,29 +179,29 @@ def fit(
     return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train))
 
 
-def calibrate(
+def _answers(
     network: Network,
+    config: LinearConfig,
+    lesson: Lesson,
     validation: Sequence[Clip],
     store: FeatureStore,
-    elsewhere: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
-) -> None:
-    """Set the temperature with which confidence means frequency on the validation clips.
-
-    Parameters
-    ----------
-    elsewhere : logits, classes and weights, optional
-        Further answers that count as much as the validation clips together: their weights sum
-        to 1.
-    """
-    logits, targets, weights = [], [], []
+) -> Answers | None:
+    """What the confidence of a linear classifier is fitted on; None where there is nothing."""
+    parts = []
     if validation:
-        logits.append(score_clips(network, validation, store))
-        targets.append(hard_targets(validation, network.config.labels))
-        weights.append(np.full(len(validation), 1 / len(validation)))
-    if elsewhere:
-        for parts, own in zip((logits, targets, weights), elsewhere, strict=True):
-            parts.append(own)
-    network.temperature.fill_(fit_temperature(*map(np.concatenate, (logits, targets, weights))))
+        embeddings = embed_clips(network, validation, store)
+        targets = hard_targets(validation, network.config.labels)
+        parts.append(Answers.of(network.head, embeddings, targets))
+    if config.calibration == "corpora":
+        parts.append(answers_elsewhere(config, lesson, network.embedding_size))
+    return Answers.together(parts) if parts else None
+
+
+def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> None:
+    """Set the temperature with which confidence means frequency on the validation clips."""
+    logits = score_clips(network, validation, store)
+    targets = hard_targets(validation, network.config.labels)
+    network.temperature.fill_(fit_temperature(logits, targets))
 
 
 def refuse_without_network(recipe: Recipe) -> None:

@@ -17,11 +17,13 @@ from torch import nn
 
 from affekt.data import Clip
 from affekt.errors import ConfigError
+from affekt.evaluation.calibration import fit_temperature, softmax
 from affekt.models import Network
-from affekt.models.encoders.statistics import Statistics
+from affekt.models.encoders.statistics import SMALLEST_DISTANCE, Statistics
 from affekt.training.network.losses import soft_cross_entropy
 
 _MOST_STEPS = 300  # of L-BFGS; the problem is convex
+_EXPONENTS = np.linspace(0, 1.5, 31)  # of the distance, tried for the confidence
 _SMALLEST_SCALE = 1e-3  # a statistic that does not vary must not be divided by nothing
 
 
@@ -39,13 +41,13 @@ class LinearConfig:
     centred : float
         Share of the loss, from 0 to 1, of clips with their speaker's mean taken out.
     calibration : str
-        ``"speakers"`` fits the temperature on validation speakers. ``"corpora"`` fits it for
+        ``"speakers"`` fits the confidence on validation speakers. ``"corpora"`` fits it for
         recordings from elsewhere, too: each training corpus is answered by a classifier that was
         fitted without it, and these answers count as much as those of validation speakers. It
         needs two or more corpora.
     """
 
-    l2: float = 0.3
+    l2: float = 1.0
     shrinkage: float = 1.0
     centred: float = 0.5
     calibration: str = "speakers"
@@ -94,7 +96,7 @@ class Lesson:
 
 
 def fit_linear(network: Network, config: LinearConfig, lesson: Lesson) -> None:
-    """Fit what lies above the statistics of a frozen encoder, in place.
+    """Fit the embedding and the classifier on the statistics of a frozen encoder, in place.
 
     Raises
     ------
@@ -137,19 +139,47 @@ def _fit_classifier(
     return space
 
 
-def answers_elsewhere(
-    config: LinearConfig, lesson: Lesson, dimensions: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Answer each training corpus with a classifier that was fitted without it.
+@dataclass(frozen=True)
+class Answers:
+    """What a classifier said of clips that it was not fitted on.
 
-    Returns
-    -------
-    np.ndarray [shape=(clips, classes)]
-        Logits.
-    np.ndarray [shape=(clips,), int]
-        True classes.
-    np.ndarray [shape=(clips,)]
-        Weights: each corpus counts the same, their sum is 1.
+    Attributes
+    ----------
+    logits : np.ndarray [shape=(clips, classes)]
+        Not divided by anything.
+    distances : np.ndarray [shape=(clips,)]
+        Mean square of the embeddings: 1 is that of the training clips.
+    targets : np.ndarray [shape=(clips,), int]
+    weights : np.ndarray [shape=(clips,)]
+        How much each clip counts; their sum is 1.
+    """
+
+    logits: np.ndarray
+    distances: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, layer: nn.Module, embeddings: np.ndarray, targets: np.ndarray) -> Answers:
+        """Ask a layer about embeddings ``[clips, dim]``; all count the same."""
+        with torch.no_grad():
+            logits = layer(torch.from_numpy(embeddings.astype(np.float32))).numpy()
+        count = len(targets)
+        return cls(logits, (embeddings**2).mean(axis=1), targets, np.full(count, 1 / count))
+
+    @classmethod
+    def together(cls, parts: Sequence[Answers]) -> Answers:
+        """All of several, which count the same."""
+        return cls(
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.distances for part in parts]),
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.weights for part in parts]) / len(parts),
+        )
+
+
+def answers_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> Answers:
+    """Answer each training corpus with a classifier that was fitted without it.
 
     Raises
     ------
@@ -163,17 +193,33 @@ def answers_elsewhere(
             "linear.calibration = 'corpora' needs two or more training corpora, got "
             f"{str(names[0]) or 'one'!r}: use 'speakers'"
         )
-    logits, classes, weights = [], [], []
+    parts = []
     for name in names:
         own = corpora == name
         layer = nn.Linear(dimensions, lesson.targets.shape[1])
         space = _fit_classifier(layer, config, lesson.part(~own), dimensions)
-        with torch.no_grad():
-            answers = layer(torch.from_numpy(space.points(lesson.statistics[0, own]))).numpy()
-        logits.append(answers)
-        classes.append(lesson.targets[own].argmax(axis=1))
-        weights.append(np.full(len(answers), 1 / len(answers) / len(names)))
-    return np.concatenate(logits), np.concatenate(classes), np.concatenate(weights)
+        points = space.points(lesson.statistics[0, own])
+        parts.append(Answers.of(layer, points, lesson.targets[own].argmax(axis=1)))
+    return Answers.together(parts)
+
+
+def fit_confidence(network: Network, answers: Answers) -> None:
+    """Set the temperature, and how it grows with the distance from the training clips, in place.
+
+    The two that make the true classes most likely.
+    """
+    logs = np.log(np.maximum(answers.distances, SMALLEST_DISTANCE))
+    best = (np.inf, 1.0, 0.0)
+    for exponent in _EXPONENTS:
+        softened = answers.logits / np.exp(exponent * logs)[:, None]
+        temperature = fit_temperature(softened, answers.targets, answers.weights)
+        probabilities = softmax(softened / temperature)
+        true = probabilities[np.arange(len(logs)), answers.targets]
+        loss = -float(answers.weights @ np.log(np.maximum(true, np.finfo(float).tiny)))
+        best = min(best, (loss, temperature, float(exponent)))
+    _, temperature, exponent = best
+    network.temperature.fill_(temperature)
+    network.encoder.exponent.fill_(exponent)
 
 
 @dataclass(frozen=True)
@@ -208,6 +254,7 @@ def _fit_space(
 
     The covariance within the classes is shrunk towards a multiple of the identity, so that
     directions in which clips of one emotion differ much count less, but none counts much more.
+    Embeddings of training clips have a mean square of 1.
     """
     versions, _, count = statistics.shape
     mean = np.einsum("vcd,c->d", statistics, weights) / versions
@@ -223,8 +270,9 @@ def _fit_space(
     centres = (membership.T @ points) / sizes[:, None]
     values, axes = _eigenvectors(points - np.tile(targets, (versions, 1)) @ centres, repeated)
     shrunk = values + shrinkage * values.mean()
-    whitening = (axes / np.sqrt(shrunk)) @ axes.T
-    return Space(mean, scale, (directions @ whitening).astype(np.float32))
+    projection = directions @ ((axes / np.sqrt(shrunk)) @ axes.T)
+    square = repeated @ ((standardised @ projection) ** 2).mean(axis=1)
+    return Space(mean, scale, (projection / np.sqrt(square)).astype(np.float32))
 
 
 def _eigenvectors(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
