@@ -15,7 +15,7 @@ from cold_start import STANDS_ON, assert_quick
 
 pytestmark = pytest.mark.slow
 
-LARGEST_ENVIRONMENT = 320e6  # bytes
+LARGEST_ENVIRONMENT = 335e6  # bytes; the model base is 13 MB of it
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import typer
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
 
 TARGET_HELP = "Where it goes: onnx, litert, web, triton or tensorrt."
-PRECISION_HELP = "fp16 or int8; float32 without."
+PRECISION_HELP = "fp16, int8 or int8-weights; float32 without."
 
 
 def command(

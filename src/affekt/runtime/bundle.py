@@ -18,8 +18,9 @@ from affekt.runtime.hub import fetch_model, parse_hub_id
 DEFAULT_MODEL = Path(__file__).parent.parent / "assets" / "default"
 """The model that ships inside the package."""
 
-SIZES = ("small", "nano")
-"""Smaller models that ship beside it, in int8; each is asked for by its name."""
+SIZES = ("base", "small", "nano")
+"""Models that ship beside it, each asked for by its name: one that knows more voices, and two
+smaller ones."""
 
 GRAPH_FILE = "model.onnx"
 ENCODER_FILE = "encoder.onnx"

@@ -8,10 +8,11 @@ import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
-from tiny_network import FRONTEND, Exported, voice
+from tiny_network import FRONTEND, TINY_ENCODERS, Exported, tiny_network, voice
 
 from affekt.errors import ModelError
-from affekt.export.graph.quantize import to_float16, to_int8
+from affekt.export import check_parity, export_onnx
+from affekt.export.graph.quantize import to_float16, to_int8, to_int8_weights
 
 CALIBRATION = [voice(1.0, seed) for seed in range(8)]
 
@@ -86,3 +87,22 @@ def test_int8_needs_recordings_and_an_encoder(exported: Exported, tmp_path: Path
     with pytest.raises(ModelError, match="no layer that int8 could be used for"):
         to_int8(tmp_path / "other.onnx", tmp_path / "a.onnx", FRONTEND, CALIBRATION)
     assert not (tmp_path / "a.onnx").exists()
+
+
+def test_int8_weights_are_a_quarter_and_keep_the_answers(tmp_path: Path) -> None:
+    """Of an encoder whose activations have outliers."""
+    sizes = {"d_model": 64, "encoder_ffn_dim": 128}
+    options = {"encoder": {**TINY_ENCODERS["whisper"], **sizes}, "layers": (1, 2)}
+    network = tiny_network(architecture="statistics", options=options)
+    with torch.no_grad():
+        network.encoder.backbone.conv2.bias[7] = 100.0
+    plain, small = tmp_path / "plain.onnx", tmp_path / "small.onnx"
+    export_onnx(network, plain, {"name": "tiny"})
+    to_int8_weights(plain, small)
+    onnx.checker.check_model(onnx.load(small))
+    assert metadata(small) == metadata(plain)
+    assert_close(small, Exported(network, tmp_path, check_parity(network, plain)), 0.02)
+    stored = [numpy_helper.to_array(item) for item in onnx.load(small).graph.initializer]
+    narrow = sum(values.size for values in stored if values.dtype == np.int8)
+    matrices = [weight for weight in network.encoder.parameters() if weight.numel() >= 4096]
+    assert narrow >= sum(weight.numel() for weight in matrices)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from affekt.export.graph.onnx import export_onnx
-from affekt.export.graph.quantize import to_float16, to_int8
+from affekt.export.graph.quantize import to_float16, to_int8, to_int8_weights
 from affekt.export.graph.streaming import export_streaming
 from affekt.export.model_directory import WEIGHTS_FILE
 from affekt.export.targets.registry import Artefact, Job, Run
@@ -41,6 +41,8 @@ def smaller(source: Path, target: Path, job: Job) -> None:
     """Write a float32 graph in the job's precision."""
     if job.precision == "fp16":
         to_float16(source, target)
+    elif job.precision == "int8-weights":
+        to_int8_weights(source, target)
     elif job.precision == "int8":
         to_int8(source, target, job.network.config.frontend, job.calibration)
 

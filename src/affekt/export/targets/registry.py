@@ -43,7 +43,7 @@ from affekt.runtime.stored_answers import PARITY_FILE
 
 Floats = npt.NDArray[np.float32]
 
-PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic", "int8-static")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-weights", "int8-dynamic", "int8-static")
 
 
 class Run(Protocol):
@@ -121,7 +121,10 @@ class Target:
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "onnx": Target(
-            "affekt.export.targets.onnx", "a model directory for ONNX Runtime", streams=True
+            "affekt.export.targets.onnx",
+            "a model directory for ONNX Runtime",
+            ("fp32", "fp16", "int8", "int8-weights"),
+            streams=True,
         ),
         "tensorrt": Target(
             "affekt.export.targets.tensorrt",
