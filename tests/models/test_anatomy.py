@@ -107,7 +107,7 @@ COUNTS = {
 
 
 def test_every_architecture_is_counted() -> None:
-    assert COUNTS.keys() | {"ssl"} == TINY_OPTIONS.keys()
+    assert COUNTS.keys() | {"ssl", "statistics"} == TINY_OPTIONS.keys()
 
 
 def test_an_encoder_of_transformers_is_one_part() -> None:

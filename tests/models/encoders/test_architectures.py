@@ -14,7 +14,7 @@ from tiny_network import CONVOLUTIONAL, RATE, TINY_OPTIONS, tiny_network, voice
 
 from affekt.errors import ConfigError, ModelError
 from affekt.export.graph.onnx import check_parity, export_onnx
-from affekt.export.graph.quantize import to_float16, to_int8
+from affekt.export.graph.quantize import to_float16, to_int8, to_int8_weights
 from affekt.export.targets.litert import convert
 from affekt.models import ARCHITECTURES
 from affekt.models.registry import Encoder, build_encoder
@@ -116,7 +116,10 @@ def test_the_exported_graph_answers_alike_at_every_length_and_batch_size(
         np.testing.assert_allclose(port, other.numpy(), atol=1e-4)
     half, small = tmp_path / "half.onnx", tmp_path / "small.onnx"
     to_float16(path, half)
-    to_int8(path, small, network.config.frontend, [voice(1.5, seed) for seed in range(6)])
+    if network.encoder.pools:  # of the Whisper family, whose activations int8 spoils
+        to_int8_weights(path, small)
+    else:
+        to_int8(path, small, network.config.frontend, [voice(1.5, seed) for seed in range(6)])
     for graph in (path, half, small):
         assert_portable(graph)
     for smaller, tolerance in ((half, 0.005), (small, 0.1)):

@@ -83,7 +83,12 @@ class Statistics(Encoder):
     waveform_rate = SAMPLE_RATE
     litert_refusal = "an encoder of transformers is not made for what it runs on"
     example = MappingProxyType(  # of the size of Whisper base
-        {"encoder": {"model_type": "whisper", "encoder_layers": 6, "d_model": 512}}
+        {
+            "encoder": {
+                **{"model_type": "whisper", "encoder_layers": 6, "d_model": 512},
+                **{"encoder_attention_heads": 8, "encoder_ffn_dim": 2048},
+            }
+        }
     )
     paper = Paper("Radford et al., 2022", "https://arxiv.org/abs/2212.04356")
     pools = True

@@ -143,8 +143,9 @@ def fit(
         )
         fit_linear(network.cpu(), recipe.linear, lesson)
         network.eval()
-        if answers := _answers(network, recipe.linear, lesson, validation, store):
-            fit_confidence(network, answers)
+        unseen = _answers(network, recipe.linear, lesson, validation, store)
+        if unseen is not None:
+            fit_confidence(network, unseen)
         return FitResult(network, (), 0, tuple(train))
     batches.fill = store.mean_log_mel(train)
     if teachers:

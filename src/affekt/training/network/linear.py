@@ -103,15 +103,21 @@ def fit_linear(network: Network, config: LinearConfig, lesson: Lesson) -> None:
     ConfigError
         If the encoder is another one.
     """
-    encoder, layer = network.encoder, network.head[-1]
-    if not isinstance(encoder, Statistics) or not isinstance(layer, nn.Linear):
-        raise ConfigError(
-            f"[linear] needs the architecture 'statistics', got {network.config.architecture!r}"
-        )
+    encoder, layer = _statistics_of(network), network.head[-1]
+    assert isinstance(layer, nn.Linear)
     space = _fit_classifier(layer, config, lesson, encoder.output_channels)
     encoder.mean.copy_(torch.from_numpy(space.mean))
     encoder.scale.copy_(torch.from_numpy(space.scale))
     encoder.projection.copy_(torch.from_numpy(space.projection))
+
+
+def _statistics_of(network: Network) -> Statistics:
+    """The encoder, if it is the one that a linear classifier stands on."""
+    if not isinstance(network.encoder, Statistics):
+        raise ConfigError(
+            f"[linear] needs the architecture 'statistics', got {network.config.architecture!r}"
+        )
+    return network.encoder
 
 
 def _fit_classifier(
@@ -219,7 +225,7 @@ def fit_confidence(network: Network, answers: Answers) -> None:
         best = min(best, (loss, temperature, float(exponent)))
     _, temperature, exponent = best
     network.temperature.fill_(temperature)
-    network.encoder.exponent.fill_(exponent)
+    _statistics_of(network).exponent.fill_(exponent)
 
 
 @dataclass(frozen=True)
