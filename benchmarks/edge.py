@@ -314,11 +314,11 @@ def _peers(result: Result) -> list[str]:
 
 
 def _targets(result: Result) -> list[str]:
-    """Each target, what was measured, and whether that meets it."""
-    lines = ["| target | measured | met |", "|---|---|---|"]
-    for name, measured, met in _judged(result):
-        lines.append(f"| {name} | {measured} | {'yes' if met else 'no'} |")
-    return lines
+    """How many targets are met, and each that is not."""
+    judged = _judged(result)
+    missed = [f"{name}: {measured}" for name, measured, met in judged if not met]
+    told = f"{len(judged) - len(missed)} of {len(judged)} targets for bytes, UAR and time are met"
+    return [f"{told}; not met: {'; '.join(missed)}." if missed else f"{told}."]
 
 
 def _judged(result: Result) -> list[tuple[str, str, bool]]:
