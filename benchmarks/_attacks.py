@@ -174,7 +174,7 @@ def nested_json(attack: Attack) -> None:
 def many_numbers(attack: Attack) -> None:
     """Eight inference requests at once with as many numbers as JSON may hold."""
     body = b'{"inputs":[{"name":"waveform","datatype":"FP32","shape":[1,1],"data":['
-    body += b"0," * (4 * MIB - 100) + b"0]}]}"
+    body += b"0," * (2 * MIB - 100) + b"0]}]}"
     request = post("/v2/models/default/infer", body, "application/json")
     attack.at_once(8, lambda _: _send_all(attack, request))
 

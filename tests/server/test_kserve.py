@@ -102,7 +102,7 @@ def test_binary_tensors(client):
 def test_json_that_is_a_bomb(server, client, piece):
     """A few bytes of JSON become many of objects: it costs a decoder, and not much of it."""
     start = b'{"inputs":[{"name":"waveform","datatype":"FP32","shape":[1,1],"data":['
-    content = start + piece * ((8 * MIB - 100) // len(piece)) + b"0]}]}"
+    content = start + piece * ((4 * MIB - 100) // len(piece)) + b"0]}]}"
     before = server.memory()
     answer = client.post(INFER, content=content)
     assert answer.status_code == 400, answer.text[:200]

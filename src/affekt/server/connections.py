@@ -19,7 +19,7 @@ from affekt.server.shares import Shares, shared_address
 from affekt.server.telemetry import log
 
 HEADER_BYTES = 1 << 16  # of one request; the parser itself has no limit
-PIPELINED = 16  # requests that wait behind one on the same connection
+PIPELINED = 8  # requests that wait behind one on the same connection
 UNREAD_BYTES = 1 << 18  # that a WebSocket may leave unread beyond the system's own buffers
 READ_BYTES = 1 << 13  # of a WebSocket at once: no one's small messages keep the others waiting
 CONTROL_FRAMES = 100  # pings and pongs, and parts of one message

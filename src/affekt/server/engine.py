@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -19,11 +19,17 @@ from typing import Any, TypeVar
 from affekt.audio import Clip
 from affekt.results import Prediction
 from affekt.runtime import Model
+from affekt.runtime.doubts import describe_doubts
 from affekt.server.errors import ApiError, busy, overloaded
 from affekt.server.shares import Shares, Turns
 from affekt.server.telemetry import Metrics
 
 T = TypeVar("T")
+
+SHARED_SECONDS = 30.0
+"""Only shorter clips share a run: memory grows with their number times their length."""
+LONG_SECONDS = 120.0
+"""Longer clips run one at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +78,7 @@ class Engine:
         self._admitted = Shares(threads + queue)
         self._turns = Turns(threads)
         self._jobs: list[_Job] = []
+        self._long_runs = 0  # one at a time: it takes much memory
         self._pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="model")
         self._metrics = metrics
 
@@ -179,13 +186,14 @@ class Engine:
         while batch := self._next_batch():
             first = batch[0]
             self._turns.begin(first.caller)
+            self._long_runs += _is_long(first)
             self._metrics.running.set(self._turns.running)
             if first.work is not None:
                 run = loop.run_in_executor(self._pool, first.work)
             else:
                 assert first.model is not None
                 clips = [job.clip for job in batch if job.clip is not None]
-                run = loop.run_in_executor(self._pool, first.model.predict_clips, clips)
+                run = loop.run_in_executor(self._pool, _judge, first.model, clips)
             run.add_done_callback(partial(self._finish, batch))
 
     def _next_batch(self) -> list[_Job]:
@@ -194,7 +202,8 @@ class Engine:
             return []
         if any(job.answer.done() for job in self._jobs):  # their requests were given up
             self._jobs = [job for job in self._jobs if not job.answer.done()]
-        first = self._turns.next(self._jobs, attrgetter("caller"))
+        able = [job for job in self._jobs if not (self._long_runs and _is_long(job))]
+        first = self._turns.next(able, attrgetter("caller"))
         if first is None:
             return []
         batch, left = [first], []
@@ -210,6 +219,7 @@ class Engine:
 
     def _finish(self, batch: Sequence[_Job], run: asyncio.Future[Any]) -> None:
         self._turns.end(batch[0].caller)
+        self._long_runs -= _is_long(batch[0])
         self._metrics.running.set(self._turns.running)
         failure = run.exception() if not run.cancelled() else asyncio.CancelledError()
         for index, job in enumerate(batch):
@@ -227,8 +237,25 @@ class Engine:
         self._metrics.waiting.set(max(0, self._admitted.used - self._turns.running))
 
 
+def _is_long(job: _Job) -> bool:
+    return job.clip is not None and job.clip.quality.duration > LONG_SECONDS
+
+
 def _alike(job: _Job, first: _Job) -> bool:
     """Tell whether two clips may share a run."""
     if job.clip is None or first.clip is None or job.model is not first.model:
         return False
+    if first.clip.quality.duration > SHARED_SECONDS:
+        return False
     return len(job.clip.waveform) == len(first.clip.waveform)
+
+
+def _judge(model: Model, clips: Sequence[Clip]) -> list[Prediction]:
+    """Predict clips of equal length together, or a long one in as little memory as may be."""
+    first = clips[0]
+    if first.quality.duration <= LONG_SECONDS:
+        return model.predict_clips(clips)
+    answer = model.predict((first.waveform, model.config.sample_rate))
+    # What is wrong with the recording was measured before it was resampled.
+    warnings = tuple(describe_doubts(first.quality, unlike=answer.ood_score))
+    return [replace(answer, warnings=warnings, duration=first.quality.duration)]

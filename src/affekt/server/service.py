@@ -43,6 +43,18 @@ class Held:
             raise busy()
         self.size += count
 
+    def exchange(self, count: int) -> None:
+        """Hold another amount instead, where an upload has become samples.
+
+        Raises
+        ------
+        ApiError
+            As from `add`.
+        """
+        self.shares.give(self.caller, self.size)
+        self.size = 0
+        self.add(count)
+
 
 @dataclass
 class Service:

@@ -57,7 +57,7 @@ class Limits:
     """
 
     upload_bytes: int = 25 * MIB
-    held_bytes: int = 512 * MIB
+    held_bytes: int = 192 * MIB
     upload_seconds: float = 120.0
     slow_after_seconds: float = 10.0
     slow_bytes_per_second: float = 2000.0
@@ -65,7 +65,7 @@ class Limits:
     audio_seconds: float = 600.0
     decode_seconds: float = 20.0
     decode_bytes: int = 1024 * MIB
-    json_bytes: int = 8 * MIB
+    json_bytes: int = 4 * MIB
     wait_seconds: float = 10.0
     queue: int = 128
     sessions: int = 128
@@ -73,7 +73,7 @@ class Limits:
     idle_seconds: float = 30.0
     session_seconds: float = 3600.0
     messages_per_second: float = 4000.0
-    webm_sessions: int = 16
+    webm_sessions: int = 8
     rate: float | None = None
     connections: int = 1000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from affekt.server.errors import overloaded
 from affekt.server.shares import Turns
 
 _RETRY_SECONDS = 1.0
+_STREAM_NICENESS = 5  # streams give way to recordings, which somebody waits for
 _LOG = logging.getLogger("affekt.server")
 _JOBS_PER_PROCESS = 5000  # then a new one: whatever a decoder leaks goes with the old one
 
@@ -241,6 +243,7 @@ class DecoderPool:
         child = await Decoder.start(self._memory, self._timeout)
         self._children.add(child)
         try:
+            os.setpriority(os.PRIO_PROCESS, child.pid, _STREAM_NICENESS)
             await child.send(wire.STREAM, {"sample_rate": sample_rate})
             yield DecodingStream(child)
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -118,6 +118,8 @@ async def emotions(request: Request) -> Response:
         with service.engine.admitted(caller):
             begun = time.monotonic()
             clip = await _decode(order, service, caller)
+            form.file, order = None, replace(order, content=b"")
+            held.exchange(clip.waveform.nbytes)
             note(request, model=order.name, audio_seconds=round(clip.quality.duration, 3))
             # To ask costs as much as decoding a sentence: only where somebody may have given up.
             waited = time.monotonic() - begun > _PATIENT_SECONDS
