@@ -60,6 +60,7 @@ bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/domain.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/serve.py
+	@$(TEST_ENV)/bin/python benchmarks/attack.py
 	@$(TEST_ENV)/bin/python benchmarks/realtime.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/known_course.py --data "$(DATA)"
 	@$(MAKE) --no-print-directory tables
