@@ -86,6 +86,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/frontends.json || $(TEST_ENV)/bin/python benchmarks/frontends.py --table-only
 	@test ! -f benchmarks/results/augment.json || $(TEST_ENV)/bin/python benchmarks/augment.py --table-only
 	@test ! -f benchmarks/results/serve.json || $(TEST_ENV)/bin/python benchmarks/serve.py --table-only
+	@test ! -f benchmarks/results/attack.json || $(TEST_ENV)/bin/python benchmarks/attack.py --table-only
 	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/bin/python benchmarks/ablation.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay

@@ -74,6 +74,9 @@ async def read_form(request: Request, limits: Limits, held: Held) -> Form:
         parser.finalize()
     except FormParserError:
         raise _damaged() from None
+    except BaseException:
+        collector.drop()  # the error would keep it until the refusal is sent
+        raise
     if not collector.ended:
         raise _damaged()
     return collector.form
@@ -142,6 +145,10 @@ class _Collector:
         self._value = bytearray()
         self._name = ""
         self._content = bytearray()
+
+    def drop(self) -> None:
+        """Forget what has come."""
+        self.form, self._content = Form(), bytearray()
 
     def callbacks(self) -> MultipartCallbacks:
         return {
