@@ -57,7 +57,7 @@ class Limits:
     """
 
     upload_bytes: int = 25 * MIB
-    held_bytes: int = 192 * MIB
+    held_bytes: int = 128 * MIB
     upload_seconds: float = 120.0
     slow_after_seconds: float = 10.0
     slow_bytes_per_second: float = 2000.0
