@@ -77,6 +77,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/latency.json || $(TEST_ENV)/bin/python benchmarks/latency.py --table-only
 	@test ! -f benchmarks/results/devices.json || $(TEST_ENV)/bin/python benchmarks/devices.py --table-only
 	@test ! -f benchmarks/results/edge.json || $(TEST_ENV)/bin/python benchmarks/edge.py --table-only
+	@test ! -f benchmarks/results/processors.json || $(TEST_ENV)/bin/python benchmarks/processors.py --table-only
 	@test ! -f benchmarks/results/prune.json || $(TEST_ENV)/bin/python benchmarks/prune.py --table-only
 	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only
 	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only

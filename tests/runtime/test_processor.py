@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import _answer
 import numpy as np
 import onnx
 import pytest
@@ -36,10 +37,9 @@ def haswell() -> Sequence[str]:
 
 def answers(inputs: Path, *graphs: Path, on: Sequence[str] = (), plain: bool = False) -> Any:
     """Instruction sets of a processor, and by graph what it answers there."""
-    script = Path(__file__).parents[1] / "answer.py"
     options = ["--plain"] if plain else []
     done = subprocess.run(
-        [*on, sys.executable, script, *options, inputs, *graphs],
+        [*on, sys.executable, _answer.__file__, *options, inputs, *graphs],
         stdout=subprocess.PIPE,
         text=True,
         check=True,

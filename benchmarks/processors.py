@@ -1,0 +1,211 @@
+"""Whether the shipped models answer alike on every processor and every runtime, and how quickly.
+
+Clips of unheard speakers go through the shipped files with ONNX Runtime here, with its lowest
+version, on an emulated processor with AVX2 alone (qemu-user), in WebAssembly (onnxruntime-web in
+Node.js), and through LiteRT files of the same models. Each answer is compared with that of the
+network in torch. Places are measured one by one; what lacks its program is told and left out.
+
+    make matrix-lowest litert
+    for model in default small nano; do .venv-litert/bin/affekt export ... --to litert; done
+    python benchmarks/processors.py --data ../shared/data \\
+      --lowest .venv-lowest/bin/python --litert .venv-litert/bin/python --tflite build/litert
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _common import ROOT, Report, Result, processor
+
+REPORT = Report("processors", "docs/export.md")
+WORKER = Path(__file__).with_name("_answer.py")
+WEB_WORKER = Path(__file__).with_name("_answer.mjs")
+EMULATED = ("qemu-x86_64", "-cpu", "Haswell")
+WEIGHTS = {
+    "default": ROOT / "src" / "affekt" / "assets" / "default",
+    "small": ROOT / "models" / "small",
+    "nano": ROOT / "models" / "nano",
+}
+ROUNDS = 31
+PLACES = {
+    "here": "ONNX Runtime",
+    "plain": "the same without affekt's options",
+    "lowest": "ONNX Runtime, lowest version",
+    "avx2": "ONNX Runtime, emulated",
+    "avx2-plain": "the same without affekt's options",
+    "avx2-lowest": "ONNX Runtime, lowest version, emulated",
+    "web": "WebAssembly",
+    "litert": "LiteRT",
+    "litert-avx2": "LiteRT, emulated",
+}
+
+
+class Clips:
+    """Clips of unheard speakers, as files that every worker reads, and the network's answers."""
+
+    def __init__(self, folder: Path, data: Path | None, count: int) -> None:
+        from affekt.export.check.parity import Reference
+        from affekt.export.check.recordings import unheard_speech
+        from affekt.export.model_directory import read_network
+
+        networks = {name: read_network(weights) for name, weights in WEIGHTS.items()}
+        speech = unheard_speech(networks["small"][1], data, count)
+        if speech is None:
+            raise SystemExit("error: CREMA-D is needed: affekt data get cremad, and --data")
+        # The first is the one that is timed: 3 s.
+        timed = speech.stretches(3.0, 1, 16000)[0]
+        sounds = [timed, *speech.waveforms]
+        self.count = len(speech.waveforms)
+        self.npz, self.f32 = folder / "sounds.npz", folder / "sounds.f32"
+        np.savez(self.npz, *sounds)
+        self.f32.write_bytes(np.concatenate(sounds).astype("<f4").tobytes())
+        self.lengths = folder / "lengths.json"
+        self.lengths.write_text(json.dumps([len(sound) for sound in sounds]))
+        self._references = {
+            (name, window): Reference(network, window)
+            for name, (network, _) in networks.items()
+            for window in (None, 48000)
+        }
+        self._sounds = sounds
+
+    def expected(self, model: str, window: int | None) -> np.ndarray:
+        """What the network answers ``[clips, classes]``, by windows of LiteRT where given."""
+        reference = self._references[model, window]
+        return np.concatenate([reference(sound[None]) for sound in self._sounds[1:]])
+
+
+def ask(place: str, graphs: dict[str, Path], clips: Clips, options: argparse.Namespace) -> Any:
+    """Have a worker answer all clips; None where its program is missing."""
+    from affekt.web.browser import VERSION, fetch_browser_runtime
+
+    emulator = EMULATED if "avx2" in place else ()
+    rounds = 0 if emulator else ROUNDS  # an emulator's time tells nothing
+    if place == "web":
+        engine = fetch_browser_runtime()
+        words = ["node", WEB_WORKER, engine, clips.f32, clips.lengths, rounds]
+    else:
+        python = {"lowest": options.lowest, "litert": options.litert}
+        runs = next((path for word, path in python.items() if word in place), sys.executable)
+        plain = ["--plain"] if place.endswith("plain") else []
+        words = [*emulator, runs or "", WORKER, *plain, "--rounds", rounds, clips.npz]
+    needed = [*emulator[:1], str(words[len(emulator)])]
+    if not all(map(shutil.which, needed)) or not all(path.is_file() for path in graphs.values()):
+        print(f"{place}: left out, a program or a file is missing", file=sys.stderr)
+        return None
+    command = [str(word) for word in (*words, *graphs.values())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    told = json.loads(done.stdout)
+    return {"runtime": f"onnxruntime-web {VERSION}", **told} if place == "web" else told
+
+
+def measure_place(place: str, clips: Clips, options: argparse.Namespace) -> list[Result]:
+    """One row for each model."""
+    name = "model.tflite" if place.startswith("litert") else "model.onnx"
+    root = options.tflite if place.startswith("litert") else WEIGHTS["default"].parent
+    graphs = {model: root / model / name for model in WEIGHTS}
+    told = ask(place, graphs, clips, options)
+    if told is None:
+        return []
+    rows = []
+    for model, graph in graphs.items():
+        found = np.array(told["answers"][str(graph)])[1:]
+        expected = clips.expected(model, 48000 if place.startswith("litert") else None)
+        difference = np.abs(found - expected)
+        rows.append(
+            {
+                "place": place,
+                "model": model,
+                "runtime": told["runtime"],
+                "instructions": told["instructions"],
+                "clips": len(found),
+                "max_difference": float(f"{difference.max():.3g}"),
+                "label_agreement": float((found.argmax(1) == expected.argmax(1)).mean().round(4)),
+                "ms": told["ms"].get(str(graph)),
+                "probabilities": found.round(6).tolist(),
+            }
+        )
+    return rows
+
+
+def measure(options: argparse.Namespace) -> Result:
+    """Measure the places that are asked for; rows of others stay as they are stored."""
+    from affekt.evaluation.provenance import commit, software_versions
+
+    rows = REPORT.load()["rows"] if options.only and REPORT.file.is_file() else []
+    places = options.only or list(PLACES)
+    rows = [row for row in rows if row["place"] not in places]
+    with tempfile.TemporaryDirectory() as folder:
+        clips = Clips(Path(folder), options.data, options.clips)
+        here = {row["model"]: row for row in measure_place("here", clips, options)}
+        for place in places:
+            for row in measure_place(place, clips, options) if place != "here" else here.values():
+                found, first = np.array(row["probabilities"]), here[row["model"]]["probabilities"]
+                row["from_here"] = float(f"{np.abs(found - np.array(first)).max():.3g}")
+                row["same_as_here"] = float((found.argmax(1) == np.argmax(first, 1)).mean())
+                rows.append(row)
+    rows = [{key: row[key] for key in row if key != "probabilities"} for row in rows]
+    rows.sort(key=lambda row: (list(WEIGHTS).index(row["model"]), list(PLACES).index(row["place"])))
+    return {
+        "rows": rows,
+        "machine": processor(),
+        "commit": commit(),
+        "versions": software_versions(),
+    }
+
+
+def table(result: Result) -> str:
+    """Return the result as Markdown."""
+    lines = [
+        "| model | runs with | instructions | clips | same label | largest difference | "
+        "from the first row | ms for 3 s |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in result["rows"]:
+        own = row["place"].startswith("litert")
+        lines.append(
+            f"| {row['model']} | {PLACES[row['place']]}, {row['runtime'].split()[-1]} | "
+            f"{', '.join(row['instructions'])} | {row['clips']} | {row['label_agreement']:.2%} | "
+            f"{row['max_difference']:.1e} | {'' if own else format(row['from_here'], '.1e')} | "
+            f"{'' if row['ms'] is None else format(row['ms'], '.2f')} |"
+        )
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Probabilities of clips of the test speakers of `cremad-tfds`, beside those of the "
+            "network in torch (LiteRT: on the same windows of 3 s) and beside the same file in the "
+            "first row. Emulated: by qemu-user as a Haswell, whose time tells nothing. Times are "
+            f"of the processor, on one thread: medians of {ROUNDS} rounds. {result['machine']}.",
+        ]
+    )
+
+
+def main() -> None:
+    """Measure, or show what is stored."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="where the corpora lie")
+    parser.add_argument("--clips", type=int, default=400)
+    parser.add_argument("--only", nargs="+", choices=PLACES, help="the places to measure anew")
+    parser.add_argument("--lowest", type=Path, help="Python with the lowest versions")
+    parser.add_argument("--litert", type=Path, help="Python with ai-edge-litert")
+    parser.add_argument(
+        "--tflite", type=Path, default=ROOT / "build", help="folder of LiteRT models, by name"
+    )
+    REPORT.add_options(parser)
+    options = parser.parse_args()
+    if options.table_only:
+        REPORT.show(table(REPORT.load()))
+    else:
+        REPORT.finish(measure(options), options.out, table)
+
+
+if __name__ == "__main__":
+    main()
