@@ -2,7 +2,7 @@
 # with `make demo PYTHON=/path/to/python3.12`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-edge tables litert mediapipe test-litert clean python
+.PHONY: help demo test test-matrix lint bench bench-edge tables litert mediapipe test-litert clean python
 .DELETE_ON_ERROR:
 
 DEMO_ENV := .venv-demo
@@ -39,6 +39,9 @@ demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment w
 test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DATA or ../shared/data)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(TEST_ENV)/bin/python -m pytest \
 		-n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
+
+test-matrix: ## run the base install's tests on Python 3.10 to 3.13, with the lowest and the newest versions
+	@.ci/matrix
 
 litert: $(LITERT_ENV)/.ready ## prepare the converter to LiteRT (2 GB): .venv-litert/bin/affekt export --to litert
 
@@ -91,7 +94,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/bin/python benchmarks/ablation.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
-	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(LITERT_ENV) $(MEDIAPIPE_ENV) build dist demo
+	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(LITERT_ENV) $(MEDIAPIPE_ENV) .venv-matrix .venv-uv build dist demo
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # An environment is made once and kept until what it depends on changes. The demo environment

@@ -34,7 +34,6 @@ WEIGHTS = {
     "small": ROOT / "models" / "small",
     "nano": ROOT / "models" / "nano",
 }
-ROUNDS = 31
 PLACES = {
     "here": "ONNX Runtime",
     "plain": "the same without affekt's options",
@@ -87,7 +86,7 @@ def ask(place: str, graphs: dict[str, Path], clips: Clips, options: argparse.Nam
     from affekt.web.browser import VERSION, fetch_browser_runtime
 
     emulator = EMULATED if "avx2" in place else ()
-    rounds = 0 if emulator else ROUNDS  # an emulator's time tells nothing
+    rounds = 0 if emulator else options.rounds  # an emulator's time tells nothing
     if place == "web":
         engine = fetch_browser_runtime()
         words = ["node", WEB_WORKER, engine, clips.f32, clips.lengths, rounds]
@@ -155,6 +154,7 @@ def measure(options: argparse.Namespace) -> Result:
     rows.sort(key=lambda row: (list(WEIGHTS).index(row["model"]), list(PLACES).index(row["place"])))
     return {
         "rows": rows,
+        "rounds": options.rounds,
         "machine": processor(),
         "commit": commit(),
         "versions": software_versions(),
@@ -183,7 +183,7 @@ def table(result: Result) -> str:
             "Probabilities of clips of the test speakers of `cremad-tfds`, beside those of the "
             "network in torch (LiteRT: on the same windows of 3 s) and beside the same file in the "
             "first row. Emulated: by qemu-user as a Haswell, whose time tells nothing. Times are "
-            f"of the processor, on one thread: medians of {ROUNDS} rounds. {result['machine']}.",
+            f"of the processor, on one thread: medians of {result['rounds']} rounds. {result['machine']}.",
         ]
     )
 
@@ -193,6 +193,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="where the corpora lie")
     parser.add_argument("--clips", type=int, default=400)
+    parser.add_argument(
+        "--rounds", type=int, default=31, help="that are timed; 0 for answers alone"
+    )
     parser.add_argument("--only", nargs="+", choices=PLACES, help="the places to measure anew")
     parser.add_argument("--lowest", type=Path, help="Python with the lowest versions")
     parser.add_argument("--litert", type=Path, help="Python with ai-edge-litert")

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-
-START_SECONDS = 60.0
+from patience import PATIENCE
 
 
 class Server:
@@ -55,7 +54,7 @@ class Server:
                 self._events.put({"event": "noise", "text": line})
         self._events.put({"event": "ended"})
 
-    def event(self, name: str, seconds: float = START_SECONDS, **wanted: Any) -> dict[str, Any]:
+    def event(self, name: str, seconds: float = PATIENCE, **wanted: Any) -> dict[str, Any]:
         """Wait for an event of the log whose fields are these; those before it are passed over."""
         deadline = time.monotonic() + seconds
         while True:
@@ -85,7 +84,7 @@ class Server:
         tasks = Path(f"/proc/{self.process.pid}/task")
         return [int(p) for task in tasks.iterdir() for p in (task / "children").read_text().split()]
 
-    def stop(self, number: int = signal.SIGTERM, seconds: float = 30.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, seconds: float = PATIENCE) -> int:
         """Send a signal; return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(seconds)

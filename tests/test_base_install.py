@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cold_start import STANDS_ON, assert_quick
+from patience import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ class Environment:
             env=variables,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=PATIENCE,
             check=False,
         )
 

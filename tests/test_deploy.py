@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import typer.main
-import yaml
 
 from affekt.cli import build_app
 
@@ -65,6 +64,7 @@ def test_the_image_is_not_root_and_starts_a_server(dockerfile):
 
 
 def test_the_composition_adds_no_rights(repository, dockerfile):
+    yaml = pytest.importorskip("yaml")
     service = yaml.safe_load((repository / "compose.yaml").read_text())["services"]["affekt"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]

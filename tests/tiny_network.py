@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
+import pytest
 from numpy.typing import NDArray
 
-from affekt.export.graph.onnx import Parity
-from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network
-from affekt.models.frontend import FrontendConfig
+torch = pytest.importorskip("torch")
+
+from affekt.export.graph.onnx import Parity  # noqa: E402
+from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network  # noqa: E402
+from affekt.models.frontend import FrontendConfig  # noqa: E402
 
 RATE = 16000  # Hz
 LABELS = ("angry", "happy", "neutral", "sad")

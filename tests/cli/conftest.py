@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -39,7 +40,7 @@ def run(tmp_path: Path) -> Run:
                 "cwd": tmp_path,
                 "capture_output": True,
                 "encoding": "utf-8",
-                "timeout": 60,
+                "timeout": PATIENCE,
                 "check": False,
                 **options,
             },

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 import affekt
 
 RATE = 16000  # Hz
 COMMAND = (sys.executable, "-m", "affekt", "stream", "--vad", "off", "--format", "json")
-PATIENCE = 60  # seconds
+
 
 try:
     import sounddevice  # noqa: F401

@@ -9,8 +9,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import affekt
-from affekt.models import ARCHITECTURES, architecture_facts
 from affekt.runtime.facts import UNINTENDED_USE
 
 SOURCE = Path(affekt.__file__).parents[1]
@@ -62,13 +63,16 @@ def test_a_model_that_is_not_there(run: Run) -> None:
 
 
 def test_the_architectures_for_people(run: Run) -> None:
+    pytest.importorskip("torch")
+    from affekt import models
+
     done = run("models", "--architectures")
     assert done.returncode == 0, done.stderr
     head, *lines = done.stdout.splitlines()
     assert head.split("  ")[0] == "architecture"
-    assert [line.split()[0] for line in lines] == sorted(ARCHITECTURES)
+    assert [line.split()[0] for line in lines] == sorted(models.ARCHITECTURES)
     (cnn,) = (line for line in lines if line.startswith("cnn "))
-    facts = architecture_facts("cnn")
+    facts = models.architecture_facts("cnn")
     assert cnn.split()[1:4] == [
         str(facts.parameters),
         f"{facts.multiply_adds_per_second / 1e6:.1f}",
@@ -78,11 +82,14 @@ def test_the_architectures_for_people(run: Run) -> None:
 
 
 def test_the_architectures_for_machines(run: Run) -> None:
+    pytest.importorskip("torch")
+    from affekt import models
+
     done = run("models", "--architectures", "--format", "json")
     rows = {row.pop("architecture"): row for row in map(json.loads, done.stdout.splitlines())}
-    assert rows.keys() == ARCHITECTURES.keys()
+    assert rows.keys() == models.ARCHITECTURES.keys()
     for name in ("crnn", "light"):
-        facts = architecture_facts(name)
+        facts = models.architecture_facts(name)
         for key, value in rows[name].items():
             expected = facts.paper.url if key == "paper" else getattr(facts, key)
             assert value == expected

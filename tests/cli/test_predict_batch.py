@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from patience import PATIENCE
+from stopping import interrupt, start_halted
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COUNT = 240
@@ -37,24 +38,20 @@ def rows(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def start(folder: Path, model: Path, out: Path, *words: str) -> subprocess.Popen[str]:
-    command = ["-m", "affekt", "predict", str(folder), "--recursive", "--model", str(model)]
-    return subprocess.Popen(
-        [sys.executable, *command, "--out", str(out), *words],
+def words_for(folder: Path, model: Path, out: Path, *words: str) -> list[str]:
+    return ["predict", str(folder), "-r", "--model", str(model), "--out", str(out), *words]
+
+
+def start_and_halt(words: list[str], records: int) -> subprocess.Popen[str]:
+    """Start a run, and wait until it has kept so many records."""
+    return start_halted(
+        "affekt.batch.journal:Journal.add",
+        f"calls == {records}",
+        *words,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         start_new_session=True,
     )
-
-
-def wait_for_records(journal: Path, process: subprocess.Popen[str], size: int) -> None:
-    """Wait until a run has kept something, or has ended."""
-    limit = time.monotonic() + 300
-    while process.poll() is None and time.monotonic() < limit:
-        if journal.exists() and journal.stat().st_size > size:
-            return
-        time.sleep(0.005)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
@@ -63,15 +60,11 @@ def test_killed_again_and_again(run: Run, folder: Path, tiny_model: Path, tmp_pa
     words = ["predict", folder, "-r", "-m", tiny_model, "--out"]
     assert run(*words, whole).returncode == 1  # one is no audio
     journal = out.with_name(f".{out.name}.unfinished")
-    kills = 0
     for jobs in ("1", "2"):
-        size = journal.stat().st_size if journal.exists() else 600
-        with start(folder, tiny_model, out, "--resume", "--jobs", jobs) as process:
-            wait_for_records(journal, process, size)
-            kills += process.poll() is None
+        words_now = words_for(folder, tiny_model, out, "--resume", "--jobs", jobs)
+        with start_and_halt(words_now, 2) as process:
             process.kill()  # the parent alone: its processes must end by themselves
-            process.communicate(timeout=300)  # their ends of the pipes are closed
-    assert kills == 2
+            process.communicate(timeout=PATIENCE)  # their ends of the pipes are closed
     assert not out.exists()
     done = run(*words, out, "--resume", "--jobs", 2)
     assert done.returncode == 1
@@ -83,22 +76,23 @@ def test_killed_again_and_again(run: Run, folder: Path, tiny_model: Path, tmp_pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_ctrl_c_keeps_what_is_done(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_done(
+    run: Run, folder: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "answers.csv"
     journal = out.with_name(f".{out.name}.unfinished")
-    with start(folder, tiny_model, out, "--jobs", "2") as process:
-        wait_for_records(journal, process, 600)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-        _, errors = process.communicate(timeout=300)
+    words = words_for(folder, tiny_model, out)
+    with start_and_halt([*words, "--jobs", "2"], 2) as process:
+        interrupt(process, signal.SIGINT, group=True)  # as a terminal does: to all of them
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     kept, last = errors.splitlines()
     assert kept.endswith(f"of {COUNT} recordings are kept: add --resume to go on")
     assert last == "interrupted"
     assert [path.name for path in tmp_path.iterdir()] == [journal.name]
-    with start(folder, tiny_model, out) as process:
-        _, errors = process.communicate(timeout=300)
-    assert process.returncode == 1
-    assert "add --resume to go on, or delete" in errors  # nothing is thrown away unasked
+    done = run(*words)
+    assert done.returncode == 1
+    assert "add --resume to go on, or delete" in done.stderr  # nothing is thrown away unasked
 
 
 def test_parquet_is_the_table_of_csv(

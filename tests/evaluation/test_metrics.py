@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as reference
 
 from affekt.errors import DataError
 from affekt.evaluation import metrics
+
+reference = pytest.importorskip("sklearn.metrics")
 
 LABELS = ("angry", "happy", "neutral", "sad")
 
@@ -245,13 +245,6 @@ class TestIntervals:
         assert metrics.evaluate(probabilities, targets, LABELS).ci95 == {}
         one = ["anna"] * len(targets)
         assert metrics.evaluate(probabilities, targets, LABELS, speakers=one).ci95 == {}
-
-    def test_a_thousand_resamples_of_a_large_corpus_take_well_under_a_second(self) -> None:
-        probabilities, targets = random_predictions(seed=9, n=7442)
-        speakers = [str(number % 91) for number in range(7442)]
-        start = time.process_time()
-        metrics.evaluate(probabilities, targets, LABELS, speakers=speakers, n_bootstrap=1000)
-        assert time.process_time() - start < 2  # about 0.03 s on an idle machine
 
     def test_runs_must_be_of_the_same_speakers(self) -> None:
         probabilities, targets = random_predictions(seed=10, n=4)

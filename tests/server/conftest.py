@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from live_server import Server, noise, wav_bytes
+from patience import PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,7 @@ def server(start: Callable[..., Any], tiny_model: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=60) as opened:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as opened:
         yield opened
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from patience import PATIENCE
 from tiny_network import LABELS, RATE, TINY_OPTIONS, tiny_network, voice
 
 pytest.importorskip("litert_torch")
@@ -143,7 +144,7 @@ def test_media_pipe_answers_alike(plain: Path, network: Network, tmp_path: Path)
         file.writeframes(whole.tobytes())
     script = Path(__file__).parents[2] / "mediapipe_labels.py"
     words = [python, str(script), str(plain), str(recording)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["heads"] == ["embedding", "probabilities"]
