@@ -183,7 +183,8 @@ def table(result: Result) -> str:
             "Probabilities of clips of the test speakers of `cremad-tfds`, beside those of the "
             "network in torch (LiteRT: on the same windows of 3 s) and beside the same file in the "
             "first row. Emulated: by qemu-user as a Haswell, whose time tells nothing. Times are "
-            f"of the processor, on one thread: medians of {result['rounds']} rounds. {result['machine']}.",
+            f"of the processor, on one thread: medians of {result['rounds']} rounds. "
+            f"{result['machine']}.",
         ]
     )
 
