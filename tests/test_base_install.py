@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cold_start import STANDS_ON, assert_quick
 from patience import PATIENCE
 
 pytestmark = pytest.mark.slow
@@ -99,13 +98,3 @@ def test_the_recipes_are_in_the_wheel(base: Environment, repository: Path) -> No
     done = base.run("python", "-c", script)
     shipped = sorted((repository / "recipes").rglob("*.toml"))
     assert done.stdout.split() == [str(p.relative_to(repository / "recipes")) for p in shipped]
-
-
-def test_a_cold_prediction_is_quick(base: Environment, recordings: Sequence[Path]) -> None:
-    def run(program: str, *words: str | Path) -> None:
-        done = base.run(program, *words)
-        assert done.returncode == 0, done.stderr
-
-    assert_quick(
-        lambda: run("python", "-c", STANDS_ON), lambda: run("affekt", "predict", recordings[0])
-    )

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -64,7 +65,7 @@ def imported_by(modules: list[str], watched: tuple[str, ...]) -> dict[str, list[
         [sys.executable, "-c", script, json.dumps([modules, watched])],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -116,7 +117,11 @@ def test_a_package_may_be_imported_first(name: str) -> None:
     pytest.importorskip("torch")
     script = f"import affekt.{name}"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 
 def test_the_ratio_is_measured_right(repository: Path) -> None:
@@ -27,7 +28,7 @@ def test_the_example(repository: Path, recordings: list[Path], tmp_path: Path) -
         [sys.executable, script, recordings[0], tmp_path / "out"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

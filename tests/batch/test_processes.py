@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from affekt.batch.processes import each_done
 from affekt.errors import AffektError
@@ -58,5 +59,5 @@ def test_a_process_that_starts_does_not_hear_ctrl_c(tmp_path: Path) -> None:
         while not started.exists() and process.poll() is None:
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == 1  # of the parent

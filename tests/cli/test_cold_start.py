@@ -9,24 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cold_start import STANDS_ON, assert_quick
+from patience import PATIENCE
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 NEEDLESS = {"rich", "av", "platformdirs", "urllib.request", "matplotlib"}
 """Modules that a prediction of a wav file has no use for; each takes 10 ms or more to import."""
-
-
-@pytest.mark.slow
-def test_a_cold_prediction_is_quick(recording: Path, tiny_model: Path) -> None:
-    def python(*words: str | Path) -> None:
-        command = [sys.executable, *map(str, words)]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
-
-    assert_quick(
-        lambda: python("-c", STANDS_ON),
-        lambda: python("-m", "affekt", "predict", recording, "--model", tiny_model),
-    )
 
 
 @pytest.mark.parametrize("style", ["table", "json", "csv"])
@@ -44,7 +32,11 @@ def test_a_prediction_imports_nothing_needless(
         "    print(*sorted(set(sys.modules) - before), file=sys.stderr)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     imported = set(done.stderr.split())
@@ -85,6 +77,6 @@ def test_run_as_a_program(tmp_path: Path) -> None:
     if not program.is_file():
         pytest.skip("affekt is not installed beside this Python")
     done = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, timeout=300, check=False
+        [program, "--version"], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.stdout.startswith("affekt ")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from patience import PATIENCE
 
 RATE = 16000
 QUICK = ["--window", "1", "--hop", "0.25", "--min-duration", "0.25", "--vad", "off"]
@@ -37,7 +38,7 @@ def limited(size: int, *words: str | Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", code, *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
 

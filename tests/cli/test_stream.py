@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from patience import PATIENCE
 
 from affekt.cli import _sources
 from affekt.cli._live import LiveView
@@ -48,7 +49,7 @@ def run(command: list[str], *words: str | Path, stdin: bytes = b"") -> tuple[int
         [*command, *map(str, words), "--format", "json"],
         input=stdin,
         capture_output=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     rows = [json.loads(line) for line in done.stdout.decode().splitlines()]
@@ -88,7 +89,7 @@ def test_hops_come_while_the_pipe_is_open(command: list[str], samples: np.ndarra
     process.stdin.close()
     *_, last = map(json.loads, process.stdout.read().splitlines())
     process.stdout.close()
-    assert process.wait(timeout=300) == 0
+    assert process.wait(timeout=PATIENCE) == 0
     assert last["duration"] == 2.0
 
 
@@ -148,7 +149,7 @@ def test_a_full_disk_is_one_line(command: list[str], samples: np.ndarray) -> Non
             input=samples.tobytes(),
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=300,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == 1

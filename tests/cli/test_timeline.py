@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from patience import PATIENCE
 
 RATE = 16000  # Hz
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,7 +25,7 @@ def run(tiny_model: Path, tmp_path: Path) -> Run:
             input=stdin,
             capture_output=True,
             cwd=tmp_path,
-            timeout=300,
+            timeout=PATIENCE,
             check=False,
         )
         return subprocess.CompletedProcess(

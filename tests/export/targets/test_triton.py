@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from patience import PATIENCE
 from tiny_network import LABELS, RATE, Exported, tiny_network, voice
 
 from affekt.export.model_directory import read_network
@@ -105,7 +106,7 @@ def test_the_client_asks_as_the_protocol_wants_it(repository: Path, tmp_path: Pa
     try:
         address = f"http://127.0.0.1:{server.server_port}"
         words = [sys.executable, repository / "client.py", sound, address]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE)
         ask = runpy.run_path(str(repository / "client.py"))["ask"]
         with pytest.raises(SystemExit, match="refuses the recording: .*the recording is too short"):
             ask([0.0] * 400, address)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from browser import watch
+from patience import PATIENCE
 
 import affekt
 from affekt.formats.report import html
@@ -59,9 +60,9 @@ def test_it_fits_and_breaks_no_rule(
     page.close()
 
 
-def until(page: Page, condition: str, seconds: float = 30.0) -> None:
+def until(page: Page, condition: str) -> None:
     """Wait for a condition; `wait_for_function` would break the page's own security policy."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(50)

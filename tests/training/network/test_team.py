@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from tone_corpus import make_tones, read_history, write_recipe
 
 torch = pytest.importorskip("torch")
@@ -44,18 +45,18 @@ def test_two_processes_train_one_model_and_go_on_after_ctrl_c(
     recipe = write_recipe(tmp_path / "tones.toml", epochs=40, training="checkpoint_seconds = 0.0")
     words = ("train", recipe, "--source", recordings, "--out", tmp_path / "run")
     with torchrun(*words) as process:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + PATIENCE
         while not (tmp_path / "run" / "history.csv").exists():
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=300)
+        process.communicate(timeout=PATIENCE)
     assert not (tmp_path / "run" / "model").exists()
     before = read_history(tmp_path / "run")
 
     with torchrun(*words) as process:
-        table, errors = process.communicate(timeout=300)
+        table, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert table.count("own") == 1  # one of them speaks
     assert "continuing at step" in errors
