@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# A busy machine may take any time for one example.
+settings.register_profile("affekt", deadline=None)
+settings.load_profile("affekt")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
