@@ -74,7 +74,7 @@ bench-edge: $(LITERT_ENV)/.ready ## measure every export, beside what else a sma
 	@$(LITERT_ENV)/bin/python benchmarks/prune.py --data "$(DATA)"
 
 tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benchmarks/
-	@$(TEST_ENV)/bin/python -m affekt.evaluation.results
+	@$(TEST_ENV)/bin/python benchmarks/pages.py
 	@test ! -f benchmarks/results/architectures.json || $(TEST_ENV)/bin/python benchmarks/architectures.py --table-only
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
 	@test ! -f benchmarks/results/latency.json || $(TEST_ENV)/bin/python benchmarks/latency.py --table-only

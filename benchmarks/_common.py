@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from report.page import read_block, write_block, write_text
+
 if TYPE_CHECKING:
     from affekt.data import Clip
 
@@ -83,17 +85,8 @@ class Report:
         return ROOT / self.shown_in
 
     @property
-    def begin(self) -> str:
-        """The line of the page before the table."""
-        return f"<!-- begin: {self._marked} -->"
-
-    @property
-    def end(self) -> str:
-        """The line of the page after the table."""
-        return f"<!-- end: {self._marked} -->"
-
-    @property
-    def _marked(self) -> str:
+    def block(self) -> str:
+        """The name of the generated block of the page."""
         return f"benchmarks/{self.name}.py" + (f" {self.part}" if self.part else "")
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -112,32 +105,23 @@ class Report:
 
     def finish(self, result: Result, out: Path, table: Callable[[Result], str]) -> None:
         """Store a result and print its table; show it in the page unless it went elsewhere."""
-        write_whole(out, json.dumps(result, indent=2) + "\n")
+        write_text(out, json.dumps(result, indent=2) + "\n")
         if out.resolve() == self.file:
             self.show(table(result))
         print(table(result))
 
     def show(self, table: str) -> None:
-        """Put a table between the markers of the page."""
-        text = self.page.read_text(encoding="utf-8")
-        before, begin, rest = text.partition(self.begin)
-        _, end, after = rest.partition(self.end)
-        if not (begin and end):
-            raise SystemExit(f"error: {self.shown_in} lacks the lines {self.begin} and {self.end}")
-        write_whole(self.page, f"{before}{begin}\n\n{table}\n\n{end}{after}")
+        """Write a table into the block of the page."""
+        from affekt.errors import DataError
+
+        try:
+            write_block(self.page, self.block, table)
+        except DataError as error:
+            raise SystemExit(f"error: {error}") from None
 
     def shown(self) -> str:
-        """Return what stands between the markers of the page."""
-        text = self.page.read_text(encoding="utf-8")
-        return text.partition(self.begin)[2].partition(self.end)[0].strip()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    from affekt.files import atomic_path
-
-    with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        """Return what stands in the block of the page."""
+        return read_block(self.page, self.block)
 
 
 # --- measured processes ---

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import Report, Result, write_whole
+from _common import Report, Result
 from _music import Scored, highest, named, noisy, recorded
+from report.page import write_text
 
 if TYPE_CHECKING:
     from affekt.data.manifest import Clip
@@ -348,7 +349,7 @@ def keep(model_id: str | None, numbers: dict[str, object]) -> None:
 
     path = open_bundle(model_id).directory / CONFIG_FILE
     config = json.loads(path.read_text(encoding="utf-8"))
-    write_whole(path, json_text({**config, "domain": numbers}))
+    write_text(path, json_text({**config, "domain": numbers}))
 
 
 def main() -> None:

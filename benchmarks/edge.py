@@ -26,7 +26,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from _common import ROOT, Report, Result, processor, write_whole
+from _common import ROOT, Report, Result, processor
+from report.page import write_text
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 REPORT = Report("edge", "docs/export.md")
@@ -137,7 +138,7 @@ class Exports:
             "clips": speech["clips"],
             "refused": parity.beyond_limits(report),
         }
-        write_whole(kept, json.dumps(row))
+        write_text(kept, json.dumps(row))
         return row
 
     def load(self, kind: str, precision: str) -> Any:

@@ -58,10 +58,10 @@ Work = Callable[[], object]
 
 def recipes() -> list[Recipe]:
     """Return the recipes that have a figure in ``benchmarks/results``, ensembles by members."""
-    from affekt.evaluation.results import RESULTS, read_results
+    from affekt.evaluation.results import read_results
     from affekt.training import load_recipe
 
-    names = sorted({result.recipe for result in read_results(ROOT / RESULTS)})
+    names = sorted({result.recipe for result in read_results(ROOT / "benchmarks" / "results")})
     return [load_recipe(recipe_file(name)) for name in names]
 
 

@@ -149,10 +149,3 @@ def test_the_checks_see_a_fault() -> None:
     assert usage_fault(["nonsense"]) == "no command 'nonsense'"
     assert usage_fault(["predict", "a.wav", "--nonsense"]) == "no option '--nonsense'"
     assert usage_fault(["predict", "a.wav"]) is None
-
-
-def test_the_results_table_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from affekt.evaluation.results import main
-
-    monkeypatch.chdir(ROOT)
-    assert main(["--check"]) == 0, "run `make tables`"

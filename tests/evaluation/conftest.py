@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from affekt.evaluation.calibration import softmax
-from affekt.evaluation.summary import Predictions
+from affekt.evaluation.results import Predictions
 
 
 @pytest.fixture(scope="session")

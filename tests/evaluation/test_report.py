@@ -13,7 +13,7 @@ import pytest
 from affekt.errors import DataError, MissingExtraError
 from affekt.evaluation import report
 from affekt.evaluation.metrics import Metrics, evaluate, reliability
-from affekt.evaluation.summary import Predictions
+from affekt.evaluation.results import Predictions
 
 LABELS = ("happy", "neutral", "sad")
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -1,12 +1,10 @@
-"""Results survive the disk, broken ones are named, and the documentation is in step."""
+"""Results survive the disk, and broken ones are named."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,9 @@ import pytest
 
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import results
-from affekt.evaluation.anchors import ANCHORS, Anchor, read_anchors
 from affekt.evaluation.results import Predictions, Result, Score, summarise
-from affekt.evaluation.tables import LATENCY, Latency, protocol_tables, read_latency
 
 LABELS = ("happy", "neutral", "sad")
-PAGE = (
-    f"# Results\n\n{results.TABLE_BEGIN}\nold\n{results.TABLE_END}\n\nAfter.\n"
-    f"{results.PICTURE_BEGIN}\nno picture\n{results.PICTURE_END}\n"
-)
-ANCHOR = Anchor("Some net", "emodb", 7, "UAR", 80.0, "Doe 2020", protocol="emodb-loso")
 
 
 @pytest.fixture
@@ -162,96 +153,3 @@ def test_results_are_ordered_as_the_protocols_are(result: Result, tmp_path: Path
     assert [(one.protocol, one.recipe) for one in results.read_results(tmp_path)] == [
         *(("emodb-loso", "a"), ("emodb-loso", "b"), ("cross", "a"))
     ]
-
-
-def test_the_page_changes_between_its_markers_only(result: Result, tmp_path: Path) -> None:
-    page = tmp_path / "results.md"
-    page.write_text(PAGE)
-    times = Latency({result.recipe: 4.25})
-    assert results.update_docs(page, [result], [ANCHOR], times, check=True)
-    assert page.read_text() == PAGE
-    assert results.update_docs(page, [result], [ANCHOR], times)
-    words = results.picture_in_words([result], [ANCHOR])
-    expected = PAGE.replace("old", protocol_tables([result], [ANCHOR], times))
-    image = f"![UAR against size. {words}](images/uar-by-size.svg)"
-    assert page.read_text() == expected.replace("no picture", image)
-    assert not results.update_docs(page, [result], [ANCHOR], times)
-    assert results.update_docs(page, [result], [], times, check=True)
-    assert results.update_docs(page, [result], [ANCHOR], check=True)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "nothing",
-        results.TABLE_BEGIN,
-        f"{results.TABLE_END} {results.TABLE_BEGIN}",
-        PAGE + PAGE,
-        PAGE.replace(results.PICTURE_BEGIN, ""),
-    ],
-)
-def test_a_page_without_its_markers_is_refused(text: str, tmp_path: Path) -> None:
-    page = tmp_path / "results.md"
-    page.write_text(text)
-    with pytest.raises(DataError, match="once each"):
-        results.update_docs(page, [])
-    assert page.read_text() == text
-
-
-def test_a_missing_page_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot read the page"):
-        results.update_docs(tmp_path / "none.md", [])
-
-
-def test_the_command_writes_and_checks(result: Result, tmp_path: Path) -> None:
-    results.write_result(result, tmp_path / "results")
-    page = tmp_path / "results.md"
-    page.write_text(PAGE)
-    anchors, picture = tmp_path / "anchors.toml", tmp_path / "images" / "uar.svg"
-    row = {name: value for name, value in asdict(ANCHOR).items() if value not in ("", None, False)}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in row.items()]
-    anchors.write_text("\n".join(["[[anchor]]", *lines]))
-    times = tmp_path / "latency.json"
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-W", "error", "-m", "affekt.evaluation.results", *arguments]
-        folders = ["--results", str(tmp_path / "results"), "--docs", str(page)]
-        folders += ["--anchors", str(anchors), "--picture", str(picture)]
-        folders += ["--latency", str(times)]
-        return subprocess.run([*command, *folders], capture_output=True, text=True, check=False)
-
-    stale = run("--check")
-    assert (stale.returncode, page.read_text()) == (1, PAGE)
-    assert "is out of step" in stale.stderr
-    assert run().returncode == 0
-    assert "ravdess-cnn" in page.read_text()
-    assert "Some net" in page.read_text()
-    assert "Some net" in picture.read_text()
-    assert run("--check").returncode == 0
-    rows = {"recipes": {"ravdess-cnn": {"milliseconds": 4.25}}, "peers": {}}
-    times.write_text(json.dumps(rows))
-    assert run("--check").returncode == 1
-    assert run().returncode == 0
-    assert "| 4.2 |" in page.read_text()
-    drawn = picture.read_text()
-    picture.write_text("something else")
-    faded = run("--check")
-    assert faded.returncode == 1
-    assert "uar.svg is out of step" in faded.stderr
-    assert run().returncode == 0
-    assert picture.read_text() == drawn
-    page.unlink()
-    missing = run()
-    assert missing.returncode == 1
-    assert missing.stderr.startswith("error: cannot read the page")
-    assert len(missing.stderr.splitlines()) == 1
-
-
-def test_the_documentation_is_in_step_with_the_results(repository: Path) -> None:
-    found = results.read_results(repository / results.RESULTS)
-    anchors = read_anchors(repository / ANCHORS)
-    times = read_latency(repository / LATENCY)
-    stale = results.update_docs(repository / results.DOCS, found, anchors, times, check=True)
-    assert not stale, "run: python -m affekt.evaluation.results"
-    stale = results.update_picture(repository / results.PICTURE, found, anchors, check=True)
-    assert not stale, "run: python -m affekt.evaluation.results"

@@ -9,7 +9,7 @@ import pytest
 
 from affekt.errors import DataError
 from affekt.evaluation.metrics import SCORES, evaluate
-from affekt.evaluation.summary import Predictions, summarise
+from affekt.evaluation.results import Predictions, summarise
 
 LABELS = ("happy", "neutral", "sad")
 Predict = Callable[..., Predictions]

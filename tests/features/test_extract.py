@@ -20,7 +20,6 @@ from affekt.features import (
     column_names,
     extract,
 )
-from affekt.features.columns import BEGIN, DOCS, END, FEATURES, dictionary, update_docs
 from affekt.features.mel import logmel, mel_bank
 from affekt.features.mfcc import delta, mfcc
 from affekt.features.spectral import spectral_flux
@@ -51,22 +50,6 @@ def test_all_columns_have_their_own_name() -> None:
     assert len(set(names)) == len(names)
     assert {f"mfcc_12_{functional}" for functional in FUNCTIONALS} <= set(names)
     assert column_names(["mel"], "frame", Settings(n_mels=80))[-1] == "logmel_79"
-
-
-def test_the_page_shows_the_dictionary(repository: Path) -> None:
-    text = (repository / DOCS).read_text(encoding="utf-8")
-    shown = text.partition(BEGIN)[2].partition(END)[0].strip()
-    assert shown == dictionary(), "write it again with: make tables"
-    for feature in FEATURES:
-        assert f"`{feature.names(Settings())[0]}`" in shown
-        assert feature.meaning in shown
-
-
-def test_the_page_is_written_between_its_markers(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    update_docs(page)
-    assert page.read_text() == f"before\n{BEGIN}\n\n{dictionary()}\n\n{END}\nafter\n"
 
 
 def test_frames_are_those_of_the_single_functions() -> None:

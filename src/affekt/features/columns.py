@@ -1,20 +1,12 @@
-"""The column dictionary: the name, the unit and the meaning of everything that is measured.
-
-The table between the markers of ``docs/features.md`` is written from here by ``make tables``.
-"""
+"""The columns of a table of features: name, unit and meaning of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from affekt.features.functionals import FUNCTIONALS
 from affekt.features.settings import DEFAULT, Settings
-from affekt.files import atomic_path
-
-DOCS = Path("docs/features.md")
-BEGIN, END = "<!-- begin: affekt.features.columns -->", "<!-- end: affekt.features.columns -->"
 
 
 @dataclass(frozen=True)
@@ -113,27 +105,3 @@ def _file_names(feature: Feature, settings: Settings) -> list[str]:
     return [
         f"{name}_{functional}" for name in feature.names(settings) for functional in FUNCTIONALS
     ]
-
-
-def dictionary() -> str:
-    """Return the column dictionary as a Markdown table."""
-    lines = ["| set | column | unit | meaning | per frame |", "|---|---|---|---|---|"]
-    lines += [f"| {' | '.join(cells)} |" for cells in _cells()]
-    return "\n".join(lines)
-
-
-def _cells() -> Iterator[tuple[str, ...]]:
-    for one in FEATURES:
-        names = one.names(DEFAULT)
-        shown = f"`{names[0]}`" if len(names) == 1 else f"`{names[0]}` … `{names[-1]}`"
-        frames = "whole clip only" if one.per_file else "yes"
-        yield f"`{one.family}`", shown, one.unit or "count", one.meaning, frames
-
-
-def update_docs(page: Path = DOCS) -> None:
-    """Write the dictionary between the markers of the page."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    with atomic_path(page) as partial:
-        partial.write_text(f"{before}{BEGIN}\n\n{dictionary()}\n\n{END}{after}", encoding="utf-8")

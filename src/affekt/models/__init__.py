@@ -12,7 +12,6 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("train", error.name or "torch") from None
 
-from affekt.models.anatomy import Part, dissect, multiply_adds
 from affekt.models.encoders import (
     cnn,  # noqa: F401
     crnn,  # noqa: F401
@@ -23,22 +22,18 @@ from affekt.models.encoders import (
     transformer,  # noqa: F401
 )
 from affekt.models.network import Network, NetworkConfig, build_network, describe
-from affekt.models.picture import draw_network
 from affekt.models.registry import ARCHITECTURES, register
-from affekt.models.survey import ArchitectureFacts, architecture_facts, survey
+from affekt.models.survey import ArchitectureFacts, architecture_facts, network_facts, survey
 
 __all__ = [
     "ARCHITECTURES",
     "ArchitectureFacts",
     "Network",
     "NetworkConfig",
-    "Part",
     "architecture_facts",
     "build_network",
     "describe",
-    "dissect",
-    "draw_network",
-    "multiply_adds",
+    "network_facts",
     "register",
     "survey",
 ]

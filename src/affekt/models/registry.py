@@ -48,15 +48,13 @@ class Encoder(nn.Module):
     delay: int = 0
     """Output frames by which :meth:`step` answers later: its look-ahead."""
     example: Mapping[str, Any] = MappingProxyType({})
-    """Options to count and draw it with, where the default ones do not say how large it is."""
+    """Options to count it with, where the default ones do not say how large it is."""
     still: bool = False
     """Whether a part of it is the same before and after training; :meth:`below` computes it."""
     pools: bool = False
     """Whether :meth:`forward` gives one frame for the whole recording; nothing is left to pool."""
     paper: Paper | None = None
     """Where it comes from."""
-    ending: str = ""
-    """What :meth:`forward` does after its last module, in a few words; for pictures."""
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode ``[batch, channels, frames]``.

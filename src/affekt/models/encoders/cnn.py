@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.caption import Caption
 from affekt.models.layers.convolution import Convolution, masked, shortened, strided_layers, strides
 from affekt.models.registry import Encoder, Paper, register
 
@@ -133,15 +132,6 @@ class _ResidualBlock(nn.Module):
         self.local = nn.Conv2d(channels, channels, (1, _KERNEL), padding=(0, 1), bias=False)
         self.local_norm = nn.BatchNorm2d(channels)
         self.excitation = _Excitation(channels, squeeze) if squeeze else None
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        details = [f"2 convolutions of {_KERNEL} frames, batch norm, ReLU"]
-        if self.excitation is not None:
-            squeeze = self.excitation.squeeze.out_features
-            details.append(f"squeeze and excitation through {squeeze}")
-        return Caption(f"residual block, dilation {self.dilation}", tuple(details))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         y = torch.relu(self.dilated_norm(self.dilated(x)))

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.caption import Caption
 from affekt.models.layers.convolution import Convolution, masked
 from affekt.models.registry import Encoder, Paper, register
 
@@ -64,18 +63,16 @@ class Light(Encoder):
     """
 
     paper = Paper("Aftab et al., 2022", "https://arxiv.org/abs/2110.03435")
-    ending = "mean over the rows that are left"
 
     def __init__(self, rows: int, options: LightOptions) -> None:
         super().__init__()
         if options.cepstra > rows:
             raise ConfigError(f"light: {options.cepstra} cepstra need as many bands, got {rows}")
         self.cepstra = _Cepstra(rows, options.cepstra) if options.cepstra else None
-        self.views = nn.ModuleList(_same_size(1, options.view, kernel, 2) for kernel in _VIEWS)
+        self.views = nn.ModuleList(_same_size(1, options.view, kernel) for kernel in _VIEWS)
         widths = (len(_VIEWS) * options.view, *options.blocks)
         self.blocks = nn.ModuleList(
-            _same_size(inputs, outputs, (3, 3), _rows_pooled(index))
-            for index, (inputs, outputs) in enumerate(pairwise(widths))
+            _same_size(inputs, outputs, (3, 3)) for inputs, outputs in pairwise(widths)
         )
         self.last = Convolution(widths[-1], options.channels, (1, 1))
         self.output_channels = options.channels
@@ -107,12 +104,6 @@ class _Cepstra(nn.Module):
         self.cosines: Tensor
         self.norm = nn.BatchNorm1d(count, affine=False)
 
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        count, bands, _ = self.cosines.shape
-        return Caption("cosine transform", (f"{count} cepstra of {bands} bands, to one scale",))
-
     def forward(self, log_mel: Tensor) -> Tensor:
         normed: Tensor = self.norm(nn.functional.conv1d(log_mel, self.cosines))
         return normed
@@ -127,11 +118,9 @@ def _cosines(count: int, bands: int) -> np.ndarray:
     return np.asarray(np.sqrt(2 / bands) * np.cos(np.pi * order * (2 * band + 1) / (2 * bands)))
 
 
-def _same_size(inputs: int, outputs: int, kernel: tuple[int, int], rows: int) -> Convolution:
-    """A convolution that leaves rows and frames as many as they were; so many are pooled then."""
-    convolution = Convolution(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
-    convolution.remark = f"then means of {rows} × {_FRAMES}"
-    return convolution
+def _same_size(inputs: int, outputs: int, kernel: tuple[int, int]) -> Convolution:
+    """Return a convolution that keeps the number of rows and frames."""
+    return Convolution(inputs, outputs, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
 
 
 def _rows_pooled(block: int) -> int:

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.caption import Caption
 from affekt.models.encoders.pretrained import bare_name, new_backbone, read_checkpoint
 from affekt.models.layers.backbones import SAMPLE_RATE
 from affekt.models.layers.convolution import masked
@@ -120,21 +119,6 @@ class Ssl(Encoder):
             part.requires_grad_(True)
         # What comes in is told from what lies below by its channels alone.
         self.still = options.train == "none" and count * width != self.backbone.stride
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        count, width = len(self.backbone.layers), self.backbone.width
-        trained = {"none": "frozen", "all": "fine-tuned", "top": f"top {self.options.top} tuned"}
-        details = [
-            f"{count} layers of {width} channels, {trained[self.options.train]}",
-            f"learned sum of {count + 1} hidden states",
-        ]
-        if self.time_stride > 1:
-            details.append(f"mean of {self.time_stride} frames")
-        if self.project is not None:
-            details.append(f"linear to {self.output_channels}, GELU")
-        return Caption(f"{self.found['encoder']['model_type']} encoder", tuple(details))
 
     def _tuned(self) -> list[nn.Module]:
         """What of the encoder is trained."""

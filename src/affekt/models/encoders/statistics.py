@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.caption import Caption
 from affekt.models.encoders.pretrained import bare_name, new_backbone, read_checkpoint
 from affekt.models.layers.backbones import SAMPLE_RATE, WhisperBackbone
 from affekt.models.layers.convolution import masked
@@ -129,19 +128,6 @@ class Statistics(Encoder):
         self.register_buffer("exponent", torch.tensor(0.0))
         self.projection: Tensor
         self.exponent: Tensor
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        names = ", ".join(map(str, self.options.layers))
-        return Caption(
-            f"{self.found['encoder']['model_type']} encoder",
-            (
-                f"{len(self.backbone.layers)} layers of {self.backbone.width} channels, frozen",
-                f"mean and deviation of layers {names} over the speech",
-                f"linear to {self.output_channels}",
-            ),
-        )
 
     def train(self, mode: bool = True) -> Statistics:
         """Set the mode; nothing is dropped inside an encoder that stays as it is."""

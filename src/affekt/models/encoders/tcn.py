@@ -8,13 +8,11 @@ by weights that are learned.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.caption import Caption
 from affekt.models.layers.convolution import Stem, masked
 from affekt.models.registry import Encoder, Paper, register
 
@@ -60,7 +58,6 @@ class Tcn(Encoder):
     """Dilated convolutions from the past and from the future, blended over their reaches."""
 
     paper = Paper("Ye et al., 2023", "https://arxiv.org/abs/2211.08233")
-    ending = "weighted sum of all levels, both ways"
 
     def __init__(self, rows: int, options: TcnOptions) -> None:
         super().__init__()
@@ -106,17 +103,6 @@ class _Level(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in range(2))
         self.dropout = nn.Dropout1d(options.dropout)
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        convolution = cast("nn.Conv1d", self.convolutions[0])
-        frames, dilation = convolution.kernel_size[0], convolution.dilation[0]
-        way = "past" if self.past else "future"
-        return Caption(
-            f"gate from the {way}, dilation {dilation}",
-            (f"{len(self.convolutions)} convolutions of {frames}, batch norm",),
-        )
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``[batch, channels, frames]`` to the same shape."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.caption import Caption
 from affekt.models.layers.attention import FeedForward, SelfAttention
 from affekt.models.layers.convolution import Stem, masked
 from affekt.models.registry import Encoder, Paper, register
@@ -97,20 +96,6 @@ class _Block(nn.Module):
         self.convolution = _ConvolutionModule(channels, options.kernel, dropout)
         self.after = FeedForward(channels, hidden, dropout, share=0.5)
         self.norm = nn.LayerNorm(channels)
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        frames = self.convolution.depthwise.kernel_size[0]
-        return Caption(
-            "conformer block",
-            (
-                f"half a feed-forward through {self.before.hidden}",
-                f"self-attention, {self.attention.heads} heads",
-                f"gated depthwise convolution of {frames} frames",
-                "the other half, layer norm",
-            ),
-        )
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``[batch, frames, channels]`` to the same shape."""

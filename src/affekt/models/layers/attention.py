@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from affekt.models.caption import Caption
-
 
 class SelfAttention(nn.Module):
     """Every frame looks at every other (Vaswani et al., 2017): normalise, attend, add.
@@ -26,11 +24,6 @@ class SelfAttention(nn.Module):
         self.inputs = nn.Linear(channels, 3 * channels)
         self.output = nn.Linear(channels, channels)
         self.dropout = nn.Dropout(dropout)
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        return Caption("self-attention", (f"{self.heads} heads, layer norm, added",))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``[batch, frames, channels]`` to the same shape; mask ``[batch, 1, frames]``."""
@@ -59,11 +52,6 @@ class FeedForward(nn.Module):
             nn.Dropout(dropout),
         )
         self.hidden = hidden
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        return Caption("feed-forward", (f"{self.hidden} channels inside, layer norm, added",))
 
     def forward(self, x: Tensor) -> Tensor:
         """``[..., channels]`` to the same shape."""

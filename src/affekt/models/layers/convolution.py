@@ -7,14 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from affekt.models.caption import Caption
-
 
 class Convolution(nn.Module):
     """Convolution, batch normalisation, ReLU."""
-
-    remark: str = ""
-    """What the architecture does with what comes out; for pictures."""
 
     def __init__(
         self,
@@ -31,15 +26,6 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[batch, inputs, rows, frames] -> [batch, outputs, rows, frames]``, over the stride."""
         return torch.relu(self.norm(self.convolution(x)))
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        convolution = self.convolution
-        height, width = convolution.kernel_size
-        stride = f", stride {convolution.stride[1]}" if convolution.stride[1] > 1 else ""
-        details = ("batch norm, ReLU", *([self.remark] if self.remark else ()))
-        return Caption(f"convolution {height} × {width}{stride}", details)
 
     def inner(self, x: Tensor) -> Tensor:
         """The same without padding in time."""

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from affekt.models.caption import Caption
-
 
 class EmotionHead(nn.Sequential):
     """Normalise, drop out, and map an embedding to one logit per emotion.
@@ -23,11 +21,6 @@ class EmotionHead(nn.Sequential):
             nn.Linear(embedding_size, n_classes),
         )
 
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        return Caption("head of emotions", ("batch norm, linear",))
-
 
 class IntensityHead(EmotionHead):
     """The same for one number: how strongly an emotion is shown.
@@ -37,11 +30,6 @@ class IntensityHead(EmotionHead):
 
     def __init__(self, embedding_size: int, dropout: float) -> None:
         super().__init__(embedding_size, 1, dropout)
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        return Caption("head of the intensity", ("batch norm, linear",))
 
 
 class AdversarialHead(nn.Module):

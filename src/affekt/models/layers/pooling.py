@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.models.caption import Caption
 
 _VARIANCE_FLOOR = 1e-5  # the square root has no slope at zero
 _ATTENTION_CHANNELS = 64
@@ -28,11 +27,6 @@ class StatisticsPooling(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.output_size = 2 * channels
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        return Caption("mean and deviation over time")
 
     def weights(self, frames: Tensor) -> Tensor | None:
         """How much each frame counts ``[batch, 1, frames]``, above 0; None where all are alike.
@@ -81,14 +75,6 @@ class AttentivePooling(StatisticsPooling):
         self.hidden = nn.Conv1d(channels, _ATTENTION_CHANNELS, 1)
         self.score = nn.Conv1d(_ATTENTION_CHANNELS, 1, 1)
 
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        return Caption(
-            "weighted mean and deviation over time",
-            (f"weight of a frame through {_ATTENTION_CHANNELS} channels",),
-        )
-
     def weights(self, frames: Tensor) -> Tensor:
         """How much each frame counts ``[batch, 1, frames]``, above 0."""
         score = self.score(torch.tanh(self.hidden(frames)))
@@ -101,11 +87,6 @@ class NoPooling(StatisticsPooling):
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
         self.output_size = channels
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        return Caption("as it is")
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
         """``[batch, channels, 1] -> [batch, channels]``."""

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from affekt.models.caption import Caption
-
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 """Cells by the name that options call them."""
 
@@ -60,12 +58,6 @@ class Bidirectional(nn.Module):
         super().__init__()
         self.cell = cell
         self.layer = CELLS[cell](inputs, hidden, bidirectional=True)
-
-    @property
-    def caption(self) -> Caption:
-        """What a picture of the network says."""
-        hidden = self.layer.hidden_size
-        return Caption(f"{self.cell.upper()} from both ends", (f"{hidden} channels each way",))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``[batch, inputs, frames] -> [batch, 2 * hidden, frames]``.

@@ -17,15 +17,8 @@ from affekt.errors import ConfigError, ModelError
 from affekt.evaluation import Fold, Protocol
 from affekt.evaluation.calibration import apply_temperature
 from affekt.evaluation.metrics import uar
-from affekt.evaluation.results import (
-    Predictions,
-    Result,
-    Summary,
-    commit,
-    data_fingerprint,
-    software_versions,
-    summarise,
-)
+from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
+from affekt.evaluation.results import Predictions, Result, Summary, summarise
 from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.frontend import FrontendConfig

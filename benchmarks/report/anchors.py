@@ -1,7 +1,6 @@
 """Figures of others, to compare ours with; each with its source.
 
-They lie in ``benchmarks/anchors.toml``, and the tables and the picture of ``docs/results.md`` are
-made from that file.
+They are in ``benchmarks/anchors.toml``; ``docs/results.md`` shows them.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from affekt.config import build, read_toml
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation.protocols import PROTOCOLS
 
-ANCHORS = Path("benchmarks/anchors.toml")
 SCORES = ("UAR", "UA", "accuracy")
 TITLES = {"ravdess": "RAVDESS", "emodb": "EMO-DB", "cremad": "CREMA-D"}
 
@@ -54,7 +52,7 @@ class Anchor:
     latency : str
         Name of the measurement in ``benchmarks/latency.py`` that tells how long it takes.
     pretrained : bool
-        Whether it starts from an encoder that has heard much other speech.
+        Whether it starts from an encoder that has been trained on much other speech.
     listeners : bool
         Whether these are people.
     """
@@ -110,7 +108,7 @@ class Anchor:
         return (self.corpus,) == ours.corpora and self.classes == len(ours.labels)
 
 
-def read_anchors(path: Path = ANCHORS) -> list[Anchor]:
+def read_anchors(path: Path) -> list[Anchor]:
     """Read anchors from TOML, in the order of the file.
 
     Raises

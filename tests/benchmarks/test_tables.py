@@ -8,19 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from affekt.errors import DataError
-from affekt.evaluation import results
-from affekt.evaluation.anchors import ANCHORS, Anchor, read_anchors
-from affekt.evaluation.results import Predictions, Result, Score, summarise
-from affekt.evaluation.tables import (
-    LATENCY,
+from report.anchors import Anchor, read_anchors
+from report.tables import (
     Latency,
     place_of,
     protocol_table,
     protocol_tables,
     read_latency,
 )
+
+from affekt.errors import DataError
+from affekt.evaluation import results
+from affekt.evaluation.results import Predictions, Result, Score, summarise
 
 ANCHOR = Anchor(
     system="Some net",
@@ -141,7 +140,7 @@ def test_of_cross_each_corpus_counts_the_same(result: Result) -> None:
 
 
 def test_each_published_figure_stands_once_with_its_source(repository: Path) -> None:
-    ours = read_anchors(repository / ANCHORS)
+    ours = read_anchors(repository / "benchmarks/anchors.toml")
     assert len(ours) > 20
     text = protocol_tables([], ours)
     for one in ours:
@@ -154,10 +153,12 @@ def test_each_published_figure_stands_once_with_its_source(repository: Path) -> 
 
 
 def test_every_row_of_the_repository_that_can_be_timed_is(repository: Path) -> None:
-    times = read_latency(repository / LATENCY)
-    found = {one.recipe for one in results.read_results(repository / results.RESULTS)}
+    times = read_latency(repository / "benchmarks/results/latency.json")
+    found = {one.recipe for one in results.read_results(repository / "benchmarks/results")}
     assert found <= times.recipes.keys(), "run: python benchmarks/latency.py"
-    named = {one.latency for one in read_anchors(repository / ANCHORS) if one.latency}
+    named = {
+        one.latency for one in read_anchors(repository / "benchmarks/anchors.toml") if one.latency
+    }
     assert named <= times.peers.keys()
 
 

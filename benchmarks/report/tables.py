@@ -6,18 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from affekt.errors import DataError
-from affekt.evaluation.anchors import Anchor
 from affekt.evaluation.metrics import SCORES
 from affekt.evaluation.protocols import PROTOCOLS
-from affekt.evaluation.summary import Score
-
-if TYPE_CHECKING:
-    from affekt.evaluation.results import Result
-
-LATENCY = Path("benchmarks/results/latency.json")
+from affekt.evaluation.results import Result, Score
+from report.anchors import Anchor
 
 _COLUMNS = (
     *("system", "seeds", "UAR", "WA", "weighted F1", "macro F1", "ECE"),
@@ -43,7 +37,7 @@ class Latency:
     peers: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_latency(path: Path = LATENCY) -> Latency:
+def read_latency(path: Path) -> Latency:
     """Read what ``benchmarks/latency.py`` has measured; nothing where it never ran.
 
     Raises

@@ -1,0 +1,1 @@
+"""What the pages show of stored figures: generated blocks, tables, pictures, figures of others."""
