@@ -228,7 +228,7 @@ def training_share(clips: Sequence[Clip], noise: Path, rooms: Path, epochs: int)
     import torch
 
     from affekt.training import FeatureStore, load_recipe
-    from affekt.training.data.variants import variants_of
+    from affekt.training.data.features import variants_of
 
     torch.set_num_threads(THREADS)
     recipe = load_recipe(ROOT / "recipes" / "cnn.toml")

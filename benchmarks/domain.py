@@ -143,8 +143,8 @@ def measure(
     import affekt
     from affekt.data import data_root
     from affekt.data.corpora import load_corpus
-    from affekt.evaluation.domain import FALSE_ALARMS, RANK, fit_domain, separation
     from affekt.evaluation.provenance import commit, software_versions
+    from affekt.export.check.domain import FALSE_ALARMS, RANK, fit_domain, separation
 
     started = time.perf_counter()
     model = affekt.load_model(model_id)

@@ -150,25 +150,25 @@ class Exports:
     def _job(self, kind: str, precision: str) -> tuple[Any, Any]:
         from affekt.export.targets import litert
         from affekt.export.targets import onnx as onnx_target
-        from affekt.export.targets.registry import Artefact, Job
+        from affekt.export.targets.registry import Artefact, ExportJob
 
-        job = Job(self.network, self.config, precision)
+        job = ExportJob(self.network, self.config, precision)
         if kind == "onnx":
             return job, Artefact("model.onnx", onnx_target.load, kind)
         return job, Artefact("model.tflite", litert.load, kind, window=WINDOW)
 
     def _onnx(self, place: Path, precision: str) -> None:
         from affekt.export.targets.onnx import smaller
-        from affekt.export.targets.registry import Job
+        from affekt.export.targets.registry import ExportJob
 
         recordings = self._recordings if precision == "int8" else ()
-        job = Job(self.network, self.config, precision, recordings)
+        job = ExportJob(self.network, self.config, precision, recordings)
         (place / "model.onnx").write_bytes(self._plain)
         smaller(place / "model.onnx", place / "model.onnx", job)
 
     def _litert(self, place: Path, precision: str) -> None:
         from affekt.export.targets import litert
-        from affekt.export.targets.litert_metadata import add_metadata
+        from affekt.export.targets.litert import add_metadata
 
         model = self._tflite
         if precision != "fp32":

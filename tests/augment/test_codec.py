@@ -10,8 +10,7 @@ from voice import RATE, measure_pitch, vowel
 
 from affekt.audio import load_audio
 from affekt.augment import Codec
-from affekt.augment.codec import band_pass, mu_law, through_phone
-from affekt.augment.transcode import CODECS, through
+from affekt.augment.codec import CODECS, band_pass, mu_law, through, through_phone
 from affekt.errors import ConfigError
 
 EVERY = [(name, kbps) for name, facts in CODECS.items() for kbps in facts.kbps]
@@ -108,9 +107,7 @@ def test_every_kind_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     from affekt.augment import codec as module
 
     monkeypatch.setattr(module, "through_phone", lambda x, rate: drawn.add("phone") or x)
-    monkeypatch.setattr(
-        module.transcode, "through", lambda x, rate, kind, kbps: drawn.add((kind, kbps)) or x
-    )
+    monkeypatch.setattr(module, "through", lambda x, rate, kind, kbps: drawn.add((kind, kbps)) or x)
     generator = np.random.default_rng(0)
     for _ in range(600):
         Codec()(vowel(seconds=0.1), RATE, generator)
@@ -142,9 +139,9 @@ def test_a_build_without_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
     from types import MappingProxyType
 
-    from affekt.augment import transcode
+    from affekt.augment import codec as module
 
     without = {"gsm": replace(CODECS["gsm"], encoder="libnothing")}
-    monkeypatch.setattr(transcode, "CODECS", MappingProxyType(without))
+    monkeypatch.setattr(module, "CODECS", MappingProxyType(without))
     with pytest.raises(ConfigError, match="this PyAV has no libnothing: leave 'gsm' out of kinds"):
         through(vowel(), RATE, "gsm", 12.2)

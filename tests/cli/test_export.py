@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 from affekt import load_model  # noqa: E402
 from affekt.data import Clip  # noqa: E402
-from affekt.export import ModelFacts  # noqa: E402
+from affekt.export import ModelMetadata  # noqa: E402
 from affekt.export.model_directory import WEIGHTS_FILE, model_config  # noqa: E402
 from affekt.models import checkpoint  # noqa: E402
 
@@ -25,7 +25,7 @@ def finished(tmp_path: Path) -> Path:
     """What a finished run leaves for an export: the weights with their configuration."""
     network = tiny_network()
     clips = {"train": [Clip(Path("a.wav"), "happy", "anna")]}
-    config = model_config(network, ModelFacts("tiny", clips))
+    config = model_config(network, ModelMetadata("tiny", clips))
     checkpoint.save(tmp_path / "run" / "model" / WEIGHTS_FILE, dict(network.state_dict()), config)
     return tmp_path / "run"
 

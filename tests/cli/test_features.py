@@ -239,11 +239,10 @@ def test_a_run_that_is_stopped_goes_on(how: signal.Signals, run: Run, many: Path
 
 
 def test_a_run_with_other_options_does_not_go_on(run: Run, folder: Path) -> None:
-    from affekt.features.job import Job
-    from affekt.features.journal import Journal
+    from affekt.features.batch import FeatureJob, FeatureJournal
 
     out = folder.parent / "table.csv"
-    Journal(out, Job(("mel",)), ["duration"]).close(finished=False)
+    FeatureJournal(out, FeatureJob(("mel",)), ["duration"]).close(finished=False)
     done = run("features", "takes", "-r", *FAST, "--out", "table.csv")
     assert done.returncode == 1
     assert "an unfinished run with other options has left .table.csv.unfinished" in done.stderr

@@ -55,11 +55,11 @@ def test_evaluate_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     from tiny_network import tiny_network
 
     from affekt import load_model
-    from affekt.export import ModelFacts, write_model_directory
+    from affekt.export import ModelMetadata, write_model_directory
 
     network = tiny_network(intensity=True)
     folder = tmp_path / "model"
-    write_model_directory(network, folder, ModelFacts(name="strong", clips={}))
+    write_model_directory(network, folder, ModelMetadata(name="strong", clips={}))
     clips = [
         Clip(
             write_sound(tmp_path / f"{number}.wav", (0.1 + 0.08 * number) * sound(str(number))),

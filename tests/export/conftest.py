@@ -6,7 +6,7 @@ import pytest
 from tiny_network import LABELS, Exported, tiny_network
 
 from affekt.data import Clip
-from affekt.export import ModelFacts, write_model_directory
+from affekt.export import ModelMetadata, write_model_directory
 
 CORPORA = ("cremad", "ravdess")
 
@@ -29,7 +29,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         for corpus in CORPORA
         for number in range(6)
     ]
-    facts = ModelFacts(
+    facts = ModelMetadata(
         name="tiny",
         clips={"train": clips[:10], "validation": clips[10:], "test": ()},
         metrics=[METRICS],

@@ -15,7 +15,7 @@ from tiny_network import LABELS, RATE, TINY, Exported, tiny_network, voice
 import affekt
 from affekt.data import Clip, load_corpus
 from affekt.errors import ModelError
-from affekt.export import ModelFacts, write_model_directory
+from affekt.export import ModelMetadata, write_model_directory
 from affekt.export import model_directory as module
 from affekt.export.model_directory import model_config, read_network
 from affekt.models import Network
@@ -24,7 +24,7 @@ from affekt.models.encoders.cnn import CnnOptions
 
 def config_of(*corpora: str) -> dict[str, Any]:
     clips = [Clip(Path("a.wav"), "happy", "1", corpus=corpus) for corpus in corpora]
-    return model_config(tiny_network(), ModelFacts("any", {"train": clips}))
+    return model_config(tiny_network(), ModelMetadata("any", {"train": clips}))
 
 
 def torch_scores(network: Network, samples: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def test_an_encoder_that_asks_for_a_notice_alone_leaves_the_licence_to_the_data(
     found = {}
     for checkpoint in ("openai/whisper-base", "someone/whisper-base"):
         options = {**TINY, "checkpoint": checkpoint}
-        facts = ModelFacts("any", {"train": clips})
+        facts = ModelMetadata("any", {"train": clips})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(network, "config", replace(network.config, options=options))
             patch.setattr("affekt.export.model_directory._options", lambda config: config.options)
@@ -172,5 +172,5 @@ def test_a_graph_that_fails_the_proof_replaces_nothing(
         module, "export_onnx", lambda _, path, __: path.write_bytes(before["model.onnx"])
     )
     with pytest.raises(ModelError, match="differs from its network"):
-        write_model_directory(tiny_network(seed=1), copy, ModelFacts("other", {}))
+        write_model_directory(tiny_network(seed=1), copy, ModelMetadata("other", {}))
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before

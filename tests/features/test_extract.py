@@ -16,13 +16,11 @@ from affekt.features import (
     FUNCTIONALS,
     OPENSMILE_SETS,
     SETS,
-    Settings,
+    FeatureSettings,
     column_names,
     extract,
 )
-from affekt.features.mel import logmel, mel_bank
-from affekt.features.mfcc import delta, mfcc
-from affekt.features.spectral import spectral_flux
+from affekt.features.spectral import delta, logmel, mel_bank, mfcc, spectral_flux
 
 RATE = 16000
 WITHOUT_PITCH = ("mfcc", "mel", "energy", "spectral", "chroma")
@@ -33,8 +31,8 @@ def noise(length: int = RATE) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", SETS)
-@pytest.mark.parametrize("settings", [Settings(), Settings(n_mfcc=20, n_mels=64)])
-def test_the_columns_are_those_of_the_dictionary(name: str, settings: Settings) -> None:
+@pytest.mark.parametrize("settings", [FeatureSettings(), FeatureSettings(n_mfcc=20, n_mels=64)])
+def test_the_columns_are_those_of_the_dictionary(name: str, settings: FeatureSettings) -> None:
     pytest.importorskip("swift_f0")
     table = extract(noise(), RATE, [name], settings=settings)
     assert table.names == ("duration", *column_names([name], "file", settings))
@@ -49,11 +47,11 @@ def test_all_columns_have_their_own_name() -> None:
     names = column_names()
     assert len(set(names)) == len(names)
     assert {f"mfcc_12_{functional}" for functional in FUNCTIONALS} <= set(names)
-    assert column_names(["mel"], "frame", Settings(n_mels=80))[-1] == "logmel_79"
+    assert column_names(["mel"], "frame", FeatureSettings(n_mels=80))[-1] == "logmel_79"
 
 
 def test_frames_are_those_of_the_single_functions() -> None:
-    settings = Settings()
+    settings = FeatureSettings()
     samples = noise(50_000)  # several blocks
     table = extract(samples, RATE, WITHOUT_PITCH, "frame")
     coefficients = mfcc(samples, settings)
@@ -75,7 +73,7 @@ def test_functionals_are_those_of_the_frames() -> None:
 
 
 def test_tutorials_mel_bands_of_their_own() -> None:
-    settings = Settings(n_fft=2048, hop_length=512, mfcc_mels=128)
+    settings = FeatureSettings(n_fft=2048, hop_length=512, mfcc_mels=128)
     table = extract(noise(), RATE, ["mfcc", "mel"], "frame", settings)
     np.testing.assert_allclose(table["mfcc_5"], mfcc(noise(), settings)[5], atol=1e-3)
     np.testing.assert_allclose(table["logmel_5"], logmel(noise(), settings)[5], atol=1e-3)
@@ -148,7 +146,7 @@ def test_what_cannot_be_asked_for(sets: list[str], per: str, message: str) -> No
 )
 def test_settings_that_cannot_be(options: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Settings(**options)  # type: ignore[arg-type]
+        FeatureSettings(**options)  # type: ignore[arg-type]
 
 
 def test_sets_come_once_and_in_their_order() -> None:

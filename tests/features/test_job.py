@@ -12,9 +12,9 @@ import soundfile
 from affekt.batch import processes
 from affekt.errors import MissingExtraError
 from affekt.features import extract
-from affekt.features.job import Job, measure_file, measure_files
+from affekt.features.batch import FeatureJob, measure_file, measure_files
 
-JOB = Job(("mfcc", "energy"))
+JOB = FeatureJob(("mfcc", "energy"))
 
 
 @pytest.fixture
@@ -59,4 +59,4 @@ def test_what_is_missing_is_said_before_any_process_starts(
     monkeypatch.setitem(__import__("sys").modules, "swift_f0", None)
     monkeypatch.setattr(processes, "_pool", None)
     with pytest.raises(MissingExtraError, match="affekt\\[features\\]"):
-        next(measure_files(files, Job(("pitch",)), jobs=2))
+        next(measure_files(files, FeatureJob(("pitch",)), jobs=2))

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from affekt.errors import DataError
-from affekt.features import Settings
-from affekt.features.job import Job, Measured
-from affekt.features.journal import Journal, journal
+from affekt.features import FeatureSettings
+from affekt.features.batch import FeatureJob, FeatureJournal, Measured, journal
 
-JOB = Job(("energy",))
+JOB = FeatureJob(("energy",))
 NAMES = ("duration", "rms_db_mean")
 
 
@@ -31,7 +30,7 @@ def files(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def written(out: Path, files: list[str]) -> Path:
-    book = Journal(out, JOB, NAMES)
+    book = FeatureJournal(out, JOB, NAMES)
     for index, file in enumerate(files):
         book.add(Measured(file, np.array([[index, np.nan]])))
     book.close(finished=False)
@@ -39,14 +38,14 @@ def written(out: Path, files: list[str]) -> Path:
 
 
 def opened(out: Path, files: list[str]) -> list[bool]:
-    book = Journal(out, JOB, NAMES)
+    book = FeatureJournal(out, JOB, NAMES)
     found = [file in book for file in files]
     book.close(finished=False)
     return found
 
 
 def test_the_next_run_reads_what_is_done(out: Path, files: list[str], written: Path) -> None:
-    book = Journal(out, JOB, NAMES)
+    book = FeatureJournal(out, JOB, NAMES)
     for index, file in enumerate(files):
         assert file in book
         measured = book.read(file)
@@ -63,7 +62,7 @@ def test_a_record_that_was_cut_off_is_done_again(
     for length in (second, second + 3, second + 20, len(whole) - 1):
         written.write_bytes(whole[:length])
         assert opened(out, files) == [True, True, False]
-        book = Journal(out, JOB, NAMES)
+        book = FeatureJournal(out, JOB, NAMES)
         book.add(Measured(files[2], np.array([[9.0, 9.0]])))
         book.close(finished=False)
         assert opened(out, files) == [True, True, True]
@@ -82,7 +81,7 @@ def test_a_file_that_changed_is_measured_again(out: Path, files: list[str], writ
 
 
 def test_what_failed_is_tried_again(out: Path, files: list[str]) -> None:
-    book = Journal(out, JOB, NAMES)
+    book = FeatureJournal(out, JOB, NAMES)
     book.add(Measured(files[0], np.zeros((0, 0)), "it is broken"))
     assert book.read(files[0]).error == "it is broken"
     book.close(finished=False)
@@ -91,18 +90,22 @@ def test_what_failed_is_tried_again(out: Path, files: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [Job(("mel",)), Job(("energy",), "frame"), Job(("energy",), settings=Settings(n_fft=1024))],
+    [
+        FeatureJob(("mel",)),
+        FeatureJob(("energy",), "frame"),
+        FeatureJob(("energy",), settings=FeatureSettings(n_fft=1024)),
+    ],
 )
-def test_the_journal_of_another_job_is_refused(out: Path, other: Job, written: Path) -> None:
+def test_the_journal_of_another_job_is_refused(out: Path, other: FeatureJob, written: Path) -> None:
     before = written.read_bytes()
     with pytest.raises(DataError, match=r"other options has left .*\.table\.csv\.unfinished"):
-        Journal(out, other, NAMES)
+        FeatureJournal(out, other, NAMES)
     assert written.read_bytes() == before
 
 
 def test_frames_are_kept_exactly(out: Path, files: list[str]) -> None:
     values = np.random.default_rng(0).normal(size=(7, 2))
-    book = Journal(out, Job(("energy",), "frame"), NAMES)
+    book = FeatureJournal(out, FeatureJob(("energy",), "frame"), NAMES)
     book.add(Measured(files[0], values))
     np.testing.assert_array_equal(book.read(files[0]).values, values)
     book.close(finished=False)
@@ -114,7 +117,7 @@ def test_one_run_at_a_time(out: Path) -> None:
         journal(out, JOB, NAMES),
         pytest.raises(DataError, match="another run is writing it"),
     ):
-        Journal(out, JOB, NAMES)
+        FeatureJournal(out, JOB, NAMES)
 
 
 def test_it_goes_when_the_table_is_whole_and_stays_when_not(out: Path) -> None:

@@ -10,17 +10,22 @@ import numpy as np
 import pytest
 
 from affekt.audio import load_audio
-from affekt.features import DEFAULT, TUTORIAL, Settings
-from affekt.features.chroma import chroma, chroma_filters
-from affekt.features.energy import rms, zero_crossing_rate
-from affekt.features.mel import logmel, mel_filters, melspectrogram
-from affekt.features.mfcc import delta, mfcc
+from affekt.features import DEFAULT, TUTORIAL, FeatureSettings
 from affekt.features.spectral import (
+    chroma,
+    chroma_filters,
+    delta,
+    logmel,
+    mel_filters,
+    melspectrogram,
+    mfcc,
+    rms,
     spectral_bandwidth,
     spectral_centroid,
     spectral_flatness,
     spectral_flux,
     spectral_rolloff,
+    zero_crossing_rate,
 )
 
 librosa = pytest.importorskip("librosa")
@@ -43,7 +48,7 @@ SYNTHETIC: dict[str, Callable[[], np.ndarray]] = {
 SETTINGS = {
     "default": DEFAULT,
     "tutorial": TUTORIAL,
-    "80 bands": Settings(n_fft=1024, n_mels=80, n_mfcc=20, fmin=50, fmax=7600),
+    "80 bands": FeatureSettings(n_fft=1024, n_mels=80, n_mfcc=20, fmin=50, fmax=7600),
 }
 
 
@@ -56,15 +61,15 @@ def samples(request: pytest.FixtureRequest) -> np.ndarray:
 
 
 @pytest.fixture(params=SETTINGS)
-def settings(request: pytest.FixtureRequest) -> Settings:
+def settings(request: pytest.FixtureRequest) -> FeatureSettings:
     return SETTINGS[request.param]
 
 
-def grid(settings: Settings) -> dict[str, Any]:
+def grid(settings: FeatureSettings) -> dict[str, Any]:
     return {"n_fft": settings.n_fft, "hop_length": settings.hop_length}
 
 
-def mel_options(settings: Settings) -> dict[str, Any]:
+def mel_options(settings: FeatureSettings) -> dict[str, Any]:
     return {"fmin": settings.fmin, "fmax": settings.fmax or None, **grid(settings)}
 
 
@@ -72,7 +77,7 @@ def mel_options(settings: Settings) -> dict[str, Any]:
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
-def test_filters(settings: Settings) -> None:
+def test_filters(settings: FeatureSettings) -> None:
     ours = mel_filters(RATE, settings.n_fft, settings.n_mels, settings.fmin, settings.fmax)
     theirs = librosa.filters.mel(
         sr=RATE,
@@ -84,7 +89,7 @@ def test_filters(settings: Settings) -> None:
     np.testing.assert_allclose(ours.T, theirs, atol=1e-7)
 
 
-def test_mel_spectrogram(samples: np.ndarray, settings: Settings) -> None:
+def test_mel_spectrogram(samples: np.ndarray, settings: FeatureSettings) -> None:
     theirs = librosa.feature.melspectrogram(
         y=samples, sr=RATE, n_mels=settings.n_mels, **mel_options(settings)
     )
@@ -94,7 +99,7 @@ def test_mel_spectrogram(samples: np.ndarray, settings: Settings) -> None:
     np.testing.assert_allclose(logmel(samples, settings), librosa.power_to_db(theirs), atol=5e-3)
 
 
-def test_mfcc_and_its_differences(samples: np.ndarray, settings: Settings) -> None:
+def test_mfcc_and_its_differences(samples: np.ndarray, settings: FeatureSettings) -> None:
     theirs = librosa.feature.mfcc(
         y=samples,
         sr=RATE,
@@ -111,7 +116,7 @@ def test_mfcc_and_its_differences(samples: np.ndarray, settings: Settings) -> No
             np.testing.assert_allclose(delta(ours, order), expected, atol=5e-3)
 
 
-def test_energy(samples: np.ndarray, settings: Settings) -> None:
+def test_energy(samples: np.ndarray, settings: FeatureSettings) -> None:
     options = {"frame_length": settings.n_fft, "hop_length": settings.hop_length}
     theirs = librosa.feature.rms(y=samples, **options)
     np.testing.assert_allclose(rms(samples, settings), theirs, rtol=1e-5, atol=1e-8)
@@ -119,7 +124,7 @@ def test_energy(samples: np.ndarray, settings: Settings) -> None:
     np.testing.assert_allclose(zero_crossing_rate(samples, settings), crossings, atol=1e-7)
 
 
-def test_spectral_shape(samples: np.ndarray, settings: Settings) -> None:
+def test_spectral_shape(samples: np.ndarray, settings: FeatureSettings) -> None:
     options = {"y": samples, "sr": RATE, **grid(settings)}
     centroid = librosa.feature.spectral_centroid(**options)
     np.testing.assert_allclose(spectral_centroid(samples, settings), centroid, rtol=1e-3, atol=0.5)
@@ -135,7 +140,7 @@ def test_spectral_shape(samples: np.ndarray, settings: Settings) -> None:
     assert np.mean(off > 0.01) < 0.01
 
 
-def test_flux_by_its_definition(samples: np.ndarray, settings: Settings) -> None:
+def test_flux_by_its_definition(samples: np.ndarray, settings: FeatureSettings) -> None:
     magnitude = np.abs(librosa.stft(samples, **grid(settings))).astype(np.float64)
     length = np.linalg.norm(magnitude, axis=0)
     shape = magnitude / np.where(length > 1e-30, length, 1)
@@ -150,7 +155,7 @@ def test_chroma_filters(rate: int, n_fft: int) -> None:
     np.testing.assert_allclose(chroma_filters(rate, n_fft).T, theirs, atol=1e-6)
 
 
-def test_chroma(samples: np.ndarray, settings: Settings) -> None:
+def test_chroma(samples: np.ndarray, settings: FeatureSettings) -> None:
     theirs = librosa.feature.chroma_stft(
         y=samples,
         sr=RATE,

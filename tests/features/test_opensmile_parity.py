@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from affekt.audio import load_audio
-from affekt.features import Settings, Table, extract
+from affekt.features import FeatureSettings, Table, extract
 
 pytest.importorskip("opensmile")
 pytest.importorskip("swift_f0")
@@ -64,7 +64,7 @@ def smoothed(values: np.ndarray) -> np.ndarray:
 def test_frames_follow_those_of_compare(
     samples: np.ndarray, ours: str, theirs: str, window: int, least: float
 ) -> None:
-    settings = Settings(n_fft=window, n_mels=20)
+    settings = FeatureSettings(n_fft=window, n_mels=20)
     table = extract(samples, RATE, ["energy", "spectral"], "frame", settings)
     columns: dict[str, Any] = {**dict(table), "rms": 10 ** (table["rms_db"] / 20)}
     # openSMILE's first frame starts, and ours is centred, at sample 0: half a window apart.

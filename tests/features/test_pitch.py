@@ -10,7 +10,7 @@ import pytest
 
 from affekt.audio import load_audio
 from affekt.errors import ConfigError, MissingExtraError
-from affekt.features import TRACKERS, Settings, extract
+from affekt.features import TRACKERS, FeatureSettings, extract
 from affekt.features.pitch import on_grid, track_pitch
 
 RATE = 16000
@@ -23,14 +23,14 @@ def buzz(hz: np.ndarray | float, seconds: float = 1.0) -> np.ndarray:
 
 
 @pytest.fixture(params=TRACKERS)
-def settings(request: pytest.FixtureRequest) -> Settings:
+def settings(request: pytest.FixtureRequest) -> FeatureSettings:
     package = {"swift-f0": "swift_f0", "pyin": "librosa", "crepe": "torchcrepe"}[request.param]
     pytest.importorskip(package, exc_type=ImportError)
-    return Settings(pitch=request.param)
+    return FeatureSettings(pitch=request.param)
 
 
 @pytest.mark.parametrize("hz", [90, 150, 220, 400])
-def test_a_steady_voice(settings: Settings, hz: float) -> None:
+def test_a_steady_voice(settings: FeatureSettings, hz: float) -> None:
     samples = buzz(hz)
     pitch = track_pitch(samples, settings)
     assert pitch.hz.shape == pitch.voicing.shape == (settings.frames(len(samples)),)
@@ -39,7 +39,7 @@ def test_a_steady_voice(settings: Settings, hz: float) -> None:
     assert np.nanmedian(pitch.hz[inner]) == pytest.approx(hz, rel=0.02)
 
 
-def test_a_gliding_voice_is_followed_in_time(settings: Settings) -> None:
+def test_a_gliding_voice_is_followed_in_time(settings: FeatureSettings) -> None:
     hz = np.linspace(120, 240, 2 * RATE)
     pitch = track_pitch(buzz(hz, 2.0), settings)
     expected = hz[np.minimum(np.arange(len(pitch.hz)) * settings.hop_length, len(hz) - 1)]
@@ -48,7 +48,7 @@ def test_a_gliding_voice_is_followed_in_time(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 7, 100, 300, 1600, RATE])
-def test_no_voice_is_nan(settings: Settings, length: int) -> None:
+def test_no_voice_is_nan(settings: FeatureSettings, length: int) -> None:
     pitch = track_pitch(np.zeros(length, np.float32), settings)
     assert pitch.hz.shape == (settings.frames(length),)
     assert np.isnan(pitch.hz).all()
@@ -56,7 +56,7 @@ def test_no_voice_is_nan(settings: Settings, length: int) -> None:
     assert pitch.voicing.max() < 0.5
 
 
-def test_noise_has_hardly_any_voice(settings: Settings) -> None:
+def test_noise_has_hardly_any_voice(settings: FeatureSettings) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     assert track_pitch(noise, settings).voiced.mean() < 0.2
 
@@ -67,7 +67,7 @@ def test_other_grids(hop_length: int, rate: int) -> None:
     pytest.importorskip("swift_f0")
     import soxr
 
-    settings = Settings(sample_rate=rate, hop_length=hop_length)
+    settings = FeatureSettings(sample_rate=rate, hop_length=hop_length)
     samples = soxr.resample(buzz(200), RATE, rate)
     pitch = track_pitch(samples, settings)
     assert len(pitch.hz) == settings.frames(len(samples))
@@ -83,7 +83,7 @@ def test_trackers_agree_on_real_voices(data_root: Path) -> None:
         samples = load_audio(file)
         medians.append(
             [
-                np.nanmedian(track_pitch(samples, Settings(pitch=name)).hz)
+                np.nanmedian(track_pitch(samples, FeatureSettings(pitch=name)).hz)
                 for name in ("swift-f0", "pyin")
             ]
         )
@@ -124,7 +124,7 @@ def test_without_another_tracker(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigError, match=f"needs the package '{package}'.*pip install {package}"):
-        extract(buzz(200), RATE, ["pitch"], settings=Settings(pitch=tracker))
+        extract(buzz(200), RATE, ["pitch"], settings=FeatureSettings(pitch=tracker))
 
 
 def test_another_tracker_that_does_not_start(
@@ -135,4 +135,4 @@ def test_another_tracker_that_does_not_start(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "torchcrepe", raising=False)
     with pytest.raises(ConfigError, match=r"'torchcrepe', which does not start \(Could not load a"):
-        extract(buzz(200), RATE, ["pitch"], settings=Settings(pitch="crepe"))
+        extract(buzz(200), RATE, ["pitch"], settings=FeatureSettings(pitch="crepe"))

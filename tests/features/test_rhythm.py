@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from affekt.audio import load_audio
-from affekt.features import Settings
+from affekt.features import FeatureSettings
 from affekt.features.pitch import Pitch
 from affekt.features.rhythm import rhythm, syllable_nuclei
 
 RATE = 16000
-SETTINGS = Settings()
+SETTINGS = FeatureSettings()
 
 
 def syllable(seconds: float = 0.15) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from affekt.features import Settings
+from affekt.features import FeatureSettings
 from affekt.features.pitch import Pitch
 from affekt.features.voice_quality import (
     HNR_RANGE_DB,
@@ -16,7 +16,7 @@ from affekt.features.voice_quality import (
 )
 
 RATE = 16000
-SETTINGS = Settings()
+SETTINGS = FeatureSettings()
 SECONDS = 1.5
 
 

@@ -11,7 +11,7 @@ from tiny_model import write_tiny_model
 
 import affekt
 from affekt.errors import ModelError
-from affekt.evaluation.domain import fit_domain, separation
+from affekt.export.check.domain import fit_domain, separation
 from affekt.runtime.config import parse_config
 from affekt.runtime.domain import Domain, read_domain
 

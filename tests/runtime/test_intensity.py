@@ -16,7 +16,7 @@ from tiny_network import FRONTEND, RATE, tiny_network, voice
 
 import affekt
 from affekt import Measurement, Segment, TimelineOptions
-from affekt.export import ModelFacts, write_model_directory
+from affekt.export import ModelMetadata, write_model_directory
 from affekt.formats.registry import FORMATS, text_lines
 from affekt.results import Outcome, Track, as_track
 from affekt.server.answers import as_json
@@ -32,7 +32,7 @@ def model_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     frontend = replace(FRONTEND, normalisation=request.param, level_past=0.5, level_future=0.2)
     network = tiny_network(frontend=frontend, intensity=True)
     folder = tmp_path_factory.mktemp(request.param)
-    write_model_directory(network, folder, ModelFacts(name="strong", clips={}))
+    write_model_directory(network, folder, ModelMetadata(name="strong", clips={}))
     return folder
 
 

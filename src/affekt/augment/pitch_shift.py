@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from affekt.augment.speed_perturbation import resample_to
+from affekt.augment.time_stretch import stretch_to
 from affekt.augment.waveform import Samples, WaveformTransform, check_range
-from affekt.augment.wsola import stretch_to
 
 
 def pitch_shift(samples: Samples, semitones: float, sample_rate: int) -> Samples:

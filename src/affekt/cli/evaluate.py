@@ -48,8 +48,8 @@ def command(
     """
     from affekt.data import open_data
     from affekt.evaluation.report import report_text, write_report
-    from affekt.evaluation.score import score_model, side_of
     from affekt.runtime import load_model
+    from affekt.runtime.score import score_model, side_of
 
     loaded = load_model(None if model == "default" else model, threads=threads)
     clips = side_of(loaded.config, open_data(corpus, data), split)

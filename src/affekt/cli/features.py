@@ -12,12 +12,20 @@ import typer
 
 from affekt.cli._common import Format, Row, emit, log, progress
 from affekt.cli._inputs import expand
+from affekt.features.batch import (
+    TEXT_WRITERS,
+    FeatureJob,
+    FeatureJournal,
+    Measured,
+    journal,
+    measure_file,
+    measure_files,
+    require_pyarrow,
+    write_parquet,
+)
 from affekt.features.extract import checked_sets, table_names
-from affekt.features.job import Job, Measured, measure_file, measure_files
-from affekt.features.journal import Journal, journal
 from affekt.features.opensmile import LICENCE, OPENSMILE_SETS
-from affekt.features.settings import DEFAULT, TRACKERS, Settings
-from affekt.features.writers import TEXT_WRITERS, require_pyarrow, write_parquet
+from affekt.features.settings import DEFAULT, TRACKERS, FeatureSettings
 from affekt.files import atomic_path
 
 GLANCE = (
@@ -109,7 +117,7 @@ def command(
     affekt features corpus --recursive --out features.parquet;
     affekt features *.wav --per frame --sets pitch,energy --out frames.csv
     """
-    settings = Settings(
+    settings = FeatureSettings(
         sample_rate=sample_rate,
         n_fft=n_fft,
         hop_length=hop_length,
@@ -118,7 +126,7 @@ def command(
         pitch=pitch.value,
     )
     words = tuple(word.strip() for word in sets.split(",") if word.strip())
-    job = Job(checked_sets(words, per.value), per.value, settings)
+    job = FeatureJob(checked_sets(words, per.value), per.value, settings)
     names = table_names(job.sets, job.per, settings)
     chosen = _format(style, out)
     if set(job.sets) & OPENSMILE_SETS.keys():
@@ -152,7 +160,7 @@ def _format(style: TableFormat | None, out: Path | None) -> TableFormat:
 
 
 def _to_stdout(
-    sources: Sequence[str], job: Job, names: Sequence[str], style: TableFormat, jobs: int
+    sources: Sequence[str], job: FeatureJob, names: Sequence[str], style: TableFormat, jobs: int
 ) -> int:
     """Write the table as it grows; return how many files were bad."""
     failed: list[str] = []
@@ -168,7 +176,7 @@ def _to_stdout(
 
 def _to_file(
     sources: Sequence[str],
-    job: Job,
+    job: FeatureJob,
     names: Sequence[str],
     style: TableFormat,
     jobs: int,
@@ -194,7 +202,7 @@ def _to_file(
     return len(failed)
 
 
-def _kept(book: Journal, sources: Sequence[str], job: Job) -> Iterator[Measured]:
+def _kept(book: FeatureJournal, sources: Sequence[str], job: FeatureJob) -> Iterator[Measured]:
     for source in sources:
         # A file that changed while the others were measured is measured once more.
         yield book.read(source) if source in book else measure_file(source, job)

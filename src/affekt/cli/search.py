@@ -12,7 +12,7 @@ from affekt.cli._recipes import RECIPE_HELP, SetOption, read_recipe
 from affekt.recipe_files import SPACES, recipe_names
 
 if TYPE_CHECKING:
-    from affekt.training.search.trials import Trial
+    from affekt.training.search.study import Trial
 
 _SHOWN = 10  # trials of the table at the end
 
@@ -79,7 +79,7 @@ def command(
     from affekt.evaluation import get_protocol
     from affekt.training import read_space, search
     from affekt.training.search.search import BEST_FILE
-    from affekt.training.search.trials import DONE, row_of
+    from affekt.training.search.study import DONE, row_of
 
     if source and protocol:
         raise typer.BadParameter("--source and --protocol both say what is trained on: choose one")

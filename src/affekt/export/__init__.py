@@ -6,6 +6,6 @@ Needs the ``train`` extra.
 from __future__ import annotations
 
 from affekt.export.graph.onnx import check_parity, export_onnx
-from affekt.export.model_directory import ModelFacts, write_model_directory
+from affekt.export.model_directory import ModelMetadata, write_model_directory
 
-__all__ = ["ModelFacts", "check_parity", "export_onnx", "write_model_directory"]
+__all__ = ["ModelMetadata", "check_parity", "export_onnx", "write_model_directory"]

@@ -11,7 +11,6 @@ from affekt import __version__
 from affekt.config import build, to_dict
 from affekt.data import CORPORA, Clip
 from affekt.errors import ModelError
-from affekt.export.card import model_card
 from affekt.export.graph.onnx import Parity, check_parity, export_onnx
 from affekt.export.graph.streaming import export_streaming, streaming_facts
 from affekt.files import atomic_path, json_text
@@ -38,7 +37,7 @@ PERMISSIVE = ("openai/whisper-",)
 
 
 @dataclass(frozen=True)
-class ModelFacts:
+class ModelMetadata:
     """What a model directory says besides the weights.
 
     Attributes
@@ -66,7 +65,7 @@ class ModelFacts:
     replaced: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> Parity:
+def write_model_directory(network: Network, folder: Path, facts: ModelMetadata) -> Parity:
     """Write a model directory and prove that its ONNX file answers as the network does.
 
     Parameters
@@ -75,7 +74,7 @@ def write_model_directory(network: Network, folder: Path, facts: ModelFacts) -> 
         Trained and calibrated.
     folder : Path
         Made if missing; its files are replaced one by one, each whole.
-    facts : ModelFacts
+    facts : ModelMetadata
 
     Raises
     ------
@@ -128,7 +127,7 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     return network.eval(), {**config, **_streaming(network)}
 
 
-def model_config(network: Network, facts: ModelFacts) -> dict[str, Any]:
+def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
     """Return the contents of ``config.json``."""
     description = describe(network)
     seconds = description.receptive_field
@@ -202,7 +201,7 @@ def _speakers(clips: Sequence[Clip]) -> list[str]:
     return sorted({clip.speaker_id for clip in clips if clip.speaker_id})
 
 
-def _all_speakers(facts: ModelFacts) -> dict[str, list[str]]:
+def _all_speakers(facts: ModelMetadata) -> dict[str, list[str]]:
     """By side; whom a teacher has learned from, the weights have learned from."""
     speakers = {side: _speakers(clips) for side, clips in facts.clips.items()}
     taught = {name for teacher in facts.teachers for name in teacher["speakers"]}
@@ -227,3 +226,109 @@ def _licence(
     if names and all(name in CORPORA for name in names):
         return FREE
     return ""
+
+
+# --- model card ---
+
+
+def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.onnx") -> str:
+    """Return the model card as Markdown with the front matter that model hubs read.
+
+    Parameters
+    ----------
+    config : Mapping
+        The contents of ``config.json``.
+    graph_bytes : int
+        Size of the file that holds the network.
+    graph : str
+        Its name.
+    """
+    labels = list(config["id2label"].values())
+    architecture = config["architecture"]
+    begun = architecture.get("checkpoint", "")
+    lines = [
+        "---",
+        "library_name: affekt",
+        "pipeline_tag: audio-classification",
+        "tags: [speech-emotion-recognition]",
+        "---",
+        "",
+        f"# {config['name']}",
+        "",
+        f"Hears {', '.join(labels[:-1])} or {labels[-1]} in a voice. Takes float32 samples at "
+        f"{config['sample_rate']} Hz, mono, of any length; the frontend is part of the graph.",
+        "",
+        "```console",
+        "$ affekt predict recording.wav --model <this folder>",
+        "```",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| architecture | `{architecture['name']}` |",
+        *([f"| encoder begun from | `{begun}` |"] if begun else []),
+        f"| parameters | {config['parameters']:,} |",
+        f"| `{graph}` | {graph_bytes:,} bytes |",
+        f"| temperature | {config['calibration']['temperature']:.3f} |",
+        f"| licence of the weights | {config['licence'] or 'not stated: trained on own data'} |",
+        "",
+        "## Trained on",
+        "",
+        "| corpus | licence | clips | speakers |",
+        "|---|---|---:|---:|",
+    ]
+    for row in config["training_data"]:
+        licence = row["licence"] or "not stated"
+        lines.append(f"| {row['corpus']} | {licence} | {row['clips']:,} | {row['speakers']} |")
+    lines += _soup(config)
+    lines += ["", "## Figures", ""]
+    lines += _figures(config)
+    lines += ["", "## Intended and unintended use", "", config["intended_use"], ""]
+    lines += [
+        "The corpora are acted, by few speakers, in few languages. On voices, rooms, languages "
+        "and microphones unlike theirs, expect less than the figures above.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _soup(config: Mapping[str, Any]) -> list[str]:
+    """Say so where the weights are the mean of those of several runs."""
+    soup = config.get("soup")
+    if not soup:
+        return []
+    kept = sum(member["kept"] for member in soup["members"])
+    norms = (
+        f"; its batch norms were measured anew on {soup['norms_recomputed_on']:,} training clips"
+        if soup["norms_recomputed_on"]
+        else ""
+    )
+    lines = [
+        "",
+        "## A model soup",
+        "",
+        f"The mean of the weights of {kept} of {len(soup['members'])} runs ({soup['method']}, "
+        f"chosen and calibrated on validation speakers){norms}. UAR on validation speakers: "
+        f"{100 * soup['validation_uar']:.1f} %.",
+        "",
+        "| run | seed | validation UAR | in the mean |",
+        "|---|---:|---:|---|",
+    ]
+    for member in soup["members"]:
+        uar, kept_word = 100 * member["validation_uar"], "yes" if member["kept"] else "no"
+        lines.append(f"| {member['name']} | {member['seed']} | {uar:.1f} % | {kept_word} |")
+    return lines
+
+
+def _figures(config: Mapping[str, Any]) -> list[str]:
+    if not config["metrics"]:
+        return ["Not measured."]
+    lines = [
+        "On speakers that training and validation never heard:",
+        "",
+        "| data | clips | speakers | UAR | accuracy | macro F1 | calibration error |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in config["metrics"]:
+        scores = " | ".join(f"{100 * row[name]:.1f} %" for name in ("uar", "wa", "macro_f1", "ece"))
+        lines.append(f"| {row['protocol']} | {row['clips']} | {row['speakers']} | {scores} |")
+    return lines

@@ -14,11 +14,17 @@ Pitch needs the ``features`` extra; importing this package needs numpy alone.
 
 from __future__ import annotations
 
-from affekt.features.columns import FRAME_SETS, SETS, column_names
+from affekt.features.columns import (
+    FRAME_SETS,
+    FUNCTIONALS,
+    PERCENTILES,
+    SETS,
+    column_names,
+    functionals,
+)
 from affekt.features.extract import VECTORS, extract, functional_vector
-from affekt.features.functionals import FUNCTIONALS, PERCENTILES, functionals
 from affekt.features.opensmile import OPENSMILE_SETS
-from affekt.features.settings import DEFAULT, TRACKERS, TUTORIAL, Settings
+from affekt.features.settings import DEFAULT, TRACKERS, TUTORIAL, FeatureSettings
 from affekt.features.table import Table
 
 __all__ = [
@@ -31,7 +37,7 @@ __all__ = [
     "TRACKERS",
     "TUTORIAL",
     "VECTORS",
-    "Settings",
+    "FeatureSettings",
     "Table",
     "column_names",
     "extract",

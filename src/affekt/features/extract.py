@@ -8,18 +8,23 @@ import numpy as np
 
 from affekt.audio import resample
 from affekt.errors import AudioError, ConfigError
-from affekt.features.chroma import chroma
-from affekt.features.columns import FRAME_SETS, SETS, column_names
-from affekt.features.energy import amplitude_to_db, rms, zero_crossing_rate
+from affekt.features.columns import FRAME_SETS, SETS, column_names, functionals
 from affekt.features.frames import Floats, bin_frequencies, power_blocks
-from affekt.features.functionals import functionals
-from affekt.features.mel import mel_bank, power_to_db
-from affekt.features.mfcc import delta_of, mfcc_of
 from affekt.features.opensmile import HOP, OPENSMILE_SETS, opensmile_features, opensmile_names
 from affekt.features.pitch import track_pitch
 from affekt.features.rhythm import rhythm
-from affekt.features.settings import DEFAULT, TUTORIAL, Settings
-from affekt.features.spectral import shape_of
+from affekt.features.settings import DEFAULT, TUTORIAL, FeatureSettings
+from affekt.features.spectral import (
+    amplitude_to_db,
+    chroma,
+    delta_of,
+    mel_bank,
+    mfcc_of,
+    power_to_db,
+    rms,
+    shape_of,
+    zero_crossing_rate,
+)
 from affekt.features.table import Table
 from affekt.features.voice_quality import harmonics_to_noise, jitter_and_shimmer
 
@@ -37,7 +42,7 @@ def extract(
     sample_rate: int,
     sets: Sequence[str] = (),
     per: str = "file",
-    settings: Settings = DEFAULT,
+    settings: FeatureSettings = DEFAULT,
 ) -> Table:
     """Measure a clip.
 
@@ -53,7 +58,7 @@ def extract(
     per : str
         ``"file"``: one row, of the duration and the functionals of the frames.
         ``"frame"``: one row per frame, with its time.
-    settings : Settings
+    settings : FeatureSettings
         The grid of frames, sizes and ranges.
 
     Returns
@@ -119,7 +124,7 @@ def checked_sets(sets: Sequence[str], per: str) -> tuple[str, ...]:
     return chosen
 
 
-def table_names(sets: Sequence[str], per: str, settings: Settings) -> tuple[str, ...]:
+def table_names(sets: Sequence[str], per: str, settings: FeatureSettings) -> tuple[str, ...]:
     """Return the columns of the table that `extract` gives, for checked sets."""
     first = "duration" if per == "file" else "time"
     names = [first, *column_names(sets, per, settings)]
@@ -129,7 +134,7 @@ def table_names(sets: Sequence[str], per: str, settings: Settings) -> tuple[str,
     return tuple(names)
 
 
-def checked_samples(samples: np.ndarray, sample_rate: int, settings: Settings) -> Floats:
+def checked_samples(samples: np.ndarray, sample_rate: int, settings: FeatureSettings) -> Floats:
     """Return samples as float32 at the rate of the settings.
 
     Raises
@@ -154,7 +159,7 @@ def checked_samples(samples: np.ndarray, sample_rate: int, settings: Settings) -
 
 
 def measure(
-    samples: Floats, settings: Settings, sets: Sequence[str]
+    samples: Floats, settings: FeatureSettings, sets: Sequence[str]
 ) -> tuple[Columns, dict[str, float]]:
     """Return the features of each frame, and those of the whole clip alone.
 
@@ -162,7 +167,7 @@ def measure(
     ----------
     samples : np.ndarray [shape=(samples,)]
         As `checked_samples` returns them.
-    settings : Settings
+    settings : FeatureSettings
     sets : sequence of str
         Families, see `affekt.features.SETS`; others are left out.
     """
@@ -187,7 +192,7 @@ def measure(
     return {name: frames[name] for name in ordered}, whole
 
 
-def spectrum_features(samples: Floats, settings: Settings, sets: Sequence[str]) -> Columns:
+def spectrum_features(samples: Floats, settings: FeatureSettings, sets: Sequence[str]) -> Columns:
     """Return what is read off the short spectra (mfcc, mel, spectral), in one pass over them."""
     cepstra, bands, shape = ("mfcc" in sets), ("mel" in sets), ("spectral" in sets)
     if not (cepstra or bands or shape):

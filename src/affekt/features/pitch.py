@@ -15,7 +15,7 @@ import numpy as np
 from affekt.audio import resample
 from affekt.errors import ConfigError, MissingExtraError
 from affekt.features.frames import Floats
-from affekt.features.settings import DEFAULT, Settings
+from affekt.features.settings import DEFAULT, FeatureSettings
 
 VOICED = 0.5
 """Voicing from which a frame counts as voiced."""
@@ -40,7 +40,7 @@ class Pitch:
         return np.isfinite(self.hz)
 
 
-def track_pitch(samples: Floats, settings: Settings = DEFAULT) -> Pitch:
+def track_pitch(samples: Floats, settings: FeatureSettings = DEFAULT) -> Pitch:
     """Find the pitch of each frame with the tracker that the settings name.
 
     A frame is voiced where the tracker's confidence is at least `VOICED` (pyin: where its own
@@ -59,7 +59,7 @@ def track_pitch(samples: Floats, settings: Settings = DEFAULT) -> Pitch:
     return _TRACKERS[settings.pitch](samples, settings)
 
 
-def _swift_f0(samples: Floats, settings: Settings) -> Pitch:
+def _swift_f0(samples: Floats, settings: FeatureSettings) -> Pitch:
     """SwiftF0 (Nieradzik, 2025), a small network on a spectrogram; a frame every 16 ms."""
     resampled = resample(samples, settings.sample_rate, _SWIFT_RATE)
     if not len(resampled):
@@ -109,7 +109,7 @@ def on_grid(at: np.ndarray, hz: np.ndarray, voicing: np.ndarray, times: np.ndarr
     return Pitch(pitch.astype(np.float32), confidence.astype(np.float32))
 
 
-def _pyin(samples: Floats, settings: Settings) -> Pitch:
+def _pyin(samples: Floats, settings: FeatureSettings) -> Pitch:
     """Probabilistic YIN (Mauch and Dixon, 2014) from librosa."""
     librosa = _other("librosa")
     # Room for two periods of the lowest pitch, as a power of two.
@@ -131,7 +131,7 @@ def _pyin(samples: Floats, settings: Settings) -> Pitch:
     )
 
 
-def _crepe(samples: Floats, settings: Settings) -> Pitch:
+def _crepe(samples: Floats, settings: FeatureSettings) -> Pitch:
     """CREPE tiny (Kim et al., 2018) from torchcrepe; slow."""
     torchcrepe, torch = _other("torchcrepe"), _other("torch")
     resampled = resample(samples, settings.sample_rate, _CREPE_RATE)
@@ -186,6 +186,6 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-_TRACKERS: Mapping[str, Callable[[Floats, Settings], Pitch]] = MappingProxyType(
+_TRACKERS: Mapping[str, Callable[[Floats, FeatureSettings], Pitch]] = MappingProxyType(
     {"swift-f0": _swift_f0, "pyin": _pyin, "crepe": _crepe}
 )

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from affekt.features.energy import FLOOR_DB
 from affekt.features.frames import Floats, frame, hann, pad
 from affekt.features.pitch import Pitch
-from affekt.features.settings import DEFAULT, Settings
+from affekt.features.settings import DEFAULT, FeatureSettings
+from affekt.features.spectral import FLOOR_DB
 from affekt.features.voice_quality import stretches
 
 WINDOW = 0.064
@@ -28,7 +28,7 @@ INAUDIBLE_DB = -80.0
 """Loudest level (relative to full scale) at which a clip holds no speech at all."""
 
 
-def rhythm(samples: Floats, pitch: Pitch, settings: Settings = DEFAULT) -> dict[str, float]:
+def rhythm(samples: Floats, pitch: Pitch, settings: FeatureSettings = DEFAULT) -> dict[str, float]:
     """Return the pace of a clip.
 
     A syllable is a peak of the level in a voiced frame, at most 25 dB below the loudest, with a
@@ -60,7 +60,7 @@ def rhythm(samples: Floats, pitch: Pitch, settings: Settings = DEFAULT) -> dict[
     return _summary(speech, len(nuclei), pauses, settings.hop)
 
 
-def smoothed_level(samples: Floats, settings: Settings) -> np.ndarray:
+def smoothed_level(samples: Floats, settings: FeatureSettings) -> np.ndarray:
     """Return the level of each frame in dB, under a Hann window of `WINDOW` seconds: [frames]."""
     length = 2 * round(WINDOW * settings.sample_rate / 2)
     weights = hann(length) / hann(length).sum()

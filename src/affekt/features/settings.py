@@ -12,13 +12,13 @@ TRACKERS = ("swift-f0", "pyin", "crepe")
 
 
 @dataclass(frozen=True)
-class Settings:
+class FeatureSettings:
     """The grid of frames, the sizes of the feature families, and the range of the voice.
 
     Frames are centred, as in librosa: frame ``t`` is centred on sample ``t * hop_length`` and the
     clip is padded with zeros, so that every clip has ``1 + samples // hop_length`` frames.
-    ``Settings(sample_rate=22050, n_fft=2048, hop_length=512, n_mels=128)`` is what librosa does
-    by itself.
+    ``FeatureSettings(sample_rate=22050, n_fft=2048, hop_length=512, n_mels=128)`` is the default of
+    librosa.
 
     Raises
     ------
@@ -93,8 +93,8 @@ class Settings:
         return 1 + samples // self.hop_length
 
 
-DEFAULT = Settings()
+DEFAULT = FeatureSettings()
 """Windows of 32 ms every 10 ms at 16 kHz."""
 
-TUTORIAL = Settings(n_fft=2048, hop_length=512, mfcc_mels=128)
+TUTORIAL = FeatureSettings(n_fft=2048, hop_length=512, mfcc_mels=128)
 """What librosa's defaults, as tutorials use them, come to at 16 kHz: 13 MFCC, 40 log-mel bands."""

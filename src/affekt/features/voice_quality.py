@@ -9,7 +9,7 @@ import numpy as np
 
 from affekt.features.frames import Floats, frame, hann, pad, transforms
 from affekt.features.pitch import Pitch
-from affekt.features.settings import DEFAULT, Settings
+from affekt.features.settings import DEFAULT, FeatureSettings
 
 HNR_RANGE_DB = (-20.0, 40.0)
 """What is told apart; beyond lies rounding."""
@@ -33,7 +33,9 @@ MIN_PERIODS = 3
 """Periods in a row that it takes to speak of their regularity."""
 
 
-def harmonics_to_noise(samples: Floats, pitch: Pitch, settings: Settings = DEFAULT) -> Floats:
+def harmonics_to_noise(
+    samples: Floats, pitch: Pitch, settings: FeatureSettings = DEFAULT
+) -> Floats:
     """Return the ratio of the periodic to the other power of each frame, in dB: [1, frames].
 
     The autocorrelation of a Hann window of 4.5 periods of the lowest pitch, divided by that of
@@ -98,7 +100,7 @@ def parabola(
 
 
 def jitter_and_shimmer(
-    samples: Floats, pitch: Pitch, settings: Settings = DEFAULT
+    samples: Floats, pitch: Pitch, settings: FeatureSettings = DEFAULT
 ) -> dict[str, float]:
     """Return how much neighbouring periods differ in length and in amplitude.
 
@@ -141,7 +143,7 @@ def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
 
 
 def period_marks(
-    samples: Floats, hz: Floats, first: int, last: int, settings: Settings
+    samples: Floats, hz: Floats, first: int, last: int, settings: FeatureSettings
 ) -> np.ndarray:
     """Return one place in each period of a voiced stretch of frames, in samples: [marks].
 

@@ -17,16 +17,15 @@ from affekt.errors import ConfigError
 from affekt.evaluation import Metrics, evaluate
 from affekt.evaluation.calibration import apply_temperature, fit_threshold
 from affekt.evaluation.report import write_report
-from affekt.export import ModelFacts, write_model_directory
+from affekt.export import ModelMetadata, write_model_directory
 from affekt.files import atomic_path, json_text
 from affekt.models import Network
+from affekt.training.data.batches import hard_targets
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
 from affekt.training.data.sides import Sides, choose_sides
-from affekt.training.data.targets import hard_targets
 from affekt.training.network.fit import FitResult, fit, refuse_without_network
-from affekt.training.network.history import HistoryWriter
 from affekt.training.network.infer import score_clips
-from affekt.training.network.loop import Quiet, Reporter, saved_state
+from affekt.training.network.loop import HistoryWriter, Quiet, Reporter, saved_state
 from affekt.training.network.pretrain import Pretrained, pretrain
 from affekt.training.network.teachers import Teachers
 from affekt.training.network.team import is_first
@@ -214,9 +213,9 @@ def _facts(
     sides: Sides,
     test: Mapping[str, Metrics],
     seed: int,
-) -> ModelFacts:
+) -> ModelMetadata:
     learned = (*fitted.train, *(before.clips if before else ()))
-    return ModelFacts(
+    return ModelMetadata(
         name=recipe.name,
         clips={"train": learned, "validation": sides.validation, "test": sides.test},
         metrics=[metrics_row(name, metrics, sides.test) for name, metrics in test.items()],

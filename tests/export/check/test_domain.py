@@ -14,10 +14,10 @@ from tiny_network import FRONTEND, RATE, tiny_network, voice
 
 import affekt
 from affekt.errors import ModelError
-from affekt.export import ModelFacts
+from affekt.export import ModelMetadata
 from affekt.export.check.domain import check_domain, measured_domain
 from affekt.export.model_directory import model_config
-from affekt.export.targets.registry import Artefact, Job, export_model
+from affekt.export.targets.registry import Artefact, ExportJob, export_model
 from affekt.models import Network, checkpoint
 from affekt.runtime.domain import Domain
 
@@ -43,7 +43,7 @@ def domain(network: Network) -> Domain:
 def source(network: Network, domain: Domain, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory whose score was measured after its weights were written."""
     folder = tmp_path_factory.mktemp("measured")
-    config = model_config(network, ModelFacts("tiny", {}))
+    config = model_config(network, ModelMetadata("tiny", {}))
     checkpoint.save(folder / "model.safetensors", dict(network.state_dict()), config)
     (folder / "config.json").write_text(json.dumps({**config, "domain": domain.to_config()}))
     return folder
@@ -82,7 +82,7 @@ def test_a_score_that_no_longer_holds_is_found(
 
         return Artefact("", lambda _, threads: Graph())
 
-    job = Job(network, {"sample_rate": RATE})
+    job = ExportJob(network, {"sample_rate": RATE})
     same = check_domain(domain, job, moved(0.0), tmp_path, None)
     assert same == {"max_difference": 0.0, "kept": True}
     far = check_domain(domain, job, moved(3.0), tmp_path, None)

@@ -14,7 +14,7 @@ from tiny_network import LABELS, RATE, TINY_ENCODERS, tiny_network, voice
 import affekt
 from affekt.data import Clip
 from affekt.errors import ModelError
-from affekt.export import ModelFacts, check_parity, export_onnx, write_model_directory
+from affekt.export import ModelMetadata, check_parity, export_onnx, write_model_directory
 from affekt.export.graph.onnx import PARITY_BATCH_SIZES, PARITY_DURATIONS
 from affekt.export.graph.quantize import to_int8
 from affekt.export.model_directory import read_network
@@ -60,7 +60,7 @@ def test_a_directory_needs_neither_its_checkpoint_nor_torch(tmp_path: Path) -> N
     (tmp_path / "tiny-whisper").rename(tmp_path / "away")
     clips = [Clip(Path("a.wav"), LABELS[0], "1", corpus="cremad")]
     folder = tmp_path / "model"
-    parity = write_model_directory(network, folder, ModelFacts("tiny", {"train": clips}))
+    parity = write_model_directory(network, folder, ModelMetadata("tiny", {"train": clips}))
     assert parity.durations == PARITY_DURATIONS
     assert parity.batch_sizes == PARITY_BATCH_SIZES
     assert parity.max_difference < 1e-5

@@ -16,7 +16,7 @@ from tiny_network import FRONTEND, RATE, tiny_network, voice
 import affekt
 from affekt import TimelineOptions
 from affekt.errors import ModelError
-from affekt.export import ModelFacts
+from affekt.export import ModelMetadata
 from affekt.export.graph.onnx import export_onnx
 from affekt.export.graph.streaming import check_streaming, export_streaming
 from affekt.export.model_directory import model_config
@@ -35,7 +35,7 @@ def network() -> Network:
 def folder(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory without its weights."""
     folder = tmp_path_factory.mktemp("streamable")
-    config = model_config(network, ModelFacts("tiny", {}, threshold=0.25))
+    config = model_config(network, ModelMetadata("tiny", {}, threshold=0.25))
     export_onnx(network, folder / "model.onnx", config)
     assert export_streaming(network, folder, config) < 1e-4
     (folder / "config.json").write_text(json.dumps(config))
@@ -79,7 +79,7 @@ def test_windows_are_weighted_where_the_network_pools_by_attention(tmp_path: Pat
     network = tiny_network(frontend=LOCAL, pooling="attention")
     with torch.no_grad():
         network.pooling.score.weight.mul_(10)  # far from the plain mean
-    config = model_config(network, ModelFacts("tiny", {}))
+    config = model_config(network, ModelMetadata("tiny", {}))
     assert config["pooling"] == "attention"
     export_onnx(network, tmp_path / "model.onnx", config)
     export_streaming(network, tmp_path, config)

@@ -22,10 +22,10 @@ pytest.importorskip("litert_torch")
 import affekt
 from affekt.data import Clip
 from affekt.errors import ModelError
-from affekt.export import ModelFacts
+from affekt.export import ModelMetadata
 from affekt.export.model_directory import WEIGHTS_FILE, model_config
 from affekt.export.targets import litert
-from affekt.export.targets.litert_metadata import add_metadata
+from affekt.export.targets.litert import add_metadata
 from affekt.export.targets.registry import PRECISIONS, export_model
 from affekt.models import Network, checkpoint
 from affekt.runtime.bundle import LITERT_FILE, Bundle
@@ -33,7 +33,7 @@ from affekt.runtime.litert import LiteRtBackend
 from affekt.runtime.streaming.windows import fill_windows
 
 WINDOW = 1.0  # seconds
-FACTS = ModelFacts("tiny", {"train": [Clip(Path("a.wav"), "happy", "anna")]})
+FACTS = ModelMetadata("tiny", {"train": [Clip(Path("a.wav"), "happy", "anna")]})
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tiny_network import RATE, Exported
 from affekt.errors import ConfigError, ModelError
 from affekt.export.targets import registry as targets
 from affekt.export.targets.onnx import load
-from affekt.export.targets.registry import TARGETS, Artefact, Job, export_model
+from affekt.export.targets.registry import TARGETS, Artefact, ExportJob, export_model
 from affekt.runtime.processor import instruction_sets
 from affekt.runtime.stored_answers import answers
 
@@ -21,7 +21,7 @@ from affekt.runtime.stored_answers import answers
 def of_another(exported: Exported) -> Any:
     """A target that writes a good file, of a network that is not the one asked for."""
 
-    def export(job: Job, folder: Path) -> Artefact:
+    def export(job: ExportJob, folder: Path) -> Artefact:
         (folder / "model.onnx").write_bytes((exported.folder / "model.onnx").read_bytes())
         with torch.no_grad():
             job.network.head[-1].bias += torch.linspace(0, 1, len(job.network.config.labels))

@@ -22,17 +22,19 @@ from tiny_network import LABELS, RATE, Exported, tiny_network, voice
 
 from affekt.export.model_directory import read_network
 from affekt.export.targets import tensorrt, triton
-from affekt.export.targets.registry import Job
+from affekt.export.targets.registry import ExportJob
 
 
 @pytest.fixture(scope="module")
-def job(exported: Exported) -> Job:
+def job(exported: Exported) -> ExportJob:
     network, config = read_network(exported.folder)
-    return Job(network, config)
+    return ExportJob(network, config)
 
 
 @pytest.fixture(scope="module")
-def repository(exported: Exported, job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repository(
+    exported: Exported, job: ExportJob, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("triton")
     with pytest.MonkeyPatch.context() as patch:  # the graph is that of the model directory
         graph = exported.folder / "model.onnx"
@@ -124,7 +126,7 @@ def test_the_client_asks_as_the_protocol_wants_it(repository: Path, tmp_path: Pa
         read(str(sound))
 
 
-def test_intensity_is_a_port_of_its_own(job: Job) -> None:
+def test_intensity_is_a_port_of_its_own(job: ExportJob) -> None:
     network = tiny_network(intensity=True)
     text = triton.model_configuration(replace(job, network=network), "tiny", "onnxruntime")
     line = 'name: "intensity" data_type: TYPE_FP32 dims: [ 1 ] reshape: { shape: [ ] }'
@@ -139,7 +141,7 @@ def test_a_name_becomes_a_folder() -> None:
 
 
 def test_without_a_gpu_the_engine_is_not_run(
-    exported: Exported, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Exported, job: ExportJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = exported.folder / "model.onnx"
     monkeypatch.setattr(tensorrt, "write_graph", lambda _, path: shutil.copy(graph, path))

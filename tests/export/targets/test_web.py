@@ -14,7 +14,7 @@ from tiny_network import TINY_OPTIONS as ARCHITECTURES
 from tiny_network import Exported, tiny_network, voice
 
 import affekt
-from affekt.export import ModelFacts, export_onnx
+from affekt.export import ModelMetadata, export_onnx
 from affekt.export.model_directory import model_config
 from affekt.export.targets.registry import export_model
 from affekt.web.site import write_site
@@ -69,7 +69,7 @@ def test_a_browser_runs_every_architecture(tmp_path: Path, engine: Path, chromiu
         )
         folder = tmp_path / name
         folder.mkdir()
-        config = model_config(network, ModelFacts(name, {}))
+        config = model_config(network, ModelMetadata(name, {}))
         export_onnx(network, folder / "model.onnx", config)
         (folder / "config.json").write_text(json.dumps(config))
         (folder / "README.md").write_text(name)

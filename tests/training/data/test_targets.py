@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from affekt.data import Clip
-from affekt.training.data.targets import soft_targets
+from affekt.training.data.batches import soft_targets
 
 LABELS = ("angry", "happy", "sad")
 

@@ -20,7 +20,7 @@ from affekt.errors import ConfigError, DataError  # noqa: E402
 from affekt.models.frontend import FrontendConfig, LogMel  # noqa: E402
 from affekt.training import FeatureStore, Recipe, fit, load_recipe  # noqa: E402
 from affekt.training.data.batches import Batches  # noqa: E402
-from affekt.training.data.variants import Variant, variants_of  # noqa: E402
+from affekt.training.data.features import Variant, variants_of  # noqa: E402
 
 STRETCH = Compose((TimeStretch(),))
 LABELS = ("angry", "happy", "sad")

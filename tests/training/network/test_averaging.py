@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from tiny_network import tiny_network  # noqa: E402
 
-from affekt.training.network.averaging import WeightAverage  # noqa: E402
+from affekt.training.network.loop import WeightAverage  # noqa: E402
 
 
 def moved(network: torch.nn.Module, by: float) -> None:

@@ -20,7 +20,7 @@ from affekt.data import write_manifest  # noqa: E402
 from affekt.errors import ConfigError, DataError, ModelError  # noqa: E402
 from affekt.evaluation.calibration import fit_temperature  # noqa: E402
 from affekt.export.model_directory import (  # noqa: E402
-    ModelFacts,
+    ModelMetadata,
     model_config,
     read_network,
 )
@@ -32,8 +32,7 @@ from affekt.training.data.batches import Batches  # noqa: E402
 from affekt.training.data.sides import Sides  # noqa: E402
 from affekt.training.network.fit import validation_scores  # noqa: E402
 from affekt.training.network.infer import score_clips  # noqa: E402
-from affekt.training.network.mixture import NORMS, mix, recompute_norms  # noqa: E402
-from affekt.training.network.soup import Soup, soup  # noqa: E402
+from affekt.training.network.soup import NORMS, Soup, mix, recompute_norms, soup  # noqa: E402  # noqa: E402
 
 TINY = {"stem": (4, 8), "channels": 16, "dilations": (1,), "dropout": 0.0}
 LABELS = ("angry", "happy", "sad")
@@ -98,7 +97,7 @@ def write_run(folder: Path, network: Network, sides: Sides, **facts: Any) -> Pat
     (folder / "recipe.json").write_text(json_text(to_dict(recipe)))
     write_manifest(sides.all(), folder / "manifest.csv")
     clips = {"train": sides.train, "validation": sides.validation, "test": sides.test}
-    config = model_config(network, ModelFacts(name=folder.name, clips=clips, replaced=facts))
+    config = model_config(network, ModelMetadata(name=folder.name, clips=clips, replaced=facts))
     checkpoint.save(folder / "model" / "model.safetensors", dict(network.state_dict()), config)
     return folder
 

@@ -22,8 +22,7 @@ from affekt.training.benchmark.benchmark import FoldResult, run_benchmark
 from affekt.training.data.batches import Batches
 from affekt.training.data.features import FEATURES, clip_samples
 from affekt.training.network.fit import fit
-from affekt.training.network.loop import Quiet
-from affekt.training.network.optimizer import SLOWDOWN, make_optimizer, set_learning_rate
+from affekt.training.network.loop import SLOWDOWN, Quiet, make_optimizer, set_learning_rate
 from affekt.training.recipe.schema import TrainingConfig
 from affekt.training.run import train
 from affekt.training.search.space import changed, make_space

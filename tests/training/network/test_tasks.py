@@ -17,7 +17,7 @@ from tone_corpus import write_recipe  # noqa: E402
 import affekt  # noqa: E402
 from affekt.data import Clip, load_corpus  # noqa: E402
 from affekt.errors import ConfigError, DataError  # noqa: E402
-from affekt.export import ModelFacts, write_model_directory  # noqa: E402
+from affekt.export import ModelMetadata, write_model_directory  # noqa: E402
 from affekt.export.model_directory import read_network  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.data.batches import Batches  # noqa: E402
@@ -143,7 +143,7 @@ def test_intensity_is_learned_exported_and_predicted(graded: list[Clip], tmp_pat
     heard = [one for one in graded if one.speaker == "h"]
     network = fit(recipe, train, [], tmp_path / "run").network
     assert not [name for name in network.state_dict() if "adversary" in name]
-    write_model_directory(network, tmp_path / "model", ModelFacts("graded", {"train": train}))
+    write_model_directory(network, tmp_path / "model", ModelMetadata("graded", {"train": train}))
     assert json.loads((tmp_path / "model/config.json").read_text())["intensity"] is True
     model = affekt.load_model(tmp_path / "model", threads=1)
     found = {word: [] for word in ("strong", "low")}

@@ -30,8 +30,10 @@ from affekt.training.network.infer import score_clips  # noqa: E402
 from affekt.training.network.loop import Epoch, Quiet  # noqa: E402
 from affekt.training.search.objective import EpochListener, Heard, Objective  # noqa: E402
 from affekt.training.search.search import SearchResult  # noqa: E402
-from affekt.training.search.study import JOURNAL  # noqa: E402
-from affekt.training.search.trials import Trial  # noqa: E402
+from affekt.training.search.study import (  # noqa: E402
+    JOURNAL,
+    Trial,
+)
 
 RATE = "training.learning_rate"
 GOOD, BAD = 0.02, 1e-7

@@ -23,7 +23,7 @@ from affekt.runtime.processor import instruction_sets
 from affekt.runtime.streaming.windows import fill_windows
 
 if TYPE_CHECKING:
-    from affekt.export.targets.registry import Artefact, Job, Run
+    from affekt.export.targets.registry import Artefact, ExportedGraph, ExportJob
     from affekt.models import Network
 
 Floats = npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ _ROUNDS = 15  # of the latency
 
 
 @dataclass(frozen=True)
-class Limits:
+class ParityLimits:
     """How far an export may be from its network.
 
     Attributes
@@ -52,15 +52,15 @@ class Limits:
     uar_loss: float
 
 
-LIMITS: Mapping[str, Limits] = {
-    "fp32": Limits(max_difference=1e-4, label_agreement=1.0, uar_loss=0.0),
-    "fp16": Limits(max_difference=0.05, label_agreement=0.99, uar_loss=0.005),
-    "int8": Limits(max_difference=1.0, label_agreement=0.95, uar_loss=0.01),
+LIMITS: Mapping[str, ParityLimits] = {
+    "fp32": ParityLimits(max_difference=1e-4, label_agreement=1.0, uar_loss=0.0),
+    "fp16": ParityLimits(max_difference=0.05, label_agreement=0.99, uar_loss=0.005),
+    "int8": ParityLimits(max_difference=1.0, label_agreement=0.95, uar_loss=0.01),
 }
 
 
 def measure(
-    job: Job,
+    job: ExportJob,
     artefact: Artefact,
     folder: Path,
     speech: UnheardSpeech | None,
@@ -70,7 +70,7 @@ def measure(
 
     Parameters
     ----------
-    job : Job
+    job : ExportJob
     artefact : Artefact
     folder : Path
         Where its files are.
@@ -143,14 +143,18 @@ class Reference:
 
 
 def _at_length(
-    reference: Reference, graph: Run, speech: UnheardSpeech | None, seconds: float, rate: int
+    reference: Reference,
+    graph: ExportedGraph,
+    speech: UnheardSpeech | None,
+    seconds: float,
+    rate: int,
 ) -> dict[str, Any]:
     """Agreement at one length, in a batch of many."""
     waveforms = speech_like(speech, seconds, STRETCHES, rate)
     return {"seconds": seconds, **_agreement(graph.run(waveforms)[0], reference(waveforms))}
 
 
-def _on_speech(reference: Reference, graph: Run, speech: UnheardSpeech) -> dict[str, Any]:
+def _on_speech(reference: Reference, graph: ExportedGraph, speech: UnheardSpeech) -> dict[str, Any]:
     """Agreement and UAR on clips of unheard speakers, each as long as it is."""
     found = np.concatenate([graph.run(waveform[None])[0] for waveform in speech.waveforms])
     expected = np.concatenate([reference(waveform[None]) for waveform in speech.waveforms])
@@ -181,7 +185,7 @@ def _agreement(found: Floats, expected: Floats) -> dict[str, float]:
 
 
 def latency_ms(
-    graph: Run, sample_rate: int, clock: Callable[[], float] = time.process_time
+    graph: ExportedGraph, sample_rate: int, clock: Callable[[], float] = time.process_time
 ) -> float:
     """Median time in ms of a recording of 3 s, after one that warms up."""
     waveform = voice_like((1, 3 * sample_rate), sample_rate, np.random.default_rng(0))

@@ -9,12 +9,12 @@ from affekt.export.graph.onnx import export_onnx
 from affekt.export.graph.quantize import to_float16, to_int8, to_int8_weights
 from affekt.export.graph.streaming import export_streaming
 from affekt.export.model_directory import WEIGHTS_FILE
-from affekt.export.targets.registry import Artefact, Job, Run
+from affekt.export.targets.registry import Artefact, ExportedGraph, ExportJob
 from affekt.models import checkpoint
 from affekt.runtime.bundle import GRAPH_FILE, Bundle
 
 
-def export(job: Job, folder: Path) -> Artefact:
+def export(job: ExportJob, folder: Path) -> Artefact:
     """Write ``model.onnx``."""
     import onnxruntime
 
@@ -30,14 +30,14 @@ def export(job: Job, folder: Path) -> Artefact:
     return Artefact(GRAPH_FILE, load, f"onnxruntime {onnxruntime.__version__}", facts=facts)
 
 
-def write_graph(job: Job, path: Path) -> None:
+def write_graph(job: ExportJob, path: Path) -> None:
     """Write the network as ONNX in the job's precision."""
     config = {**job.config, "precision": job.precision}
     export_onnx(job.network, path, config)
     smaller(path, path, job)
 
 
-def smaller(source: Path, target: Path, job: Job) -> None:
+def smaller(source: Path, target: Path, job: ExportJob) -> None:
     """Write a float32 graph in the job's precision."""
     if job.precision == "fp16":
         to_float16(source, target)
@@ -47,15 +47,15 @@ def smaller(source: Path, target: Path, job: Job) -> None:
         to_int8(source, target, job.network.config.frontend, job.calibration)
 
 
-def load(folder: Path, threads: int) -> Run:
+def load(folder: Path, threads: int) -> ExportedGraph:
     """Load the graph as ``affekt predict`` does."""
     return load_on("cpu")(folder, threads)
 
 
-def load_on(device: str, graph: str = GRAPH_FILE) -> Callable[[Path, int], Run]:
+def load_on(device: str, graph: str = GRAPH_FILE) -> Callable[[Path, int], ExportedGraph]:
     """What loads a graph of a folder on a device."""
 
-    def load(folder: Path, threads: int) -> Run:
+    def load(folder: Path, threads: int) -> ExportedGraph:
         from affekt.runtime.backends import OnnxBackend
 
         return OnnxBackend(Bundle(folder / graph, None), threads=threads, device=device)

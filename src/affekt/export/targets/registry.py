@@ -23,11 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import ConfigError, ModelError
-from affekt.export.card import model_card
 from affekt.export.check import parity
 from affekt.export.check.domain import check_domain, measured_domain, with_domain
 from affekt.export.check.recordings import Calibration, calibration_recordings, unheard_speech
-from affekt.export.model_directory import WEIGHTS_FILE, read_network
+from affekt.export.model_directory import WEIGHTS_FILE, model_card, read_network
 from affekt.files import json_text
 from affekt.models import Network
 from affekt.runtime.bundle import (
@@ -46,7 +45,7 @@ Floats = npt.NDArray[np.float32]
 PRECISIONS = ("fp32", "fp16", "int8", "int8-weights", "int8-dynamic", "int8-static")
 
 
-class Run(Protocol):
+class ExportedGraph(Protocol):
     """A loaded graph."""
 
     def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
@@ -55,7 +54,7 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class ExportJob:
     """One model to write for one target.
 
     Attributes
@@ -99,7 +98,7 @@ class Artefact:
     """
 
     graph: str
-    load: Callable[[Path, int], Run] | None = None
+    load: Callable[[Path, int], ExportedGraph] | None = None
     runtime: str = ""
     window: int | None = None
     not_run: str = ""
@@ -229,7 +228,7 @@ def export_model(
     domain = measured_domain(weights)
     calibrated = precision in TARGETS[target].calibrated
     recordings = calibration_recordings(config, calibration, data) if calibrated else Calibration()
-    job = Job(network, config, precision, recordings.waveforms, window)
+    job = ExportJob(network, config, precision, recordings.waveforms, window)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         folder = Path(scratch)

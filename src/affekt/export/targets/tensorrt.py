@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from affekt.export.targets.onnx import load_on, write_graph
-from affekt.export.targets.registry import Artefact, Job
+from affekt.export.targets.registry import Artefact, ExportJob
 from affekt.runtime.bundle import GRAPH_FILE
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -14,7 +14,7 @@ LARGEST_BATCH = 32
 SHORTEST, TYPICAL, LONGEST = 0.1, 3.0, 30.0  # seconds
 
 
-def export(job: Job, folder: Path) -> Artefact:
+def export(job: ExportJob, folder: Path) -> Artefact:
     """Write ``model.onnx``, ``build.py`` and ``build.sh``.
 
     The engine is measured where ONNX Runtime has TensorRT; elsewhere the report says "not run".
@@ -35,7 +35,7 @@ def export(job: Job, folder: Path) -> Artefact:
     )
 
 
-def write_build_scripts(job: Job, folder: Path) -> None:
+def write_build_scripts(job: ExportJob, folder: Path) -> None:
     """Write the two ways of building an engine, with the same optimisation profile."""
     rate = job.config["sample_rate"]
     smallest, typical, largest = (

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from affekt.export.targets.onnx import load_on, write_graph
-from affekt.export.targets.registry import Artefact, Job
+from affekt.export.targets.registry import Artefact, ExportJob
 from affekt.export.targets.tensorrt import LARGEST_BATCH, TEMPLATES, write_build_scripts
 from affekt.runtime.bundle import GRAPH_FILE
 
@@ -15,7 +15,7 @@ INTENSITY = "intensity"  # the output that only some networks have
 _DELAY = 2000  # microseconds that a request may wait for company
 
 
-def export(job: Job, folder: Path) -> Artefact:
+def export(job: ExportJob, folder: Path) -> Artefact:
     """Write ``models/``, which runs at once, ``tensorrt/``, whose engine is to be built, a client.
 
     Triton runs the graph with ONNX Runtime, which is what measures it here.
@@ -56,7 +56,7 @@ def repository_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "affekt"
 
 
-def model_configuration(job: Job, name: str, backend: str) -> str:
+def model_configuration(job: ExportJob, name: str, backend: str) -> str:
     """``config.pbtxt``: ports, and batches of whatever has come while the model was busy.
 
     Triton batches only requests of one length, so no recording is ever padded. It wants an axis

@@ -6,15 +6,15 @@ import json
 import tempfile
 from pathlib import Path
 
-from affekt.export.card import model_card
+from affekt.export.model_directory import model_card
 from affekt.export.targets import onnx as onnx_target
-from affekt.export.targets.registry import Artefact, Job, Run
+from affekt.export.targets.registry import Artefact, ExportedGraph, ExportJob
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE, Bundle
 from affekt.web.browser import PACKAGE, VERSION
 from affekt.web.site import write_site
 
 
-def export(job: Job, folder: Path) -> Artefact:
+def export(job: ExportJob, folder: Path) -> Artefact:
     """Write the site of a model.
 
     ONNX Runtime measures the graph here; that the browser answers alike is tested with the module
@@ -32,7 +32,7 @@ def export(job: Job, folder: Path) -> Artefact:
         place = write_site(model, folder)
     graph = (place / GRAPH_FILE).relative_to(folder).as_posix()
 
-    def load(folder: Path, threads: int) -> Run:
+    def load(folder: Path, threads: int) -> ExportedGraph:
         from affekt.runtime.backends import OnnxBackend
 
         return OnnxBackend(Bundle(folder / graph, None), threads=threads)

@@ -6,19 +6,21 @@ import hashlib
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import affekt.models
-from affekt.audio import load_audio
+from affekt.audio import load_audio, resample
+from affekt.augment import Compose
 from affekt.data import Clip
 from affekt.errors import AudioError, DataError
 from affekt.files import atomic_path
 from affekt.models.frontend import FrontendConfig, build_frontend
 from affekt.models.registry import Encoder
-from affekt.training.data.variants import Variant, play
+from affekt.training.recipe.schema import Recipe
 
 _log = logging.getLogger("affekt.training")
 
@@ -309,3 +311,58 @@ def pad(
     for row, item in zip(stacked, features, strict=True):
         row[:, : item.shape[1]] = item
     return stacked, lengths
+
+
+# --- variants ---
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One augmented version of every clip.
+
+    Parameters
+    ----------
+    chain : Compose
+        Transforms of the waveform.
+    speed : float
+        Playback speed before them.
+    seed : int
+    number : int
+        Which of the variants it is; another number draws anew.
+    """
+
+    chain: Compose
+    speed: float
+    seed: int
+    number: int
+
+    def apply(self, samples: np.ndarray, clip: Clip, rate: int) -> np.ndarray:
+        """Make this variant of a clip's samples ``[samples]``.
+
+        What is drawn follows from the seed, the number and the clip's name, wherever its file
+        lies and whichever clips came before it.
+        """
+        name = hashlib.sha256(f"{clip.corpus}/{clip.name}".encode()).digest()
+        words = np.frombuffer(name[:16], dtype="<u4").tolist()
+        rng = np.random.default_rng([self.seed, self.number, *words])
+        return self.chain(play(samples, self.speed, rate), rate, rng)
+
+
+def play(samples: np.ndarray, speed: float, rate: int) -> np.ndarray:
+    """Samples played faster by ``speed``: pitch and tempo move together."""
+    return samples if speed == 1 else resample(samples, round(rate * speed), rate)
+
+
+def variants_of(recipe: Recipe, seed: int) -> tuple[Variant, ...]:
+    """The variants that a recipe asks for; none where it has no waveform augmentation.
+
+    They take turns with the recipe's speeds, so that as many variants as speeds have each once.
+    """
+    augment = recipe.augment
+    if not augment.enabled:
+        return ()
+    speeds = recipe.training.speeds
+    return tuple(
+        Variant(augment.waveform_chain, speeds[number % len(speeds)], seed, number)
+        for number in range(augment.variants)
+    )

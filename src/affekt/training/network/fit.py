@@ -19,8 +19,8 @@ from affekt.evaluation.calibration import (
 )
 from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
-from affekt.training.data.batches import Batches
-from affekt.training.data.features import FeatureStore, Progress
+from affekt.training.data.batches import Batches, hard_targets
+from affekt.training.data.features import FeatureStore, Progress, variants_of
 from affekt.training.data.smote import refit_head
 from affekt.training.data.targets import hard_targets
 from affekt.training.data.variants import Variant, variants_of

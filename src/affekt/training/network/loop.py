@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import csv
 import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,11 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ModelError
+from affekt.files import atomic_path
 from affekt.models import Network, checkpoint
 from affekt.training.data.batches import Batch, Batches
-from affekt.training.network.averaging import WeightAverage
 from affekt.training.network.losses import log_prior, soft_cross_entropy
-from affekt.training.network.optimizer import make_optimizer, set_learning_rate
 from affekt.training.network.tasks import Tasks
 from affekt.training.network.team import Team, wait_for_all
 from affekt.training.recipe.fingerprint import is_of_this_version
@@ -396,3 +397,193 @@ def _stop_requests() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+# --- averaging ---
+
+
+class WeightAverage:
+    """A second copy of a network that trails the first one smoothly.
+
+    Averaging the path of the weights gives a wider and better minimum than its last point
+    (Izmailov et al., 2018), which matters most where data is scarce.
+
+    Parameters
+    ----------
+    network : Network
+        The network being trained.
+    decay : float
+        Share of the average kept at each step; while there are few steps, less.
+    """
+
+    def __init__(self, network: Network, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval()
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, network: Network, step: int) -> None:
+        """Move the average towards the network after optimiser step ``step`` (from 0)."""
+        decay = min(self.decay, (step + 1) / (step + 10)) if self.decay else 0.0
+        current = network.state_dict()
+        fixed = {name for name, p in network.named_parameters() if not p.requires_grad}
+        for name, average in self.network.state_dict().items():
+            if name in fixed:  # the same in both, and in a frozen encoder by far the most
+                continue
+            if average.dtype.is_floating_point:
+                average.lerp_(current[name], 1 - decay)
+            else:
+                average.copy_(current[name])
+
+
+# --- optimizer ---
+
+
+SLOWDOWN = "slowdown"
+"""Key of a group of parameters: by what its learning rate is divided."""
+
+
+def make_optimizer(
+    network: Network, others: Iterable[nn.Parameter], config: TrainingConfig
+) -> torch.optim.AdamW:
+    """AdamW that decays weights, but not biases and norms.
+
+    Parameters
+    ----------
+    network : Network
+        Those of its parameters that its encoder calls slow have groups of their own.
+    others : iterable of nn.Parameter
+        Of what is trained beside it.
+    config : TrainingConfig
+    """
+    slow, slowdown = network.encoder.slow_parameters()
+    before = {id(parameter) for parameter in slow}
+    everything = [p for p in (*network.parameters(), *others) if p.requires_grad]
+    groups = _groups([p for p in everything if id(p) not in before], config.weight_decay, 1.0)
+    tuned = [p for p in everything if id(p) in before]
+    if tuned:
+        groups += _groups(tuned, config.weight_decay, slowdown)
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of what is new, and with it that of the rest."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate / group[SLOWDOWN]
+
+
+def _groups(
+    parameters: list[nn.Parameter], weight_decay: float, slowdown: float
+) -> list[dict[str, object]]:
+    return [
+        {
+            "params": [p for p in parameters if p.ndim > 1],
+            "weight_decay": weight_decay,
+            SLOWDOWN: slowdown,
+        },
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, SLOWDOWN: slowdown},
+    ]
+
+
+# --- history ---
+
+
+class HistoryWriter:
+    """Writes what a run reports into its folder and passes it on.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``history.csv`` and ``tensorboard/``.
+    listener : Reporter
+        Hears everything too, e.g. a progress bar.
+    """
+
+    def __init__(self, folder: Path, listener: Reporter) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder = folder
+        self.listener = listener
+        self.rows: list[Epoch] = []
+        self._new_writer = SummaryWriter
+        self._writer: SummaryWriter | None = None
+
+    def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
+        """Continue after the epochs that are done; scalars of a killed attempt are dropped."""
+        self.rows = list(history)
+        if self.rows:  # the attempt may have been killed before it wrote its last row
+            write_history(self.rows, self.folder / "history.csv")
+        # Scalars from purge_step on are dropped; that of first_step itself is saved and stays.
+        self._writer = self._new_writer(
+            str(self.folder / "tensorboard"), purge_step=first_step + 1, flush_secs=10
+        )
+        self.listener.started(first_step, steps, history)
+
+    def step(self, step: int, loss: float) -> None:
+        """Add the loss of a step."""
+        if self._writer:
+            self._writer.add_scalar("loss/step", loss, step)
+        self.listener.step(step, loss)
+
+    def epoch(self, row: Epoch) -> None:
+        """Add an epoch to the table and the scalars."""
+        self.rows.append(row)
+        if self._writer:
+            for name in ("loss", "validation_loss", "validation_uar", "learning_rate"):
+                value = getattr(row, name)
+                if not math.isnan(value):
+                    self._writer.add_scalar(f"epoch/{name}", value, row.step)
+            self._writer.flush()
+        write_history(self.rows, self.folder / "history.csv")
+        self.listener.epoch(row)
+
+    def close(self) -> None:
+        """Finish the files."""
+        if self._writer:
+            self._writer.close()
+        if self.rows:
+            draw_curves(self.rows, self.folder / "curves.png")
+
+
+def write_history(rows: Sequence[Epoch], path: Path) -> None:
+    """Write one line per epoch as CSV."""
+    with atomic_path(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Epoch)])
+        writer.writerows(
+            [f"{value:.6g}" if isinstance(value, float) else value for value in astuple(row)]
+            for row in rows
+        )
+
+
+def draw_curves(rows: Sequence[Epoch], path: Path) -> None:
+    """Draw loss and validation UAR over the epochs."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    losses, scores = figure.subplots(1, 2)
+    epochs = [row.epoch for row in rows]
+    losses.plot(epochs, [row.loss for row in rows], label="training (augmented)", color="#0072b2")
+    losses.plot(epochs, [row.validation_loss for row in rows], label="validation", color="#d55e00")
+    losses.set(xlabel="epoch", ylabel="cross entropy in nats")
+    losses.legend(frameon=False)
+    uar = [100 * row.validation_uar for row in rows]
+    scores.plot(epochs, uar, color="#d55e00")
+    if not all(math.isnan(value) for value in uar):
+        best = max(range(len(uar)), key=lambda index: (uar[index], index))
+        scores.plot(epochs[best], uar[best], "o", color="#d55e00")
+        scores.annotate(
+            f"{uar[best]:.1f} %",
+            (epochs[best], uar[best]),
+            (0, 6),
+            textcoords="offset points",
+            ha="right",
+        )
+    scores.set(xlabel="epoch", ylabel="validation UAR in %")
+    for axes in (losses, scores):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=150)

@@ -15,7 +15,6 @@ from affekt.evaluation.intensity import acted_intensity, rated_intensity
 from affekt.labels import INTENSITIES
 from affekt.models import Network
 from affekt.models.layers.heads import AdversarialHead
-from affekt.training.network.masked import MaskedPrediction
 
 ADVERSARIES = ("", "speaker", "gender")
 UNKNOWN = -1
@@ -36,7 +35,7 @@ class TasksConfig:
         Weight of that loss.
     masked : float
         Weight of guessing stretches of the recording that are hidden, see
-        :mod:`affekt.training.network.masked`; 0 hides nothing.
+        :mod:`affekt.training.network.tasks`; 0 hides nothing.
     masked_share : float
         Of a recording that is hidden, about.
     masked_seconds : float
@@ -224,3 +223,72 @@ class Tasks(nn.Module):
 def _mean(errors: Tensor, known: Tensor) -> Tensor:
     """Mean of what is known; 0 where nothing is."""
     return (errors * known).sum() / known.sum().clamp_min(1)
+
+
+# --- masked frames ---
+
+
+class MaskedPrediction(nn.Module):
+    """Hides stretches of features, and tells how badly they are guessed.
+
+    Parameters
+    ----------
+    embedding : int
+        Channels of the encoder's frames.
+    rows : int
+        Channels of the features.
+    stride : int
+        Feature frames per frame of the encoder.
+    share : float
+        Of the frames that are hidden, about.
+    span : int
+        Length of a hidden stretch, in feature frames.
+    """
+
+    def __init__(self, embedding: int, rows: int, stride: int, share: float, span: int) -> None:
+        super().__init__()
+        self.rows, self.stride, self.share, self.span = rows, stride, share, span
+        self.guess = nn.Conv1d(embedding, rows * stride, 1)
+
+    def hide(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Set stretches to zero, the mean of standardised features.
+
+        Parameters
+        ----------
+        features : Tensor [batch, rows, frames]
+
+        Returns
+        -------
+        Tensor [batch, rows, frames]
+        Tensor [batch, 1, frames], bool
+            Where something is hidden.
+        """
+        batch, _, frames = features.shape
+        # Stretches may overlap: with this rate of beginnings, the share is hidden in the mean.
+        rate = 1 - (1 - self.share) ** (1 / self.span)
+        begins = torch.rand(batch, 1, frames, device=features.device) < rate
+        reach = nn.functional.pad(begins.to(features.dtype), (self.span - 1, 0))
+        hidden = nn.functional.max_pool1d(reach, self.span, stride=1) > 0
+        return features.masked_fill(hidden, 0.0), hidden
+
+    def forward(self, frames: Tensor, features: Tensor, hidden: Tensor) -> Tensor:
+        """Mean squared error of what the frames say of the hidden features.
+
+        Parameters
+        ----------
+        frames : Tensor [batch, embedding, ceil(frames / stride)]
+        features : Tensor [batch, rows, frames]
+            Before anything was hidden.
+        hidden : Tensor [batch, 1, frames], bool
+            Where it counts.
+
+        Returns
+        -------
+        Tensor []
+        """
+        batch, _, count = frames.shape
+        guessed = self.guess(frames).reshape(batch, self.rows, self.stride, count)
+        guessed = guessed.transpose(2, 3).reshape(batch, self.rows, count * self.stride)
+        errors = (guessed[..., : features.shape[2]].float() - features.float()) ** 2
+        mean = errors.mean(dim=1, keepdim=True)  # [batch, 1, frames]
+        return torch.div((mean * hidden).sum(), hidden.sum().clamp_min(1))

@@ -13,9 +13,9 @@ from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Fold, Protocol
 from affekt.training.benchmark.benchmark import chosen_folds
 from affekt.training.benchmark.contestants import ClassicalContestant
+from affekt.training.data.batches import hard_targets
 from affekt.training.data.features import FeatureStore, Progress
 from affekt.training.data.sides import choose_sides, extra_clips
-from affekt.training.data.targets import hard_targets
 from affekt.training.network.fit import fit, mean_uar
 from affekt.training.network.infer import score_clips
 from affekt.training.network.loop import Epoch, Quiet, Reporter

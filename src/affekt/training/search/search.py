@@ -24,14 +24,17 @@ from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
 from affekt.training.search.objective import Objective, folds_without_test
 from affekt.training.search.space import Space, changed, make_space
-from affekt.training.search.study import ask, open_study, tell, trials_of
-from affekt.training.search.trials import (
+from affekt.training.search.study import (
     DONE,
     FAILED,
     GIVEN_UP,
     Trial,
+    ask,
     best_of,
     draw_trials,
+    open_study,
+    tell,
+    trials_of,
     write_trials,
 )
 

@@ -14,9 +14,9 @@ from tiny_model import write_tiny_model
 from affekt import load_model
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
-from affekt.evaluation.score import score_model, side_of
 from affekt.runtime import Model
 from affekt.runtime.config import ModelConfig
+from affekt.runtime.score import score_model, side_of
 
 pytest.importorskip("onnx")
 
