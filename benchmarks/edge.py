@@ -148,9 +148,9 @@ class Exports:
         return artefact.load(self.folder / f"{kind}-{precision}", 1)
 
     def _job(self, kind: str, precision: str) -> tuple[Any, Any]:
+        from affekt.export.artefact import Artefact, ExportJob
         from affekt.export.targets import litert
         from affekt.export.targets import onnx as onnx_target
-        from affekt.export.targets.registry import Artefact, ExportJob
 
         job = ExportJob(self.network, self.config, precision)
         if kind == "onnx":
@@ -158,8 +158,8 @@ class Exports:
         return job, Artefact("model.tflite", litert.load, kind, window=WINDOW)
 
     def _onnx(self, place: Path, precision: str) -> None:
+        from affekt.export.artefact import ExportJob
         from affekt.export.targets.onnx import smaller
-        from affekt.export.targets.registry import ExportJob
 
         recordings = self._recordings if precision == "int8" else ()
         job = ExportJob(self.network, self.config, precision, recordings)

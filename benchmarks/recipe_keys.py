@@ -37,7 +37,7 @@ def names_table() -> str:
 def keys_tables() -> str:
     """Return every key of a recipe, table by table, as Markdown."""
     from affekt.models.registry import ARCHITECTURES
-    from affekt.training.classic.schema import OPTIONS
+    from affekt.training.recipe.classical import OPTIONS
     from affekt.training.recipe.schema import Recipe
 
     groups: dict[str, list[tuple[list[str], list[str], str]]] = {}

@@ -39,7 +39,7 @@ def command(
       affekt predict --model runs/soup recording.wav
     """
     from affekt.cli._training import run_view
-    from affekt.training.network.soup import soup
+    from affekt.training.soup import soup
 
     with run_view() as view:
         result = soup(runs, out, method=method, name=name, progress=view.reading)

@@ -57,8 +57,8 @@ def command(
 
     from affekt.cli._training import run_view
     from affekt.evaluation.metrics import SCORES
-    from affekt.training.network.distil import DistilConfig
     from affekt.training.network.team import is_first
+    from affekt.training.recipe.schema import DistilConfig
     from affekt.training.run import train
 
     loaded = read_recipe(recipe, set, device)

@@ -15,9 +15,10 @@ from tiny_network import FRONTEND, RATE, tiny_network, voice
 import affekt
 from affekt.errors import ModelError
 from affekt.export import ModelMetadata
+from affekt.export.artefact import Artefact, ExportJob
 from affekt.export.check.domain import check_domain, measured_domain
 from affekt.export.model_directory import model_config
-from affekt.export.targets.registry import Artefact, ExportJob, export_model
+from affekt.export.targets.registry import export_model
 from affekt.models import Network, checkpoint
 from affekt.runtime.domain import Domain
 

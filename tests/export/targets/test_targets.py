@@ -11,9 +11,10 @@ import torch
 from tiny_network import RATE, Exported
 
 from affekt.errors import ConfigError, ModelError
+from affekt.export.artefact import Artefact, ExportJob
 from affekt.export.targets import registry as targets
 from affekt.export.targets.onnx import load
-from affekt.export.targets.registry import TARGETS, Artefact, ExportJob, export_model
+from affekt.export.targets.registry import TARGETS, export_model
 from affekt.runtime.processor import instruction_sets
 from affekt.runtime.stored_answers import answers
 

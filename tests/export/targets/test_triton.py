@@ -20,9 +20,9 @@ import pytest
 from patience import PATIENCE
 from tiny_network import LABELS, RATE, Exported, tiny_network, voice
 
+from affekt.export.artefact import ExportJob
 from affekt.export.model_directory import read_network
 from affekt.export.targets import tensorrt, triton
-from affekt.export.targets.registry import ExportJob
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from affekt.evaluation.results import Result, read_result, write_result
 from affekt.training import Recipe
 from affekt.training.benchmark.benchmark import FoldResult, run_benchmark
 from affekt.training.benchmark.contestants import ClassicalContestant, NetworkContestant, contestant
-from affekt.training.classic.schema import ClassicalConfig
+from affekt.training.recipe.classical import ClassicalConfig
 
 SVM = Recipe(name="svm", classical=ClassicalConfig(features="tutorial", grid={"c": (1.0, 10.0)}))
 

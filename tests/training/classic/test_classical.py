@@ -18,7 +18,7 @@ from affekt.errors import ConfigError, DataError  # noqa: E402
 from affekt.evaluation.calibration import negative_log_likelihood  # noqa: E402
 from affekt.training import Recipe, fit, load_recipe  # noqa: E402
 from affekt.training.classic.fit import fit_classical  # noqa: E402
-from affekt.training.classic.schema import OPTIONS, ClassicalConfig  # noqa: E402
+from affekt.training.recipe.classical import OPTIONS, ClassicalConfig  # noqa: E402
 
 QUICK: dict[str, dict[str, Any]] = {
     "svm": {},
@@ -241,8 +241,8 @@ def test_smote_needs_two_clips_of_every_class() -> None:
 
 
 def test_the_tutorials_network_is_the_one_that_is_described() -> None:
-    from affekt.training.classic.schema import TutorialOptions
     from affekt.training.classic.tutorial import TutorialNetwork
+    from affekt.training.recipe.classical import TutorialOptions
 
     network = TutorialNetwork(66, 8, TutorialOptions())
     shapes, x = [], torch.zeros(2, 66)
@@ -267,8 +267,8 @@ def test_the_tutorials_network_is_the_one_that_is_described() -> None:
 
 
 def test_the_tutorials_network_stops_early_and_keeps_its_best_epoch() -> None:
-    from affekt.training.classic.schema import TutorialOptions
     from affekt.training.classic.tutorial import TutorialClassifier
+    from affekt.training.recipe.classical import TutorialOptions
 
     points, targets = vectors((60, 60, 60), spread=3.0)
     points = (points - points.mean(axis=0)) / points.std(axis=0)

@@ -19,9 +19,11 @@ from affekt.errors import ModelError  # noqa: E402
 from affekt.models import Network, NetworkConfig, build_network, checkpoint  # noqa: E402
 from affekt.training import FeatureStore, Recipe, fit  # noqa: E402
 from affekt.training.data.batches import Batches  # noqa: E402
-from affekt.training.network.distil import DistilConfig  # noqa: E402
 from affekt.training.network.loop import BEST, LAST, Epoch, Quiet, Trainer  # noqa: E402
-from affekt.training.network.tasks import TasksConfig  # noqa: E402
+from affekt.training.recipe.schema import (  # noqa: E402
+    DistilConfig,
+    TasksConfig,
+)
 
 MakeRecipe = Callable[..., Recipe]
 

@@ -20,16 +20,16 @@ from affekt.errors import ConfigError, DataError  # noqa: E402
 from affekt.export import ModelMetadata, write_model_directory  # noqa: E402
 from affekt.export.model_directory import read_network  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
-from affekt.training.data.batches import Batches  # noqa: E402
-from affekt.training.data.features import FeatureStore  # noqa: E402
-from affekt.training.network.fit import fit  # noqa: E402
-from affekt.training.network.tasks import (  # noqa: E402
-    Tasks,
-    TasksConfig,
+from affekt.training.data.batches import (  # noqa: E402
+    Batches,
     identity_targets,
     intensity_targets,
 )
+from affekt.training.data.features import FeatureStore  # noqa: E402
+from affekt.training.network.fit import fit  # noqa: E402
+from affekt.training.network.tasks import Tasks  # noqa: E402
 from affekt.training.recipe.fingerprint import run_fingerprint  # noqa: E402
+from affekt.training.recipe.schema import TasksConfig  # noqa: E402
 
 
 def clip(**facts: str | float) -> Clip:

@@ -17,11 +17,11 @@ from affekt.errors import ConfigError  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.benchmark.benchmark import FoldResult, run_benchmark  # noqa: E402
 from affekt.training.benchmark.contestants import NETWORK  # noqa: E402
-from affekt.training.classic.schema import ClassicalConfig  # noqa: E402
 from affekt.training.data.features import FeatureStore  # noqa: E402
-from affekt.training.network.distil import DistilConfig  # noqa: E402
 from affekt.training.network.fit import fit, new_network  # noqa: E402
 from affekt.training.network.teachers import NetworkTeachers  # noqa: E402
+from affekt.training.recipe.classical import ClassicalConfig  # noqa: E402
+from affekt.training.recipe.schema import DistilConfig  # noqa: E402
 from affekt.training.run import train  # noqa: E402
 from affekt.training.search.objective import folds_without_test  # noqa: E402
 

@@ -19,10 +19,13 @@ from affekt.runtime.bundle import open_bundle  # noqa: E402
 from affekt.training import load_recipe  # noqa: E402
 from affekt.training.benchmark.contestants import contestant  # noqa: E402
 from affekt.training.data.sides import choose_sides  # noqa: E402
-from affekt.training.network.distil import DistilConfig, blended, standardised  # noqa: E402
+from affekt.training.network.distil import blended, standardised  # noqa: E402
 from affekt.training.network.fit import fit  # noqa: E402
 from affekt.training.network.teachers import FILE, Teachers  # noqa: E402
-from affekt.training.recipe.schema import Recipe  # noqa: E402
+from affekt.training.recipe.schema import (  # noqa: E402
+    DistilConfig,
+    Recipe,
+)
 from affekt.training.run import train  # noqa: E402
 
 

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("torch")
 
 from affekt.training import Recipe, load_recipe
-from affekt.training.classic.schema import ClassicalConfig
-from affekt.training.network.distil import DistilConfig
+from affekt.training.recipe.classical import ClassicalConfig
 from affekt.training.recipe.file import put, toml_text, write_recipe
+from affekt.training.recipe.schema import DistilConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPES = sorted([*ROOT.glob("recipes/*.toml"), *ROOT.glob("benchmarks/recipes/*.toml")])

@@ -25,9 +25,9 @@ from affekt.evaluation.metrics import uar  # noqa: E402
 from affekt.training import FeatureStore, Recipe, fit, load_recipe, search  # noqa: E402
 from affekt.training.data import features as features_module  # noqa: E402
 from affekt.training.data.sides import choose_sides  # noqa: E402
-from affekt.training.network.distil import DistilConfig  # noqa: E402
 from affekt.training.network.infer import score_clips  # noqa: E402
 from affekt.training.network.loop import Epoch, Quiet  # noqa: E402
+from affekt.training.recipe.schema import DistilConfig  # noqa: E402
 from affekt.training.search.objective import EpochListener, Heard, Objective  # noqa: E402
 from affekt.training.search.search import SearchResult  # noqa: E402
 from affekt.training.search.study import (  # noqa: E402

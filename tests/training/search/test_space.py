@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from affekt.errors import ConfigError
 from affekt.training import Recipe, load_recipe, read_space
-from affekt.training.classic.schema import ClassicalConfig
+from affekt.training.recipe.classical import ClassicalConfig
 from affekt.training.search.space import Space, changed, make_space
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"

@@ -23,7 +23,7 @@ from affekt.runtime.config import parse_config
 from affekt.runtime.domain import KEY, Domain, read_domain
 
 if TYPE_CHECKING:
-    from affekt.export.targets.registry import Artefact, ExportJob
+    from affekt.export.artefact import Artefact, ExportJob
 
 TOLERANCE = 0.1
 """How far a score may be from that of the network, relative to it or to the limit of 1."""

@@ -23,7 +23,7 @@ from affekt.runtime.processor import instruction_sets
 from affekt.runtime.streaming.windows import fill_windows
 
 if TYPE_CHECKING:
-    from affekt.export.targets.registry import Artefact, ExportedGraph, ExportJob
+    from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
     from affekt.models import Network
 
 Floats = npt.NDArray[np.float32]

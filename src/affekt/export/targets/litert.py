@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import AffektError, ModelError
-from affekt.export.targets.registry import Artefact, ExportedGraph, ExportJob
+from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
 from affekt.models import Network
 from affekt.models.frontend import LogMel
 from affekt.runtime.bundle import CONFIG_FILE, LITERT_FILE, Bundle

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
 from affekt.export.graph.onnx import export_onnx
 from affekt.export.graph.quantize import to_float16, to_int8, to_int8_weights
 from affekt.export.graph.streaming import export_streaming
 from affekt.export.model_directory import WEIGHTS_FILE
-from affekt.export.targets.registry import Artefact, ExportedGraph, ExportJob
 from affekt.models import checkpoint
 from affekt.runtime.bundle import GRAPH_FILE, Bundle
 

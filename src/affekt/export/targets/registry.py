@@ -11,24 +11,23 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import ConfigError, ModelError
+from affekt.export.artefact import PRECISIONS, ExportJob
 from affekt.export.check import parity
 from affekt.export.check.domain import check_domain, measured_domain, with_domain
 from affekt.export.check.recordings import Calibration, calibration_recordings, unheard_speech
 from affekt.export.model_directory import WEIGHTS_FILE, model_card, read_network
 from affekt.files import json_text
-from affekt.models import Network
 from affekt.runtime.bundle import (
     CARD_FILE,
     CONFIG_FILE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from affekt.export.artefact import Artefact, ExportJob
 from affekt.export.targets.onnx import load_on, write_graph
-from affekt.export.targets.registry import Artefact, ExportJob
 from affekt.runtime.bundle import GRAPH_FILE
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -6,8 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+from affekt.export.artefact import Artefact, ExportJob
 from affekt.export.targets.onnx import load_on, write_graph
-from affekt.export.targets.registry import Artefact, ExportJob
 from affekt.export.targets.tensorrt import LARGEST_BATCH, TEMPLATES, write_build_scripts
 from affekt.runtime.bundle import GRAPH_FILE
 

@@ -6,9 +6,9 @@ import json
 import tempfile
 from pathlib import Path
 
+from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
 from affekt.export.model_directory import model_card
 from affekt.export.targets import onnx as onnx_target
-from affekt.export.targets.registry import Artefact, ExportedGraph, ExportJob
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE, Bundle
 from affekt.web.browser import PACKAGE, VERSION
 from affekt.web.site import write_site

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from affekt.errors import ConfigError, MissingExtraError
-from affekt.models.layers.backbones import Backbone, ConvolutionalBackbone, WhisperBackbone
+from affekt.models.encoders.backbones import Backbone, ConvolutionalBackbone, WhisperBackbone
 
 FAMILIES = ("hubert", "wav2vec2", "wavlm", "whisper")
 """What a checkpoint may be, by the ``model_type`` of its ``config.json``."""

@@ -17,13 +17,13 @@ from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Fold
 from affekt.export.graph.onnx import export_onnx
 from affekt.models import Network, checkpoint, describe
-from affekt.training.classic.schema import ClassicalConfig
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
 from affekt.training.network.distil import Teaching
 from affekt.training.network.fit import fit, new_network
 from affekt.training.network.infer import score_clips
 from affekt.training.network.loop import Reporter
 from affekt.training.network.pretrain import pretrain
+from affekt.training.recipe.classical import ClassicalConfig
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from affekt.training.classic.schema import (
+from affekt.training.recipe.classical import (
     BoostingOptions,
     LogisticOptions,
     MlpOptions,
@@ -37,7 +37,7 @@ def fit(
     Parameters
     ----------
     options : dataclass
-        One of :data:`affekt.training.classic.schema.OPTIONS`.
+        One of :data:`affekt.training.recipe.classical.OPTIONS`.
     points : np.ndarray [shape=(clips, features)]
         Standardised and complete.
     targets : np.ndarray [shape=(clips,), int]

@@ -11,8 +11,8 @@ from affekt.evaluation.calibration import fit_temperature
 from affekt.evaluation.metrics import uar
 from affekt.training.classic import classifiers
 from affekt.training.classic.classifiers import Learned
-from affekt.training.classic.schema import ClassicalConfig
-from affekt.training.data.smote import oversample
+from affekt.training.network.smote import oversample
+from affekt.training.recipe.classical import ClassicalConfig
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
-from affekt.training.classic.schema import TutorialOptions
+from affekt.training.recipe.classical import TutorialOptions
 
 _FILTERS = (64, 128)
 _POOL = 2

@@ -13,9 +13,9 @@ from affekt.audio.mel import mel_edges
 from affekt.augment.warp import shifted, stretched
 from affekt.data import Clip
 from affekt.errors import DataError
+from affekt.evaluation.intensity import acted_intensity, rated_intensity
 from affekt.training.data.features import FeatureStore, pad, variants_of
-from affekt.training.data.imbalance import SHUFFLE, draw_probabilities
-from affekt.training.network.tasks import UNKNOWN, identity_targets, intensity_targets
+from affekt.training.recipe.imbalance import SHUFFLE, draw_probabilities
 from affekt.training.recipe.schema import Recipe
 
 
@@ -282,3 +282,41 @@ def soft_targets(
         if votes.sum() > 0:
             row[:] = (1 - vote_weight) * row + vote_weight * votes / votes.sum()
     return targets
+
+
+UNKNOWN = -1
+"""Number of a speaker or gender that is not known."""
+
+
+def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
+    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where nobody says.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+    rated : bool
+        Prefer the strength that raters heard to the level that was acted.
+
+    Raises
+    ------
+    DataError
+        If ``rated`` is asked for and no clip has a rated strength.
+    """
+    values = [acted_intensity(clip) for clip in clips]
+    if rated:
+        heard = [rated_intensity(clip) for clip in clips]
+        if all(strength is None for strength in heard):
+            raise DataError(
+                "tasks.rated needs clips whose strength was rated, as those of CREMA-D: "
+                "the training data has none"
+            )
+        both = zip(heard, values, strict=True)
+        values = [value if strength is None else strength for strength, value in both]
+    return np.array(values, dtype=np.float32)  # None becomes NaN
+
+
+def identity_targets(clips: Sequence[Clip], kind: str) -> np.ndarray:
+    """Number of each clip's speaker or gender ``[clips]``, int64; ``UNKNOWN`` where not known."""
+    names = [clip.gender if kind == "gender" else clip.speaker_id for clip in clips]
+    known = {name: number for number, name in enumerate(sorted(set(names) - {""}))}
+    return np.array([known.get(name, UNKNOWN) for name in names], dtype=np.int64)

@@ -1,51 +1,19 @@
-"""Distillation: what a recipe says about the models that a network learns from."""
+"""Distillation: targets and embeddings of other models, which a network learns from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from affekt.data import Clip
-from affekt.errors import ConfigError
+from affekt.training.recipe.schema import DistilConfig
 
 if TYPE_CHECKING:
     from affekt.training.data.features import Progress
 
 _RAREST = 1e-8  # probability; what a teacher rules out keeps a finite logarithm
-
-
-@dataclass(frozen=True)
-class DistilConfig:
-    """Who teaches, and how much they count.
-
-    Parameters
-    ----------
-    teachers : tuple of str
-        Model directories; the mean of their answers teaches. Empty: nobody.
-    weight : float
-        Share of the teachers in the targets, from 0 to 1; the labels have the rest.
-    temperature : float
-        The teachers' logits are divided by it: above 1, what they find next likely counts more.
-    embedding : float
-        Weight of guessing the teachers' embeddings, too: how a clip sounds to them, whatever its
-        emotion (Romero et al., "FitNets: Hints for Thin Deep Nets", 2015).
-    """
-
-    teachers: tuple[str, ...] = ()
-    weight: float = 0.7
-    temperature: float = 2.0
-    embedding: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.weight <= 1:
-            raise ConfigError(f"distil.weight must be in [0, 1], got {self.weight:g}")
-        if self.temperature <= 0:
-            raise ConfigError(f"distil.temperature must be positive, got {self.temperature:g}")
-        if not 0 <= self.embedding < float("inf"):
-            raise ConfigError(f"distil.embedding must be 0 or more, got {self.embedding:g}")
 
 
 class Teaching(Protocol):

@@ -35,9 +35,10 @@ from affekt.training.network.linear import (
     fit_linear,
 )
 from affekt.training.network.loop import Epoch, Reporter, Trainer
+from affekt.training.network.smote import refit_head
 from affekt.training.network.team import choose_device
 from affekt.training.recipe.fingerprint import run_fingerprint
-from affekt.training.recipe.schema import Recipe
+from affekt.training.recipe.schema import DistilConfig, Recipe
 
 
 @dataclass(frozen=True)

@@ -2,110 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
-from affekt.evaluation.intensity import acted_intensity, rated_intensity
 from affekt.labels import INTENSITIES
 from affekt.models import Network
 from affekt.models.layers.heads import AdversarialHead
-
-ADVERSARIES = ("", "speaker", "gender")
-UNKNOWN = -1
-"""Who speaks, where that is not known."""
-
-
-@dataclass(frozen=True)
-class TasksConfig:
-    """What is learned beside the emotions; by default nothing.
-
-    Parameters
-    ----------
-    intensity : float
-        Weight of the loss of the intensity head; 0 makes none.
-    adversary : str
-        ``"speaker"`` or ``"gender"``: what the embedding must not give away; empty for nothing.
-    adversary_weight : float
-        Weight of that loss.
-    masked : float
-        Weight of guessing stretches of the recording that are hidden, see
-        :mod:`affekt.training.network.tasks`; 0 hides nothing.
-    masked_share : float
-        Of a recording that is hidden, about.
-    masked_seconds : float
-        Length of a hidden stretch.
-    emotions : float
-        Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
-    rated : bool
-        Learn as intensity the strength that raters heard, where it is known, rather than the
-        level that was acted.
-    """
-
-    intensity: float = 0.0
-    adversary: str = ""
-    adversary_weight: float = 0.1
-    masked: float = 0.0
-    masked_share: float = 0.4
-    masked_seconds: float = 0.3
-    emotions: float = 1.0
-    rated: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("intensity", "adversary_weight", "masked", "emotions"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"tasks.{name} must be 0 or more, got {getattr(self, name)}")
-        if not 0 < self.masked_share < 1:
-            raise ConfigError(f"tasks.masked_share must be in (0, 1), got {self.masked_share:g}")
-        if not 0 < self.masked_seconds < float("inf"):
-            raise ConfigError(f"tasks.masked_seconds must be positive, got {self.masked_seconds:g}")
-        if not self.emotions and not self.masked:
-            raise ConfigError("tasks.emotions is 0 and tasks.masked, too: nothing is learned")
-        if self.rated and not self.intensity:
-            raise ConfigError("tasks.rated needs tasks.intensity: set it to 0.3, for example")
-        if self.adversary not in ADVERSARIES:
-            raise ConfigError(
-                f"tasks.adversary must be 'speaker', 'gender' or empty, got {self.adversary!r}"
-            )
-
-
-def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
-    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where nobody says.
-
-    Parameters
-    ----------
-    clips : sequence of Clip
-    rated : bool
-        Prefer the strength that raters heard to the level that was acted.
-
-    Raises
-    ------
-    DataError
-        If ``rated`` is asked for and no clip has a rated strength.
-    """
-    values = [acted_intensity(clip) for clip in clips]
-    if rated:
-        heard = [rated_intensity(clip) for clip in clips]
-        if all(strength is None for strength in heard):
-            raise DataError(
-                "tasks.rated needs clips whose strength was rated, as those of CREMA-D: "
-                "the training data has none"
-            )
-        both = zip(heard, values, strict=True)
-        values = [value if strength is None else strength for strength, value in both]
-    return np.array(values, dtype=np.float32)  # None becomes NaN
-
-
-def identity_targets(clips: Sequence[Clip], kind: str) -> np.ndarray:
-    """Number of each clip's speaker or gender ``[clips]``, int64; ``UNKNOWN`` where not known."""
-    names = [clip.gender if kind == "gender" else clip.speaker_id for clip in clips]
-    known = {name: number for number, name in enumerate(sorted(set(names) - {""}))}
-    return np.array([known.get(name, UNKNOWN) for name in names], dtype=np.int64)
+from affekt.training.data.batches import UNKNOWN
+from affekt.training.recipe.schema import TasksConfig
 
 
 class Tasks(nn.Module):

@@ -22,8 +22,8 @@ from affekt.models import Network
 from affekt.runtime.backends import OnnxBackend
 from affekt.runtime.bundle import open_bundle
 from affekt.training.data.features import FeatureStore, Progress, clip_samples
-from affekt.training.network.distil import DistilConfig
 from affekt.training.network.infer import embed_clips, score_clips
+from affekt.training.recipe.schema import DistilConfig
 
 FILE = "teachers.npz"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from affekt.training.data.imbalance import SAMPLERS, draw_probabilities
+from affekt.training.recipe.imbalance import SAMPLERS, draw_probabilities
 
 TARGETS = np.repeat([0, 1, 3], [90, 9, 1])
 ALIKE = np.ones(100)

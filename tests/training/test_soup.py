@@ -32,7 +32,7 @@ from affekt.training.data.batches import Batches  # noqa: E402
 from affekt.training.data.sides import Sides  # noqa: E402
 from affekt.training.network.fit import validation_scores  # noqa: E402
 from affekt.training.network.infer import score_clips  # noqa: E402
-from affekt.training.network.soup import NORMS, Soup, mix, recompute_norms, soup  # noqa: E402  # noqa: E402
+from affekt.training.soup import NORMS, Soup, mix, recompute_norms, soup  # noqa: E402  # noqa: E402
 
 TINY = {"stem": (4, 8), "channels": 16, "dilations": (1,), "dropout": 0.0}
 LABELS = ("angry", "happy", "sad")

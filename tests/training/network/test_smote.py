@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from affekt.errors import DataError  # noqa: E402
 from affekt.models import NetworkConfig, build_network  # noqa: E402
-from affekt.training.data.smote import oversample, refit_head  # noqa: E402
+from affekt.training.network.smote import oversample, refit_head  # noqa: E402
 
 COUNTS = (40, 12, 3, 2)
 

@@ -16,8 +16,8 @@ from affekt.data import Clip  # noqa: E402
 from affekt.errors import ConfigError  # noqa: E402
 from affekt.training import FeatureStore, Recipe, fit, load_recipe  # noqa: E402
 from affekt.training.data.batches import Batches  # noqa: E402
-from affekt.training.data.imbalance import ImbalanceConfig  # noqa: E402
 from affekt.training.recipe.fingerprint import run_fingerprint  # noqa: E402
+from affekt.training.recipe.imbalance import ImbalanceConfig  # noqa: E402
 from affekt.training.recipe.schema import AugmentConfig, ModelRecipe, TrainingConfig  # noqa: E402
 
 LABELS = ("angry", "sad")
