@@ -50,9 +50,10 @@ mediapipe: $(MEDIAPIPE_ENV)/.ready ## prepare MediaPipe, for the test that its a
 test-litert: $(LITERT_ENV)/.ready ## convert to LiteRT and run what comes out, with MediaPipe where it is prepared
 	@MEDIAPIPE_PYTHON=$(wildcard $(MEDIAPIPE_ENV)/bin/python) $(LITERT_ENV)/bin/python -m pytest tests/export/targets/test_litert.py $(PYTEST_ARGS)
 
-lint: $(TEST_ENV)/.ready ## ruff, formatting, and mypy in strict mode
+lint: $(TEST_ENV)/.ready ## ruff, formatting, layers, and mypy in strict mode
 	@$(TEST_ENV)/bin/ruff check .
 	@$(TEST_ENV)/bin/ruff format --check .
+	@$(TEST_ENV)/bin/lint-imports
 	@$(TEST_ENV)/bin/mypy
 
 bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables again

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from affekt.augment.background_noise import BackgroundNoise
@@ -22,8 +21,11 @@ from affekt.augment.vocal_tract_length import VocalTractLength
 from affekt.augment.waveform import WaveformTransform
 from affekt.config import build
 from affekt.errors import ConfigError
+from affekt.plugins import Registry
 
-TRANSFORMS: Mapping[str, type[WaveformTransform]] = MappingProxyType(
+TRANSFORMS: Registry[type[WaveformTransform]] = Registry(
+    "affekt.augmentations",
+    WaveformTransform,
     {
         transform.name: transform
         for transform in (
@@ -31,7 +33,7 @@ TRANSFORMS: Mapping[str, type[WaveformTransform]] = MappingProxyType(
             *(BackgroundNoise, RoomImpulseResponse, Codec),
             *(Gain, Clipping, Dropouts, RandomCrop, RandomShift),
         )
-    }
+    },
 )
 """Every waveform transform by the name that recipes and the command line use."""
 

@@ -7,12 +7,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from types import MappingProxyType
 
 from affekt.errors import AffektError
+from affekt.plugins import Registry
 from affekt.results import Outcome, Track, as_track
 
 
@@ -23,7 +23,7 @@ class OutputFormat:
     Attributes
     ----------
     module : str
-        Under ``affekt.formats``.
+        With a leading dot, relative to ``affekt.formats``. It has ``lines``, see `text_lines`.
     suffix : str
         How the name of its files ends.
     several : bool
@@ -38,20 +38,22 @@ class OutputFormat:
     rows: bool = False
 
 
-FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
+FORMATS: Registry[OutputFormat] = Registry(
+    "affekt.formats",
+    OutputFormat,
     {
-        "json": OutputFormat("json", ".jsonl", several=True, rows=True),
-        "csv": OutputFormat("csv", ".csv", several=True, rows=True),
-        "tsv": OutputFormat("tsv", ".tsv", several=True, rows=True),
-        "srt": OutputFormat("srt", ".srt"),
-        "vtt": OutputFormat("vtt", ".vtt"),
-        "audacity": OutputFormat("audacity", ".txt"),
-        "textgrid": OutputFormat("textgrid", ".TextGrid"),
-        "rttm": OutputFormat("rttm", ".rttm", several=True),
-        "eaf": OutputFormat("eaf", ".eaf"),
-        "label-studio": OutputFormat("label_studio", ".json", several=True),
-        "hf": OutputFormat("hf", ".json", several=True),
-    }
+        "json": OutputFormat(".json", ".jsonl", several=True, rows=True),
+        "csv": OutputFormat(".csv", ".csv", several=True, rows=True),
+        "tsv": OutputFormat(".tsv", ".tsv", several=True, rows=True),
+        "srt": OutputFormat(".srt", ".srt"),
+        "vtt": OutputFormat(".vtt", ".vtt"),
+        "audacity": OutputFormat(".audacity", ".txt"),
+        "textgrid": OutputFormat(".textgrid", ".TextGrid"),
+        "rttm": OutputFormat(".rttm", ".rttm", several=True),
+        "eaf": OutputFormat(".eaf", ".eaf"),
+        "label-studio": OutputFormat(".label_studio", ".json", several=True),
+        "hf": OutputFormat(".hf", ".json", several=True),
+    },
 )
 
 
@@ -77,7 +79,7 @@ def text_lines(
     if name not in FORMATS:
         raise AffektError(f"no output format {name!r}: choose one of {', '.join(FORMATS)}")
     form = FORMATS[name]
-    module = import_module(f"affekt.formats.{form.module}")
+    module = import_module(form.module, "affekt.formats")
     results = iter(results)
     first = next(results, None)
     if form.rows and not isinstance(first, Outcome):

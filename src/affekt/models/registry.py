@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from affekt.config import build
 from affekt.errors import ConfigError
+from affekt.plugins import Registry
 
 if TYPE_CHECKING:
     from affekt.models.layers.memory import Memory
@@ -117,7 +118,7 @@ class Architecture:
     paper: Paper | None = None
 
 
-ARCHITECTURES: dict[str, Architecture] = {}
+ARCHITECTURES: Registry[Architecture] = Registry("affekt.encoders", Architecture)
 """Every architecture by name; filled by :func:`register`."""
 
 E = TypeVar("E", bound=type[Encoder])
@@ -131,7 +132,7 @@ def register(name: str, options: type[Any]) -> Callable[[E], E]:
 
     def add(cls: E) -> E:
         summary = (cls.__doc__ or name).strip().splitlines()[0]
-        ARCHITECTURES[name] = Architecture(name, options, cls, summary, cls.paper)
+        ARCHITECTURES.add(name, Architecture(name, options, cls, summary, cls.paper))
         return cls
 
     return add

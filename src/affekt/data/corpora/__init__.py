@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from affekt.data.corpora.ased import ASED
 from affekt.data.corpora.banglaser import BANGLASER
@@ -32,8 +30,11 @@ from affekt.data.corpora.turev import TUREV
 from affekt.data.manifest import Clip
 from affekt.data.root import corpora_root, corpus_folder, data_root
 from affekt.errors import DataError
+from affekt.plugins import Registry
 
-CORPORA: Mapping[str, Corpus] = MappingProxyType(
+CORPORA: Registry[Corpus] = Registry(
+    "affekt.corpora",
+    Corpus,
     {
         corpus.name: corpus
         for corpus in (
@@ -42,7 +43,7 @@ CORPORA: Mapping[str, Corpus] = MappingProxyType(
             *(SAVEE, EMOTALE, ASED, EMOTIONTTS_KO, TUREV, INDIAN_EMOSPEECH),
             *(EMOGATOR, BAVED, BANGLASER_EXT),
         )
-    }
+    },
 )
 """Short name to corpus."""
 
