@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from _common import Report, Result
 
@@ -66,7 +66,7 @@ def layers(network: Network) -> list[dict[str, object]]:
 
     shapes: dict[nn.Module, list[tuple[int, ...]]] = {}
 
-    def after(module: nn.Module, given: object, answer: torch.Tensor) -> None:
+    def after(module: nn.Module, given: object, answer: Any) -> None:
         answer = answer[0] if isinstance(answer, tuple) else answer
         shapes.setdefault(module, []).append(tuple(answer.shape[1:]))
 

@@ -52,7 +52,7 @@ CHAIN: tuple[dict[str, Any], ...] = (
 VARIANTS = 3
 
 
-# --- the contestants ---
+# --- the systems ---
 
 
 def own(name: str, **options: Any) -> Change:
@@ -77,7 +77,7 @@ def peer(name: str, *places: Path, **options: Any) -> Change:
     return change
 
 
-def contestants(noise: Path, rooms: Path) -> dict[str, tuple[Change, str, Change | None]]:
+def systems(noise: Path, rooms: Path) -> dict[str, tuple[Change, str, Change | None]]:
     """Name of each transform, ours, and the name and work of what audiomentations has for it."""
     stretch = {"min_rate": 0.8, "max_rate": 1.2}
     shift = {"min_semitones": -2.0, "max_semitones": 2.0}
@@ -331,7 +331,7 @@ def measure(options: argparse.Namespace) -> Result:
     noise, rooms = (data_root(options.data) / "noise" / name for name in ("noise", "rir"))
     clips = choose_clips(options.data, options.clips)
     waveforms = [load_audio(clip.file) for clip in clips]
-    transforms = throughput(waveforms, contestants(noise, rooms), options.rounds)
+    transforms = throughput(waveforms, systems(noise, rooms), options.rounds)
     return {
         "clips": len(clips),
         "audio_seconds": round(sum(map(len, waveforms)) / RATE, 1),

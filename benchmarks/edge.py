@@ -2,7 +2,7 @@
 
 One process, one thread, in the environment of the converter (`make litert`): formats, precisions
 and sizes with bytes, UAR and agreement on the same unheard speakers; then the time for 3 s of
-sound, all contestants in turn, round by round. Times are of the processor, so that what else runs
+sound, all systems in turn, round by round. Times are of the processor, so that what else runs
 on the machine has little part in them; on an idle one they are what a clock shows.
 
 What an export answers is kept in runs/edge/ until weights, code or versions change, so a run that
@@ -53,7 +53,7 @@ Runner = Callable[[], Any]
 
 
 def measure(data: Path | None, sizes: list[str], cache: Path) -> Result:
-    """Export everything, compare it, and let all contestants run in turn."""
+    """Export everything, compare it, and let all systems run in turn."""
     import numpy as np
     import torch
     from _edge_peers import PEERS

@@ -4,7 +4,7 @@
     python benchmarks/features.py --table-only            # writes the tables of docs/features.md
 
 The common task is what tutorials extract: the means of 13 MFCC, of their first and second
-differences, and of 40 log-mel bands, with librosa's windows. Every contestant starts from the
+differences, and of 40 log-mel bands, with librosa's windows. Every system starts from the
 same RAVDESS files on disk, has a process and one thread of its own, and takes turns with the
 others, as in ``benchmarks/speed.py``. Before anything is timed, the answers of affekt and librosa
 are compared.
@@ -35,7 +35,7 @@ Extract = Callable[[str], np.ndarray]
 """From a file to its features: [features]."""
 
 
-# --- the contestants: each function imports what it needs and returns the work to be timed ---
+# --- the systems: each function imports what it needs and returns the work to be timed ---
 
 
 def affekt_tutorial() -> Extract:
@@ -140,7 +140,7 @@ PEERS: dict[str, tuple[str, Callable[[], Extract]]] = {
 """Key to title, and to what makes the work."""
 
 
-# --- one contestant, in a process of its own ---
+# --- one system, in a process of its own ---
 
 
 def work(peer: str, files: Sequence[str]) -> None:
@@ -165,7 +165,7 @@ def largest_difference(files: Sequence[str]) -> float:
 
 
 def measure(data: Path | None, clips: int, rounds: int) -> Result:
-    """Run all contestants and return the result as it is stored."""
+    """Run all systems and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 
     start = time.perf_counter()
@@ -174,20 +174,20 @@ def measure(data: Path | None, clips: int, rounds: int) -> Result:
     difference = largest_difference(files[:: max(1, len(files) // 20)])
     if difference > MAX_DIFFERENCE:
         raise SystemExit(f"error: affekt and librosa differ by {difference:.3f} dB: no fair race")
-    contestants = {peer: Worker(__file__, "--worker", peer, *files) for peer in PEERS}
+    systems = {peer: Worker(__file__, "--worker", peer, *files) for peer in PEERS}
     for number in range(rounds):
-        for contestant in contestants.values():
-            contestant.round()
+        for system in systems.values():
+            system.round()
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
-    for contestant in contestants.values():
-        contestant.finish()
+    for system in systems.values():
+        system.finish()
     return {
         "clips": len(files),
         "audio_seconds": round(sum(map(duration, files)), 1),
         "rounds": rounds,
         "threads": 1,
         "largest_difference_db": round(difference, 6),
-        "peers": {peer: summary(peer, contestants, len(files)) for peer in PEERS},
+        "peers": {peer: summary(peer, systems, len(files)) for peer in PEERS},
         "machine": processor(),
         "versions": software_versions() | {name: version(name) for name in REQUIRED},
         "data_sha256": data_fingerprint(chosen),
@@ -196,13 +196,13 @@ def measure(data: Path | None, clips: int, rounds: int) -> Result:
     }
 
 
-def summary(peer: str, contestants: dict[str, Worker], clips: int) -> dict[str, Any]:
-    """Return the figures of one contestant; ratios are against affekt, round by round."""
-    own, reference = contestants[peer].seconds, contestants[REFERENCE].seconds
+def summary(peer: str, systems: dict[str, Worker], clips: int) -> dict[str, Any]:
+    """Return the figures of one system; ratios are against affekt, round by round."""
+    own, reference = systems[peer].seconds, systems[REFERENCE].seconds
     ratios = [first / second for first, second in zip(own, reference, strict=True)]
     return {
         "title": PEERS[peer][0],
-        "features": int(contestants[peer].greeting),
+        "features": int(systems[peer].greeting),
         "clips_per_second": round(clips / statistics.median(own), 2),
         "milliseconds_per_clip": round(1000 * statistics.median(own) / clips, 3),
         "times_as_long": round(statistics.median(ratios), 3),
@@ -251,9 +251,6 @@ def main() -> None:
         work(options.worker[0], options.worker[1:])
         return
     if options.table_only:
-        from affekt.features.columns import update_docs
-
-        update_docs(REPORT.page)
         REPORT.show(table(REPORT.load()))
         return
     if options.clips < 1 or options.rounds < 1:

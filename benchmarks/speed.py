@@ -3,7 +3,7 @@
     python benchmarks/speed.py --data ../shared/data     # measures, writes the JSON and the table
     python benchmarks/speed.py --table-only              # writes the table of docs/speed.md again
 
-Every contestant starts from the same RAVDESS files on disk and has a process and one thread of
+Every system starts from the same RAVDESS files on disk and has a process and one thread of
 its own, so that peak memory is its own too. The rounds are interleaved: whatever else the machine
 does meets all of them alike, and a ratio is the median of the ratios within each round.
 """
@@ -43,7 +43,7 @@ Run = Callable[[Sequence[str]], None]
 """Works through a list of files."""
 
 
-# --- the contestants: each function imports what it needs and returns the work to be timed ---
+# --- the systems: each function imports what it needs and returns the work to be timed ---
 
 
 def affekt_single(model: str | None) -> Run:
@@ -114,7 +114,7 @@ PEERS: dict[str, tuple[str, Callable[[str | None], Run]]] = {
 """Key to title, and to what makes the work, given the model to use."""
 
 
-# --- one contestant, in a process of its own ---
+# --- one system, in a process of its own ---
 
 
 def work(peer: str, model: str | None, files: Sequence[str]) -> None:
@@ -130,16 +130,16 @@ def work(peer: str, model: str | None, files: Sequence[str]) -> None:
 
 
 def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> Result:
-    """Run all contestants and return the result as it is stored."""
+    """Run all systems and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 
     start = time.perf_counter()
     files = [str(clip.file) for clip in clips]
     chosen = ["--model", model] if model else []
-    contestants = {peer: Worker(__file__, *chosen, "--worker", peer, *files) for peer in PEERS}
+    systems = {peer: Worker(__file__, *chosen, "--worker", peer, *files) for peer in PEERS}
     for number in range(rounds):
-        for contestant in contestants.values():
-            contestant.round()
+        for system in systems.values():
+            system.round()
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
     return {
         "clips": len(files),
@@ -147,7 +147,7 @@ def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> Result:
         "rounds": rounds,
         "threads": 1,
         "model": model or "default",
-        "peers": {peer: summary(peer, contestants, len(files)) for peer in PEERS},
+        "peers": {peer: summary(peer, systems, len(files)) for peer in PEERS},
         "machine": processor(),
         "versions": software_versions() | {name: version(name) for name in REQUIRED},
         "data_sha256": data_fingerprint(clips),
@@ -156,16 +156,16 @@ def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> Result:
     }
 
 
-def summary(peer: str, contestants: dict[str, Worker], clips: int) -> dict[str, Any]:
-    """Return the figures of one contestant; ratios are against ``affekt``, round by round."""
-    own, reference = contestants[peer].seconds, contestants["affekt"].seconds
+def summary(peer: str, systems: dict[str, Worker], clips: int) -> dict[str, Any]:
+    """Return the figures of one system; ratios are against ``affekt``, round by round."""
+    own, reference = systems[peer].seconds, systems["affekt"].seconds
     ratios = [own[i] / reference[i] for i in range(len(own))]
     return {
         "title": PEERS[peer][0],
         "clips_per_second": round(clips / statistics.median(own), 2),
         "milliseconds_per_clip": round(1000 * statistics.median(own) / clips, 3),
         "affekt_times_as_fast": round(statistics.median(ratios), 3),
-        "peak_memory_bytes": int(contestants[peer].finish()),
+        "peak_memory_bytes": int(systems[peer].finish()),
         "seconds_per_round": [round(second, 4) for second in own],
     }
 

@@ -22,7 +22,7 @@ pytest.importorskip("optuna")
 from tone_protocol import tone_protocol  # noqa: E402
 
 from affekt.training import fit, load_recipe  # noqa: E402
-from affekt.training.data.sides import choose_sides  # noqa: E402
+from affekt.training.data.split import choose_split  # noqa: E402
 
 Call = Callable[..., Answer]
 
@@ -102,7 +102,7 @@ def test_what_is_found_can_be_trained(call: Call, tmp_path: Path) -> None:
     assert lines[0].endswith("training.learning_rate = 0.01, model.head_dropout = 0.0")
     best = load_recipe(tmp_path / "found" / "best.toml")
     assert best.data.sources == ("tones",)
-    sides = choose_sides(best.data)
+    sides = choose_split(best.data)
     assert fit(best, sides.train, sides.validation, tmp_path / "run").best_epoch > 0
 
 

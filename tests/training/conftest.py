@@ -30,8 +30,8 @@ class Tones(NamedTuple):
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Tones:
     clips = tone_clips(tmp_path_factory.mktemp("tones"))
-    sides = ("adgc", "h", "bef")
-    return Tones(*([clip for clip in clips if clip.speaker in side] for side in sides))
+    split = ("adgc", "h", "bef")
+    return Tones(*([clip for clip in clips if clip.speaker in side] for side in split))
 
 
 @pytest.fixture(scope="session")

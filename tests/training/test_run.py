@@ -118,16 +118,16 @@ def test_the_curves_are_a_picture(finished: tuple[Path, RunResult]) -> None:
 def test_the_manifest_says_who_was_on_which_side(finished: tuple[Path, RunResult]) -> None:
     clips = read_manifest(finished[0] / "manifest.csv")
     assert len(clips) == 72
-    sides: dict[str, set[str]] = {}
+    split: dict[str, set[str]] = {}
     for clip in clips:
-        sides.setdefault(clip.split, set()).add(clip.speaker)
-    assert {side: len(speakers) for side, speakers in sides.items()} == {
+        split.setdefault(clip.split, set()).add(clip.speaker)
+    assert {side: len(speakers) for side, speakers in split.items()} == {
         "train": 4,
         "validation": 2,
         "test": 2,
     }
     config = json.loads((finished[0] / "model" / "config.json").read_text())
-    assert {side: set(names) for side, names in config["speakers"].items()} == sides
+    assert {side: set(names) for side, names in config["speakers"].items()} == split
 
 
 def test_unreadable_clips_are_left_out_on_every_side(finished: tuple[Path, RunResult]) -> None:

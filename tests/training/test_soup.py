@@ -29,7 +29,7 @@ from affekt.models import Network, NetworkConfig, build_network, checkpoint  # n
 from affekt.models.frontend import FrontendConfig  # noqa: E402
 from affekt.training import FeatureStore, Recipe, fit, load_recipe  # noqa: E402
 from affekt.training.data.batches import Batches  # noqa: E402
-from affekt.training.data.sides import Sides  # noqa: E402
+from affekt.training.data.split import Split  # noqa: E402
 from affekt.training.network.fit import validation_scores  # noqa: E402
 from affekt.training.network.infer import score_clips  # noqa: E402
 from affekt.training.soup import NORMS, Soup, mix, recompute_norms, soup  # noqa: E402  # noqa: E402
@@ -54,8 +54,8 @@ def base(
 
 
 @pytest.fixture(scope="module")
-def sides(tones: Any) -> Sides:
-    return Sides(tuple(tones.train), tuple(tones.validation), tuple(tones.test))
+def split(tones: Any) -> Split:
+    return Split(tuple(tones.train), tuple(tones.validation), tuple(tones.test))
 
 
 def nudged(network: Network, seed: int, by: float) -> Network:
@@ -90,26 +90,26 @@ def mirrored(network: Network) -> Network:
     return turned
 
 
-def write_run(folder: Path, network: Network, sides: Sides, **facts: Any) -> Path:
+def write_run(folder: Path, network: Network, split: Split, **facts: Any) -> Path:
     """What ``affekt train`` leaves of a run, as far as a soup needs it."""
     (folder / "model").mkdir(parents=True)
     recipe = load_recipe(write_recipe(folder / "tiny.toml", epochs=8))
     (folder / "recipe.json").write_text(json_text(to_dict(recipe)))
-    write_manifest(sides.all(), folder / "manifest.csv")
-    clips = {"train": sides.train, "validation": sides.validation, "test": sides.test}
+    write_manifest(split.all(), folder / "manifest.csv")
+    clips = {"train": split.train, "validation": split.validation, "test": split.test}
     config = model_config(network, ModelMetadata(name=folder.name, clips=clips, replaced=facts))
     checkpoint.save(folder / "model" / "model.safetensors", dict(network.state_dict()), config)
     return folder
 
 
 @pytest.fixture(scope="module")
-def runs(base: Network, sides: Sides, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def runs(base: Network, split: Split, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three that belong together, and one from elsewhere."""
     place = tmp_path_factory.mktemp("runs")
     members = {f"near-{seed}": nudged(base, seed, 0.03) for seed in (1, 2, 3)}
     members["far"] = strange(base)
     return [
-        write_run(place / name, network, sides, seed=number)
+        write_run(place / name, network, split, seed=number)
         for number, (name, network) in enumerate(members.items())
     ]
 
@@ -255,7 +255,7 @@ def test_the_model_says_what_it_is(greedy: Soup, tones: Any) -> None:
 
 
 def test_what_the_members_learned_from_binds_the_soup(
-    base: Network, sides: Sides, tmp_path: Path
+    base: Network, split: Split, tmp_path: Path
 ) -> None:
     bound = "CC-BY-NC-SA-4.0 (non-commercial: trained with a corpus that forbids more)"
     facts: list[dict[str, Any]] = [
@@ -264,7 +264,7 @@ def test_what_the_members_learned_from_binds_the_soup(
     ]
     row = {"corpus": "emodb", "licence": "CC0-1.0", "clips": 5, "speakers": 1}
     facts[1]["training_data"] = [row]
-    runs = [write_run(tmp_path / str(n), base, sides, **one) for n, one in enumerate(facts)]
+    runs = [write_run(tmp_path / str(n), base, split, **one) for n, one in enumerate(facts)]
     made = soup(runs, tmp_path / "soup", method="uniform")
     config = json.loads((made.model / "config.json").read_text())
     assert config["licence"] == bound
@@ -273,9 +273,9 @@ def test_what_the_members_learned_from_binds_the_soup(
     assert [one["corpus"] for one in config["training_data"]] == ["emodb", "tones"]
 
 
-def test_runs_that_began_elsewhere_are_told(base: Network, sides: Sides, tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / "a", base, sides)]
-    runs.append(write_run(tmp_path / "b", mirrored(base), sides))
+def test_runs_that_began_elsewhere_are_told(base: Network, split: Split, tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / "a", base, split)]
+    runs.append(write_run(tmp_path / "b", mirrored(base), split))
     mixed = soup(runs, tmp_path / "mixed", method="uniform")
     one, two = mixed.members
     assert one.validation_uar == two.validation_uar  # they answer alike
@@ -285,20 +285,20 @@ def test_runs_that_began_elsewhere_are_told(base: Network, sides: Sides, tmp_pat
     assert not chosen.spoiled
 
 
-Change = Callable[[Network, Sides], tuple[Network, Sides]]
+Change = Callable[[Network, Split], tuple[Network, Split]]
 
 
 def other_network(**changes: Any) -> Change:
-    def change(network: Network, sides: Sides) -> tuple[Network, Sides]:
+    def change(network: Network, split: Split) -> tuple[Network, Split]:
         config = network.config
         values = {"labels": config.labels, "options": TINY, "frontend": config.frontend}
-        return build_network(NetworkConfig(**{**values, **changes})), sides
+        return build_network(NetworkConfig(**{**values, **changes})), split
 
     return change
 
 
-def other_split(network: Network, sides: Sides) -> tuple[Network, Sides]:
-    return network, Sides(sides.train[1:], sides.validation, (*sides.test, sides.train[0]))
+def other_split(network: Network, split: Split) -> tuple[Network, Split]:
+    return network, Split(split.train[1:], split.validation, (*split.test, split.train[0]))
 
 
 @pytest.mark.parametrize(
@@ -326,37 +326,37 @@ def other_split(network: Network, sides: Sides) -> tuple[Network, Sides]:
     ],
 )
 def test_what_cannot_be_mixed_is_refused(
-    base: Network, sides: Sides, tmp_path: Path, change: Change, error: type, message: str
+    base: Network, split: Split, tmp_path: Path, change: Change, error: type, message: str
 ) -> None:
-    one = write_run(tmp_path / "one", base, sides)
-    two = write_run(tmp_path / "two", *change(base, sides))
+    one = write_run(tmp_path / "one", base, split)
+    two = write_run(tmp_path / "two", *change(base, split))
     with pytest.raises(error, match=f"two cannot be mixed with .*one: {message}"):
         soup([one, two], tmp_path / "soup")
     assert not (tmp_path / "soup").exists()
 
 
-def without(side: str, sides: Sides) -> Sides:
-    return replace(sides, **{side: ()})
+def without(side: str, split: Split) -> Split:
+    return replace(split, **{side: ()})
 
 
-def test_who_chooses_must_not_have_taught(base: Network, sides: Sides, tmp_path: Path) -> None:
-    speaker = sides.validation[0].speaker_id
-    one = write_run(tmp_path / "one", base, sides)
-    two = write_run(tmp_path / "two", base, sides, speakers={"train": [speaker]})
+def test_who_chooses_must_not_have_taught(base: Network, split: Split, tmp_path: Path) -> None:
+    speaker = split.validation[0].speaker_id
+    one = write_run(tmp_path / "one", base, split)
+    two = write_run(tmp_path / "two", base, split, speakers={"train": [speaker]})
     with pytest.raises(DataError, match=f"learned from speakers who are to choose .*{speaker}"):
         soup([one, two], tmp_path / "soup")
 
 
-def test_somebody_must_choose(base: Network, sides: Sides, tmp_path: Path) -> None:
-    blind = without("validation", sides)
+def test_somebody_must_choose(base: Network, split: Split, tmp_path: Path) -> None:
+    blind = without("validation", split)
     runs = [write_run(tmp_path / name, base, blind) for name in "ab"]
     with pytest.raises(DataError, match="held no speakers out for validation"):
         soup(runs, tmp_path / "soup")
 
 
-def test_folders_that_are_no_runs(base: Network, sides: Sides, tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", base, sides)
-    other = write_run(tmp_path / "other", base, sides)
+def test_folders_that_are_no_runs(base: Network, split: Split, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", base, split)
+    other = write_run(tmp_path / "other", base, split)
     with pytest.raises(ModelError, match="nowhere is no finished run"):
         soup([run, tmp_path / "nowhere"], tmp_path / "soup")
     with pytest.raises(ConfigError, match="two or more runs, got 1"):

@@ -57,7 +57,7 @@ def command(
 
     from affekt.cli._training import run_view
     from affekt.evaluation.metrics import SCORES
-    from affekt.training.network.team import is_first
+    from affekt.training.network.processes import is_first
     from affekt.training.recipe.schema import DistilConfig
     from affekt.training.run import train
 

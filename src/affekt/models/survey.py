@@ -162,4 +162,4 @@ def multiply_adds(network: Network) -> float:
     finally:
         for hook in hooks:
             hook.remove()
-    return (counter.get_total_flops() / 2 + missed[0]) / COUNTED_SECONDS
+    return float(counter.get_total_flops() / 2 + missed[0]) / COUNTED_SECONDS

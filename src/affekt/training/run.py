@@ -22,13 +22,13 @@ from affekt.files import atomic_path, json_text
 from affekt.models import Network
 from affekt.training.data.batches import hard_targets
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
-from affekt.training.data.sides import Sides, choose_sides
+from affekt.training.data.split import Split, choose_split
 from affekt.training.network.fit import FitResult, fit, refuse_without_network
 from affekt.training.network.infer import score_clips
 from affekt.training.network.loop import HistoryWriter, Quiet, Reporter, saved_state
 from affekt.training.network.pretrain import Pretrained, pretrain
+from affekt.training.network.processes import is_first
 from affekt.training.network.teachers import Teachers
-from affekt.training.network.team import is_first
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
 
@@ -97,9 +97,9 @@ def train(
         )
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file: choose another folder for the run")
-    sides = choose_sides(recipe.data, root)
+    split = choose_split(recipe.data, root)
     # Refuse the folder of another run before anything in it is touched.
-    saved_state(folder, run_fingerprint(recipe, sides.train, sides.validation, seed))
+    saved_state(folder, run_fingerprint(recipe, split.train, split.validation, seed))
     if recipe.distil and not recipe.distil.teachers:
         raise ConfigError(
             f"{recipe.name or 'the recipe'} learns from a teacher ([distil]) and none is named: "
@@ -107,15 +107,15 @@ def train(
         )
     teachers = Teachers(recipe.distil, folder) if recipe.distil else None
     if teachers:
-        teachers.refuse_leaks((*sides.validation, *sides.test))
+        teachers.refuse_leaks((*split.validation, *split.test))
     folder.mkdir(parents=True, exist_ok=True)
     if is_first():
-        write_manifest(sides.all(), folder / MANIFEST_FILE)
+        write_manifest(split.all(), folder / MANIFEST_FILE)
         with atomic_path(folder / RECIPE_FILE) as partial:
             partial.write_text(json_text(to_dict(recipe)), encoding="utf-8")
     store = FeatureStore(recipe.model.frontend, folder / FEATURES)
     # Read before training: data that cannot be measured on should not come out hours later.
-    test_clips = store.prepare(sides.test, (1.0,), progress)
+    test_clips = store.prepare(split.test, (1.0,), progress)
     before = pretrain(
         recipe, folder, root=root, seed=seed, store=store, reporter=reporter, progress=progress
     )
@@ -123,8 +123,8 @@ def train(
     try:
         fitted = fit(
             recipe,
-            sides.train,
-            sides.validation,
+            split.train,
+            split.validation,
             folder,
             seed=seed,
             store=store,
@@ -141,8 +141,8 @@ def train(
         return RunResult(model, fitted, {}, time.monotonic() - started)
     test = measure(fitted.network, test_clips, store, folder)
     facts = replace(
-        _facts(recipe, fitted, before, sides, test, seed),
-        threshold=measure_threshold(fitted.network, sides.validation, store),
+        _facts(recipe, fitted, before, split, test, seed),
+        threshold=measure_threshold(fitted.network, split.validation, store),
     )
     if teachers:
         facts = replace(facts, teachers=teachers.facts)
@@ -210,14 +210,14 @@ def _facts(
     recipe: Recipe,
     fitted: FitResult,
     before: Pretrained | None,
-    sides: Sides,
+    split: Split,
     test: Mapping[str, Metrics],
     seed: int,
 ) -> ModelMetadata:
     learned = (*fitted.train, *(before.clips if before else ()))
     return ModelMetadata(
         name=recipe.name,
-        clips={"train": learned, "validation": sides.validation, "test": sides.test},
-        metrics=[metrics_row(name, metrics, sides.test) for name, metrics in test.items()],
+        clips={"train": learned, "validation": split.validation, "test": split.test},
+        metrics=[metrics_row(name, metrics, split.test) for name, metrics in test.items()],
         seed=seed,
     )

@@ -31,7 +31,7 @@ from affekt.export.model_directory import (
 from affekt.models import Network, build_network
 from affekt.training.data.batches import Batch, Batches
 from affekt.training.data.features import FeatureStore, Progress, variants_of
-from affekt.training.data.sides import Sides
+from affekt.training.data.split import Split
 from affekt.training.network.fit import calibrate, validation_scores
 from affekt.training.recipe.schema import Recipe
 from affekt.training.run import (
@@ -148,11 +148,11 @@ def soup(
         raise ConfigError(f"a soup needs two or more runs, got {len(runs)}")
     found = [read_run(folder) for folder in runs]
     refuse_unlike(found, out)
-    sides = found[0].sides
+    split = found[0].split
     store = FeatureStore(found[0].network.config.frontend)
     validation, test = (
         store.prepare(_labelled(clips, found[0].network), (1.0,), progress)
-        for clips in (sides.validation, sides.test)
+        for clips in (split.validation, split.test)
     )
     if not validation:
         raise DataError(f"{runs[0]} held no speakers out for validation: nothing can choose")
@@ -220,7 +220,7 @@ def _training_batches(run: FinishedRun, store: FeatureStore, progress: Progress 
     seed = int(run.config.get("seed", 0))
     variants = variants_of(run.recipe, seed)
     speeds = (1.0,) if variants else run.recipe.training.speeds
-    clips = store.prepare(_labelled(run.sides.train, run.network), speeds, progress, variants)
+    clips = store.prepare(_labelled(run.split.train, run.network), speeds, progress, variants)
     batches = Batches(clips, run.network.config.labels, run.recipe, store, seed)
     batches.fill = store.mean_log_mel(clips)
     return batches
@@ -347,7 +347,7 @@ class FinishedRun:
     folder: Path
     network: Network
     config: Mapping[str, Any]
-    sides: Sides
+    split: Split
     recipe: Recipe
 
 
@@ -367,11 +367,11 @@ def read_run(folder: Path) -> FinishedRun:
             )
     network, config = read_network(run / MODEL_FOLDER)
     clips = read_manifest(run / MANIFEST_FILE)
-    sides = (
+    split = (
         tuple(clip for clip in clips if clip.split == side)
         for side in ("train", "validation", "test")
     )
-    return FinishedRun(run, network, config, Sides(*sides), _read_recipe(run / RECIPE_FILE))
+    return FinishedRun(run, network, config, Split(*split), _read_recipe(run / RECIPE_FILE))
 
 
 def _read_recipe(path: Path) -> Recipe:
@@ -402,7 +402,7 @@ def refuse_unlike(runs: Sequence[FinishedRun], out: Path) -> None:
                 "taught the other"
             )
     heard = {who for run in runs for who in run.config.get("speakers", {}).get("train", ())}
-    judges = {clip.speaker_id for clip in (*first.sides.validation, *first.sides.test)} - {""}
+    judges = {clip.speaker_id for clip in (*first.split.validation, *first.split.test)} - {""}
     if shared := sorted(heard & judges):
         raise DataError(
             f"a run has learned from speakers who are to choose or to test: {', '.join(shared[:5])}"
@@ -440,13 +440,13 @@ def _difference(one: Any, two: Any) -> str:
 
 def _split(run: FinishedRun) -> set[tuple[Any, ...]]:
     """Who is on which side, recording by recording."""
-    sides = (
-        ("train", run.sides.train),
-        ("validation", run.sides.validation),
-        ("test", run.sides.test),
+    split = (
+        ("train", run.split.train),
+        ("validation", run.split.validation),
+        ("test", run.split.test),
     )
     return {
         (side, clip.file.name, clip.start, clip.end, clip.speaker_id, clip.emotion)
-        for side, clips in sides
+        for side, clips in split
         for clip in clips
     }

@@ -16,7 +16,7 @@ from tone_protocol import tone_protocol  # noqa: E402
 from affekt.errors import ConfigError  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.benchmark.benchmark import FoldResult, run_benchmark  # noqa: E402
-from affekt.training.benchmark.contestants import NETWORK  # noqa: E402
+from affekt.training.benchmark.systems import NETWORK  # noqa: E402
 from affekt.training.data.features import FeatureStore  # noqa: E402
 from affekt.training.network.fit import fit, new_network  # noqa: E402
 from affekt.training.network.teachers import NetworkTeachers  # noqa: E402

@@ -17,8 +17,8 @@ from affekt.errors import ConfigError, DataError  # noqa: E402
 from affekt.runtime.backends import OnnxBackend  # noqa: E402
 from affekt.runtime.bundle import open_bundle  # noqa: E402
 from affekt.training import load_recipe  # noqa: E402
-from affekt.training.benchmark.contestants import contestant  # noqa: E402
-from affekt.training.data.sides import choose_sides  # noqa: E402
+from affekt.training.benchmark.systems import make_system  # noqa: E402
+from affekt.training.data.split import choose_split  # noqa: E402
 from affekt.training.network.distil import blended, standardised  # noqa: E402
 from affekt.training.network.fit import fit  # noqa: E402
 from affekt.training.network.teachers import FILE, Teachers  # noqa: E402
@@ -53,21 +53,21 @@ def taught(recipe: Recipe, folder: Path, **changes: object) -> Recipe:
 def test_the_answers_are_those_of_predict_and_are_asked_for_once(
     recipe: Recipe, folder: Path, tmp_path: Path
 ) -> None:
-    sides = choose_sides(recipe.data)
+    split = choose_split(recipe.data)
     teachers = Teachers(taught(recipe, folder).distil, tmp_path)
     labels = ("angry", "happy", "sad")
     asked: list[int] = []
-    answers = teachers.answers(sides.train, labels, lambda *now: asked.append(now[1]))
-    assert len(asked) == len(sides.train)
+    answers = teachers.answers(split.train, labels, lambda *now: asked.append(now[1]))
+    assert len(asked) == len(split.train)
     model = affekt.load_model(folder / "teacher" / "model")
-    for row, clip in zip(answers[::5], sides.train[::5], strict=True):
+    for row, clip in zip(answers[::5], split.train[::5], strict=True):
         expected = [model.predict(clip.file).scores[label] for label in labels]
         np.testing.assert_allclose(row, expected, atol=1e-5)
     again = Teachers(taught(recipe, folder).distil, tmp_path)
-    kept = again.answers(sides.train, labels, lambda *now: asked.append(now[1]))
-    assert len(asked) == len(sides.train)
+    kept = again.answers(split.train, labels, lambda *now: asked.append(now[1]))
+    assert len(asked) == len(split.train)
     np.testing.assert_array_equal(kept, answers)
-    fewer = again.answers(sides.train[:3], labels)  # other clips are another question
+    fewer = again.answers(split.train[:3], labels)  # other clips are another question
     np.testing.assert_allclose(fewer, answers[:3])
 
 
@@ -107,13 +107,13 @@ def test_a_teacher_that_knows_the_answers_is_refused(
         train(other, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     with pytest.raises(ConfigError, match="may have learned from the test speakers of a fold"):
-        contestant(taught(recipe, folder), tmp_path)
+        make_system(taught(recipe, folder), tmp_path)
 
 
 def test_a_teacher_must_know_the_labels(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
     teachers = Teachers(taught(recipe, folder).distil, tmp_path)
     with pytest.raises(ConfigError, match="does not know boredom"):
-        teachers.answers(choose_sides(recipe.data).train, ("angry", "boredom"))
+        teachers.answers(choose_split(recipe.data).train, ("angry", "boredom"))
 
 
 @pytest.mark.parametrize(("key", "value"), [("weight", 1.5), ("temperature", 0.0)])
@@ -132,7 +132,7 @@ def test_a_recipe_that_wants_a_teacher_says_so(folder: Path, tmp_path: Path) -> 
 def test_embeddings_are_those_of_the_model_and_kept_with_the_answers(
     recipe: Recipe, folder: Path, tmp_path: Path
 ) -> None:
-    clips = choose_sides(recipe.data).train
+    clips = choose_split(recipe.data).train
     teachers = Teachers(taught(recipe, folder).distil, tmp_path)
     found = teachers.embeddings(clips)
     backend = OnnxBackend(open_bundle(str(folder / "teacher" / "model")))
@@ -150,12 +150,12 @@ def test_embeddings_are_those_of_the_model_and_kept_with_the_answers(
 def test_a_student_learns_to_guess_its_teachers_embeddings(
     recipe: Recipe, folder: Path, tmp_path: Path
 ) -> None:
-    sides, losses = choose_sides(recipe.data), {}
+    split, losses = choose_split(recipe.data), {}
     for weight in (0.0, 10.0):
         student = taught(recipe, folder, weight=0.0, embedding=weight)
         student = replace(student, training=replace(recipe.training, epochs=10))
         teachers = Teachers(student.distil, tmp_path / str(weight))
-        fitted = fit(student, sides.train, [], tmp_path / str(weight), teachers=teachers)
+        fitted = fit(student, split.train, [], tmp_path / str(weight), teachers=teachers)
         losses[weight] = np.array([row.loss for row in fitted.history])
     errors = (losses[10.0] - losses[0.0]) / 10  # about: the emotions are learned beside them
     assert 0.6 < errors[0] < 1.5  # variance 1, and nothing known yet

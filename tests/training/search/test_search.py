@@ -24,7 +24,7 @@ from affekt.errors import ConfigError, DataError, MissingExtraError  # noqa: E40
 from affekt.evaluation.metrics import uar  # noqa: E402
 from affekt.training import FeatureStore, Recipe, fit, load_recipe, search  # noqa: E402
 from affekt.training.data import features as features_module  # noqa: E402
-from affekt.training.data.sides import choose_sides  # noqa: E402
+from affekt.training.data.split import choose_split  # noqa: E402
 from affekt.training.network.infer import score_clips  # noqa: E402
 from affekt.training.network.loop import Epoch, Quiet  # noqa: E402
 from affekt.training.recipe.schema import DistilConfig  # noqa: E402
@@ -110,11 +110,11 @@ def test_the_figure_is_the_uar_on_validation_speakers(
     recipe: Recipe, found: tuple[Path, SearchResult], tmp_path: Path
 ) -> None:
     _, result = found
-    sides, store = choose_sides(recipe.data), FeatureStore(recipe.model.frontend)
-    network = fit(result.recipe, sides.train, sides.validation, tmp_path, store=store).network
+    split, store = choose_split(recipe.data), FeatureStore(recipe.model.frontend)
+    network = fit(result.recipe, split.train, split.validation, tmp_path, store=store).network
     labels = network.config.labels
-    answers = score_clips(network, sides.validation, store).argmax(axis=1)
-    truth = np.array([labels.index(clip.emotion) for clip in sides.validation])
+    answers = score_clips(network, split.validation, store).argmax(axis=1)
+    truth = np.array([labels.index(clip.emotion) for clip in split.validation])
     assert result.best.validation_uar == pytest.approx(uar(truth, answers, len(labels)))
 
 
@@ -226,10 +226,10 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_test_speakers_of_the_own_split_are_never_heard(
     short: Recipe, tmp_path: Path, opened: list[Path]
 ) -> None:
-    sides = choose_sides(short.data)
+    split = choose_split(short.data)
     search(short, MANY, tmp_path, trials=2)
-    others = {clip.file for clip in (*sides.train, *sides.validation)}
-    assert sides.test
+    others = {clip.file for clip in (*split.train, *split.validation)}
+    assert split.test
     assert set(opened) == others
 
 
@@ -351,9 +351,9 @@ def test_classical_recipes(folder: Path, tmp_path: Path) -> None:
 
 
 def test_teachers_that_know_the_answers_are_refused(short: Recipe, tmp_path: Path) -> None:
-    sides = choose_sides(short.data)
-    heard = [clip.speaker_id for clip in sides.train]
-    for name, speakers in (("good", heard), ("bad", [*heard, sides.test[0].speaker_id])):
+    split = choose_split(short.data)
+    heard = [clip.speaker_id for clip in split.train]
+    for name, speakers in (("good", heard), ("bad", [*heard, split.test[0].speaker_id])):
         write_tiny_model(tmp_path / name, speakers={"train": speakers})
     space = {"distil.weight": {"choices": [0.2, 0.9]}}
     taught = replace(short, distil=DistilConfig(teachers=(str(tmp_path / "good"),)))

@@ -22,17 +22,17 @@ from affekt.evaluation.results import Predictions, Result, Summary, summarise
 from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.frontend import FrontendConfig
-from affekt.training.benchmark.contestants import (
+from affekt.training.benchmark.systems import (
     Answer,
-    Contestant,
-    NetworkContestant,
-    contestant,
+    NetworkSystem,
+    System,
+    make_system,
 )
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
-from affekt.training.data.sides import extra_clips
+from affekt.training.data.split import extra_clips
 from affekt.training.network.loop import LAST, Reporter
+from affekt.training.network.processes import group_size
 from affekt.training.network.teachers import NetworkTeachers
-from affekt.training.network.team import team_size
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe, effective_values
 
@@ -103,7 +103,7 @@ def run_benchmark(
     AffektError
         If a fold shares a speaker between its sides, data is missing, or a name is unknown.
     """
-    if team_size() > 1:
+    if group_size() > 1:
         raise ConfigError("a benchmark runs in one process: start it without torchrun")
     clips = protocol.load(root)
     every = protocol.folds(clips)
@@ -114,7 +114,7 @@ def run_benchmark(
         return FeatureStore(frontend, folder / FEATURES)
 
     def entry(recipe: Recipe) -> _Entry:
-        measured = contestant(
+        measured = make_system(
             recipe,
             folder,
             reporter,
@@ -167,7 +167,7 @@ class _Entry:
     recipe: Recipe
     protocol: Protocol
     folder: Path
-    contestant: Contestant
+    system: System
     extra: Sequence[Clip]
 
     def result(
@@ -184,7 +184,7 @@ class _Entry:
             return known, True
         taught = teachers(fold, seed) if teachers else None
         started = time.monotonic()
-        answer = self.contestant.answer(whole, self.protocol.labels, place, seed, taught)
+        answer = self.system.answer(whole, self.protocol.labels, place, seed, taught)
         result = _score(answer, whole, self.protocol, seed, started)
         _write(place, result, fingerprint)
         return result, False
@@ -192,11 +192,11 @@ class _Entry:
     def network(self, fold: Fold, seed: int) -> tuple[Network, FeatureStore]:
         """The network of the fold, scored under its own name before it teaches."""
         self.result(fold, seed)
-        contestant = self.contestant
-        if not isinstance(contestant, NetworkContestant):
+        system = self.system
+        if not isinstance(system, NetworkSystem):
             raise ConfigError(f"taught_by: {self.recipe.name} is no network")
-        network = contestant.network(self._with_extra(fold), self._place(fold, seed), seed)
-        return network, contestant.store
+        network = system.network(self._with_extra(fold), self._place(fold, seed), seed)
+        return network, system.store
 
     def _place(self, fold: Fold, seed: int) -> Path:
         own = self.folder / self.protocol.name / self.recipe.name

@@ -35,8 +35,8 @@ from affekt.training.network.linear import (
     fit_linear,
 )
 from affekt.training.network.loop import Epoch, Reporter, Trainer
+from affekt.training.network.processes import choose_device
 from affekt.training.network.smote import refit_head
-from affekt.training.network.team import choose_device
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import DistilConfig, Recipe
 
@@ -99,7 +99,7 @@ def fit(
     Raises
     ------
     DataError
-        If there is too little to learn from, or a speaker is on both sides.
+        If there is too little to learn from, or a speaker is in two parts.
     KeyboardInterrupt
         After Ctrl-C, with everything saved.
     """

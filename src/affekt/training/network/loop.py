@@ -22,8 +22,8 @@ from affekt.files import atomic_path
 from affekt.models import Network, checkpoint
 from affekt.training.data.batches import Batch, Batches
 from affekt.training.network.losses import log_prior, soft_cross_entropy
+from affekt.training.network.processes import ProcessGroup, wait_for_all
 from affekt.training.network.tasks import Tasks
-from affekt.training.network.team import Team, wait_for_all
 from affekt.training.recipe.fingerprint import is_of_this_version
 from affekt.training.recipe.schema import TrainingConfig
 
@@ -109,7 +109,7 @@ class Trainer:
         self.validate = validate
         self.reporter = reporter or Quiet()
         self.device = next(network.parameters()).device
-        self.team = Team(self.device)
+        self.group = ProcessGroup(self.device)
         self.precision = _precision(config.precision, self.device)
         self.average = WeightAverage(network, config.averaging)
         distil = batches.recipe.distil
@@ -145,9 +145,9 @@ class Trainer:
         learner: nn.Module = _Learner(network, self.tasks)
         if config.compile:
             learner = torch.compile(learner, dynamic=True)  # type: ignore[assignment]
-        self.learner = self.team.joined(learner)
+        self.learner = self.group.joined(learner)
         self.seed = seed
-        torch.manual_seed(seed + self.team.rank)
+        torch.manual_seed(seed + self.group.rank)
 
     def run(self) -> None:
         """Train to the end, from the last checkpoint if there is one.
@@ -161,7 +161,7 @@ class Trainer:
         saved = saved_state(self.folder, self.fingerprint)
         if saved:
             self._resume(*saved)
-        if self.team.first:
+        if self.group.first:
             self.reporter.started(self.step, self.steps, self.history)
         with _stop_requests() as stop:
             self._saved_at = self._started_at = time.monotonic()
@@ -184,19 +184,19 @@ class Trainer:
         epoch, first = divmod(self.step, per_epoch)
         self.network.train()
         for batch in self.batches.epoch(epoch, first):
-            loss = self._step(self.team.share(batch).to(self.device))
+            loss = self._step(self.group.share(batch).to(self.device))
             self._loss_sum += loss
-            if self.team.first:
+            if self.group.first:
                 self.reporter.step(self.step, loss)
             finished = self.step % per_epoch == 0
             due = time.monotonic() - self._saved_at > self.config.checkpoint_seconds
-            stopping = self.team.any(stop.is_set())
+            stopping = self.group.any(stop.is_set())
             if not finished and (stopping or due):
                 self._save()
                 if stopping:
                     raise KeyboardInterrupt
         self._finish_epoch(epoch)
-        if self.team.any(stop.is_set()) and self.step < self.steps:
+        if self.group.any(stop.is_set()) and self.step < self.steps:
             raise KeyboardInterrupt
 
     def _step(self, batch: Batch) -> float:
@@ -251,8 +251,8 @@ class Trainer:
         return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
     def _finish_epoch(self, epoch: int) -> None:
-        scores = self.validate(self.average.network) if self.team.first else (math.nan, math.nan)
-        loss, uar = self.team.from_first(scores)
+        scores = self.validate(self.average.network) if self.group.first else (math.nan, math.nan)
+        loss, uar = self.group.from_first(scores)
         row = Epoch(
             epoch=epoch + 1,
             step=self.step,
@@ -269,14 +269,14 @@ class Trainer:
         # validation clips the figure is NaN, and every epoch replaces the one before.
         if not uar < best:
             self.best_epoch = row.epoch
-            if self.team.first:
+            if self.group.first:
                 checkpoint.save(
                     self.folder / BEST,
                     dict(self.average.network.state_dict()),
                     {"epoch": row.epoch, "validation_uar": None if math.isnan(uar) else uar},
                 )
         self._save()
-        if self.team.first:
+        if self.group.first:
             self.reporter.epoch(row)
 
     def _out_of_patience(self) -> bool:
@@ -297,7 +297,7 @@ class Trainer:
             "seconds": self._elapsed(),
             "history": [asdict(row) for row in self.history],
         }
-        if self.team.first:
+        if self.group.first:
             checkpoint.save(self.folder / LAST, tensors, facts)
         self._saved_at = time.monotonic()
 
@@ -311,8 +311,8 @@ class Trainer:
         ]
         self.step, self.best_epoch = facts["step"], facts["best_epoch"]
         self._loss_sum, self._seconds = facts["loss_sum"], facts["seconds"]
-        if not self.team.first:  # the state that was saved is the first process's
-            torch.manual_seed(self.seed + self.team.rank + self.steps * self.step)
+        if not self.group.first:  # the state that was saved is the first process's
+            torch.manual_seed(self.seed + self.group.rank + self.steps * self.step)
 
 
 class _Learner(nn.Module):

@@ -12,11 +12,11 @@ from affekt.data import Clip
 from affekt.errors import ConfigError
 from affekt.models import checkpoint
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
-from affekt.training.data.sides import Sides, choose_sides
+from affekt.training.data.split import Split, choose_split
 from affekt.training.network.fit import fit
 from affekt.training.network.loop import LAST, Reporter
+from affekt.training.network.processes import is_first, wait_for_all
 from affekt.training.network.teachers import NetworkTeachers
-from affekt.training.network.team import is_first, wait_for_all
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
 
@@ -77,24 +77,24 @@ def pretrain(
     """
     if recipe.pretrain is None:
         return None
-    sides = choose_sides(recipe.pretrain.data, root)
-    shared = sorted({clip.corpus for clip in sides.all()} & set(under_test))
+    split = choose_split(recipe.pretrain.data, root)
+    shared = sorted({clip.corpus for clip in split.all()} & set(under_test))
     if shared:
         raise ConfigError(
             f"pretrain: {', '.join(shared)} is under test: a model that has heard it would "
             f"know the answers; take it out of the pre-training's data.sources"
         )
-    fingerprint = run_fingerprint(recipe.pretrain, sides.train, sides.validation, seed)
+    fingerprint = run_fingerprint(recipe.pretrain, split.train, split.validation, seed)
     place = folder / FOLDER / fingerprint[:16]
     if not (place / _FILE).is_file():
         network = fit(
             recipe.pretrain,
-            sides.train,
-            sides.validation,
+            split.train,
+            split.validation,
             place,
             seed=seed,
             store=store,
-            teachers=_teachers(recipe.pretrain, sides, folder, seed, reporter, progress),
+            teachers=_teachers(recipe.pretrain, split, folder, seed, reporter, progress),
             reporter=reporter,
             progress=progress,
         ).network
@@ -104,12 +104,12 @@ def pretrain(
             checkpoint.save(place / _FILE, kept, {"fingerprint": fingerprint})
             (place / LAST).unlink()  # the optimiser's state served for resuming
         wait_for_all()
-    return Pretrained(checkpoint.load(place / _FILE)[0], sides.train)
+    return Pretrained(checkpoint.load(place / _FILE)[0], split.train)
 
 
 def _teachers(
     recipe: Recipe,
-    sides: Sides,
+    split: Split,
     folder: Path,
     seed: int,
     reporter: Reporter | None,
@@ -124,11 +124,11 @@ def _teachers(
     for member in team.members if team else (recipe.taught_by,):
         store = FeatureStore(member.model.frontend, folder / FEATURES)
         for own in range(each * seed, each * (seed + 1)):
-            fingerprint = run_fingerprint(member, sides.train, sides.validation, own)
+            fingerprint = run_fingerprint(member, split.train, split.validation, own)
             network = fit(
                 member,
-                sides.train,
-                sides.validation,
+                split.train,
+                split.validation,
                 folder / FOLDER / fingerprint[:16],
                 seed=own,
                 store=store,

@@ -12,10 +12,10 @@ from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Fold, Protocol
 from affekt.training.benchmark.benchmark import chosen_folds
-from affekt.training.benchmark.contestants import ClassicalContestant
+from affekt.training.benchmark.systems import ClassicalSystem
 from affekt.training.data.batches import hard_targets
 from affekt.training.data.features import FeatureStore, Progress
-from affekt.training.data.sides import choose_sides, extra_clips
+from affekt.training.data.split import choose_split, extra_clips
 from affekt.training.network.fit import fit, mean_uar
 from affekt.training.network.infer import score_clips
 from affekt.training.network.loop import Epoch, Quiet, Reporter
@@ -66,8 +66,8 @@ def folds_without_test(
     if protocol is None:
         if names:
             raise ConfigError("folds are those of a protocol: name it, too")
-        sides = choose_sides(recipe.data, root)
-        folds = [Fold(OWN, list(sides.train), list(sides.validation), list(sides.test))]
+        split = choose_split(recipe.data, root)
+        folds = [Fold(OWN, list(split.train), list(split.validation), list(split.test))]
     else:
         if not protocol.validates:
             raise ConfigError(f"{protocol.name} has no validation speakers to search by")
@@ -196,7 +196,7 @@ class Objective:
         listener: EpochListener,
     ) -> tuple[np.ndarray, list[Clip]]:
         assert recipe.classical is not None
-        system = ClassicalContestant(
+        system = ClassicalSystem(
             recipe.classical, recipe.data.labels, self.folder / "vectors", self.progress
         )
         validation = system.store.prepare(fold.validation, self.progress)

@@ -18,7 +18,7 @@ from affekt.errors import ConfigError, ModelError
 from affekt.evaluation import Fold, Protocol
 from affekt.training.data.features import Progress
 from affekt.training.network.loop import Reporter
-from affekt.training.network.team import team_size
+from affekt.training.network.processes import group_size
 from affekt.training.recipe.file import write_recipe
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
@@ -123,23 +123,23 @@ def search(
     KeyboardInterrupt
         After Ctrl-C, with everything saved: the same call continues.
     """
-    if team_size() > 1:
+    if group_size() > 1:
         raise ConfigError("a search runs in one process: start it without torchrun")
     if trials < 1:
         raise ConfigError(f"trials must be 1 or more, got {trials}")
     if not isinstance(space, Space):
         space = make_space(space, recipe)
-    sides = folds_without_test(recipe, protocol, folds, root=root, folder=folder)
+    split = folds_without_test(recipe, protocol, folds, root=root, folder=folder)
     objective = Objective(
-        sides,
+        split,
         folder,
         root=root,
         seed=seed,
-        under_test=protocol.corpora if protocol else _validating_corpora(sides),
+        under_test=protocol.corpora if protocol else _validating_corpora(split),
         reporter=reporter,
         progress=progress,
     )
-    with open_study(folder, _fingerprint(recipe, space, sides, seed)) as study:
+    with open_study(folder, _fingerprint(recipe, space, split, seed)) as study:
         run = _Run(study, recipe, space, folder, objective, seed, prune, seconds)
         try:
             while len(run.trials) < trials and run.next():

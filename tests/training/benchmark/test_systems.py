@@ -14,7 +14,7 @@ from tone_protocol import TESTED, tone_protocol
 from affekt.evaluation.results import Result, read_result, write_result
 from affekt.training import Recipe
 from affekt.training.benchmark.benchmark import FoldResult, run_benchmark
-from affekt.training.benchmark.contestants import ClassicalContestant, NetworkContestant, contestant
+from affekt.training.benchmark.systems import ClassicalSystem, NetworkSystem, make_system
 from affekt.training.recipe.classical import ClassicalConfig
 
 SVM = Recipe(name="svm", classical=ClassicalConfig(features="tutorial", grid={"c": (1.0, 10.0)}))
@@ -78,6 +78,6 @@ def test_the_result_can_be_stored(measured: tuple[Path, Result, Done], tmp_path:
     assert read_result(path) == result
 
 
-def test_recipes_find_their_contestant(tmp_path: Path) -> None:
-    assert isinstance(contestant(SVM, tmp_path), ClassicalContestant)
-    assert isinstance(contestant(Recipe(), tmp_path), NetworkContestant)
+def test_recipes_find_their_system(tmp_path: Path) -> None:
+    assert isinstance(make_system(SVM, tmp_path), ClassicalSystem)
+    assert isinstance(make_system(Recipe(), tmp_path), NetworkSystem)

@@ -33,7 +33,7 @@ NETWORK = "network.safetensors"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a contestant said of the test clips of a fold.
+    """What a system said of the test clips of a fold.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Answer:
     bytes: int
 
 
-class Contestant(Protocol):
+class System(Protocol):
     """Learns from the training side of a fold, may choose by its validation side, answers."""
 
     def answer(
@@ -77,7 +77,7 @@ class Contestant(Protocol):
         """
 
 
-class NetworkContestant:
+class NetworkSystem:
     """A network of the registry, trained by :func:`affekt.training.fit`.
 
     Parameters
@@ -160,7 +160,7 @@ def _exported_bytes(network: Network) -> int:
         return path.stat().st_size
 
 
-class ClassicalContestant:
+class ClassicalSystem:
     """A classifier on one vector per clip.
 
     Parameters
@@ -223,7 +223,7 @@ class ClassicalContestant:
         return self.store.matrix(readable), targets
 
 
-def contestant(
+def make_system(
     recipe: Recipe,
     folder: Path,
     reporter: Reporter | None = None,
@@ -232,8 +232,8 @@ def contestant(
     root: Path | None = None,
     under_test: Sequence[str] = (),
     store: FeatureStore | None = None,
-) -> Contestant:
-    """The contestant that a recipe describes.
+) -> System:
+    """The system that a recipe describes.
 
     Parameters
     ----------
@@ -269,5 +269,5 @@ def contestant(
             )
             return before.weights if before else None
 
-        return NetworkContestant(recipe, features, reporter, progress, start)
-    return ClassicalContestant(recipe.classical, recipe.data.labels, folder / "vectors", progress)
+        return NetworkSystem(recipe, features, reporter, progress, start)
+    return ClassicalSystem(recipe.classical, recipe.data.labels, folder / "vectors", progress)

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from affekt import load_model  # noqa: E402
 from affekt.errors import ConfigError  # noqa: E402
-from affekt.training.network.team import Team, choose_device  # noqa: E402
+from affekt.training.network.processes import ProcessGroup, choose_device  # noqa: E402
 
 
 def torchrun(*words: object) -> subprocess.Popen[str]:
@@ -82,11 +82,11 @@ def test_a_benchmark_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_alone_nothing_is_shared() -> None:
-    team = Team(torch.device("cpu"))
-    assert (team.rank, team.size, team.first) == (0, 1, True)
-    assert team.any(True)
-    assert not team.any(False)
-    assert team.from_first((1.5, 2.0)) == (1.5, 2.0)
+    group = ProcessGroup(torch.device("cpu"))
+    assert (group.rank, group.size, group.first) == (0, 1, True)
+    assert group.any(True)
+    assert not group.any(False)
+    assert group.from_first((1.5, 2.0)) == (1.5, 2.0)
 
 
 def test_the_device_is_the_one_that_was_named() -> None:

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from affekt.data import Clip, open_data, write_manifest  # noqa: E402
 from affekt.errors import AffektError, ConfigError, DataError  # noqa: E402
 from affekt.evaluation import get_protocol  # noqa: E402
-from affekt.training.data.sides import Sides, choose_sides, extra_clips  # noqa: E402
+from affekt.training.data.split import Split, choose_split, extra_clips  # noqa: E402
 from affekt.training.recipe.schema import DataConfig  # noqa: E402
 
 SIDES = ("train", "validation", "test")
@@ -25,8 +25,8 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tones(tmp_path_factory.mktemp("recordings"), takes=1)
 
 
-def speakers(sides: Sides) -> list[set[str]]:
-    return [{clip.speaker_id for clip in getattr(sides, side)} for side in SIDES]
+def speakers(split: Split) -> list[set[str]]:
+    return [{clip.speaker_id for clip in getattr(split, side)} for side in SIDES]
 
 
 def config(*sources: Path | str, **fields: object) -> DataConfig:
@@ -34,13 +34,13 @@ def config(*sources: Path | str, **fields: object) -> DataConfig:
 
 
 def test_a_folder_is_split_by_its_speakers(recordings: Path) -> None:
-    sides = choose_sides(config(recordings, validation=0.25, test=0.25))
-    train, validation, test = speakers(sides)
+    split = choose_split(config(recordings, validation=0.25, test=0.25))
+    train, validation, test = speakers(split)
     assert (len(train), len(validation), len(test)) == (4, 2, 2)
     assert not train & validation | train & test | validation & test
-    assert len(sides.all()) == 24
-    assert {clip.split for clip in sides.test} == {"test"}
-    other = choose_sides(config(recordings, validation=0.25, test=0.25, split_seed=1))
+    assert len(split.all()) == 24
+    assert {clip.split for clip in split.test} == {"test"}
+    other = choose_split(config(recordings, validation=0.25, test=0.25, split_seed=1))
     assert speakers(other) != [train, validation, test]
 
 
@@ -48,8 +48,8 @@ def test_a_manifest_keeps_the_split_it_names(recordings: Path, tmp_path: Path) -
     by_speaker = dict(zip("abcdefgh", ["test", "validation", *["train"] * 6], strict=True))
     clips = [replace(c, split=by_speaker[c.speaker]) for c in open_data(recordings)]
     write_manifest(clips, tmp_path / "own.csv")
-    sides = choose_sides(config(tmp_path / "own.csv"))
-    assert speakers(sides) == [set("cdefgh"), {"b"}, {"a"}]
+    split = choose_split(config(tmp_path / "own.csv"))
+    assert speakers(split) == [set("cdefgh"), {"b"}, {"a"}]
 
 
 def test_a_leaking_manifest_is_refused(recordings: Path, tmp_path: Path) -> None:
@@ -57,14 +57,14 @@ def test_a_leaking_manifest_is_refused(recordings: Path, tmp_path: Path) -> None
     leaking = [replace(c, split="test" if c.emotion == "sad" else "train") for c in clips]
     write_manifest(leaking, tmp_path / "leaking.csv")
     with pytest.raises(DataError, match=r"8 speakers are on two sides of the split \(a, b, c"):
-        choose_sides(config(tmp_path / "leaking.csv"))
+        choose_split(config(tmp_path / "leaking.csv"))
 
 
 def test_half_a_split_is_refused(recordings: Path, tmp_path: Path) -> None:
     clips = open_data(recordings)
     write_manifest([replace(clips[0], split="train"), *clips[1:]], tmp_path / "half.csv")
     with pytest.raises(DataError, match=r"half\.csv: 23 of 24 clips have no split: fill the col"):
-        choose_sides(config(tmp_path / "half.csv"))
+        choose_split(config(tmp_path / "half.csv"))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def nameless(tmp_path: Path) -> Path:
 
 def test_recordings_without_speakers_are_told_what_to_do(nameless: Path) -> None:
     with pytest.raises(DataError) as error:
-        choose_sides(config(nameless))
+        choose_split(config(nameless))
     for part in (
         "9 of 9 clips have no speaker",
         "give every speaker a sub-folder (happy/anna/1.wav)",
@@ -89,17 +89,17 @@ def test_recordings_without_speakers_are_told_what_to_do(nameless: Path) -> None
 
 
 def test_they_can_all_train(nameless: Path) -> None:
-    sides = choose_sides(config(nameless, validation=0.0, test=0.0))
-    assert (len(sides.train), len(sides.validation), len(sides.test)) == (9, 0, 0)
-    assert {clip.split for clip in sides.train} == {"train"}
+    split = choose_split(config(nameless, validation=0.0, test=0.0))
+    assert (len(split.train), len(split.validation), len(split.test)) == (9, 0, 0)
+    assert {clip.split for clip in split.train} == {"train"}
 
 
 def test_sources_add_up_and_unwanted_labels_stay_out(recordings: Path, tmp_path: Path) -> None:
     more = [Clip(c.file, "neutral", c.speaker, corpus="more") for c in open_data(recordings)]
     write_manifest(more, tmp_path / "more.csv")
-    both = choose_sides(config(recordings, tmp_path / "more.csv"))
+    both = choose_split(config(recordings, tmp_path / "more.csv"))
     assert len(both.all()) == 48
-    some = choose_sides(config(recordings, tmp_path / "more.csv", labels=("happy", "neutral")))
+    some = choose_split(config(recordings, tmp_path / "more.csv", labels=("happy", "neutral")))
     assert {clip.emotion for clip in some.all()} == {"happy", "neutral"}
     assert len(some.all()) == 8 + 24
 
@@ -121,24 +121,24 @@ def test_what_cannot_be_is_named(wrong: DataConfig, message: str, recordings: Pa
         wrong, sources=tuple(str(recordings) if s == "FOLDER" else s for s in wrong.sources)
     )
     with pytest.raises(AffektError, match=message):
-        choose_sides(named)
+        choose_split(named)
 
 
 def test_a_protocol_splits_its_own_corpus(data_root: Path) -> None:
-    sides = choose_sides(config("emodb", protocol="emodb-loso"), data_root)
-    assert speakers(sides)[2] == {"emodb/03"}
+    split = choose_split(config("emodb", protocol="emodb-loso"), data_root)
+    assert speakers(split)[2] == {"emodb/03"}
     fold = get_protocol("emodb-loso").folds(open_data("emodb", data_root))[0]
-    assert [clip.file for clip in sides.train] == [clip.file for clip in fold.train]
-    assert [clip.file for clip in sides.validation] == [clip.file for clip in fold.validation]
+    assert [clip.file for clip in split.train] == [clip.file for clip in fold.train]
+    assert [clip.file for clip in split.validation] == [clip.file for clip in fold.validation]
 
 
 def test_extra_corpora_train_and_nothing_else(data_root: Path, recordings: Path) -> None:
-    sides = choose_sides(config(recordings, extra=("emodb",), labels=("angry", "sad")), data_root)
-    assert {clip.corpus for clip in sides.train} == {"", "emodb"}
-    assert {clip.corpus for clip in (*sides.validation, *sides.test)} == {""}
-    assert {clip.emotion for clip in sides.all()} == {"angry", "sad"}
+    split = choose_split(config(recordings, extra=("emodb",), labels=("angry", "sad")), data_root)
+    assert {clip.corpus for clip in split.train} == {"", "emodb"}
+    assert {clip.corpus for clip in (*split.validation, *split.test)} == {""}
+    assert {clip.emotion for clip in split.all()} == {"angry", "sad"}
     with pytest.raises(DataError, match="speakers are on two sides"):
-        choose_sides(config("emodb", extra=("emodb",)), data_root)
+        choose_split(config("emodb", extra=("emodb",)), data_root)
 
 
 def test_a_corpus_under_test_lends_nothing() -> None:

@@ -54,7 +54,7 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
-class Team:
+class ProcessGroup:
     """The processes of one training run; of one process unless ``torchrun`` started more.
 
     Attributes
@@ -65,7 +65,7 @@ class Team:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.rank, self.size = int(os.environ.get("RANK", "0")), team_size()
+        self.rank, self.size = int(os.environ.get("RANK", "0")), group_size()
         if self.size > 1 and not torch.distributed.is_initialized():
             torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
@@ -106,12 +106,12 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def team_size() -> int:
+def group_size() -> int:
     """How many processes ``torchrun`` started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def wait_for_all() -> None:
-    """Go on when every process of the team has come here; at once for a single one."""
+    """Go on when every process of the group has come here; at once for a single one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()

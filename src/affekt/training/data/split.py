@@ -1,4 +1,4 @@
-"""Which clips a recipe trains on, chooses by, and is tested on."""
+"""The clips of a run: for training, validation and test."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from affekt.training.recipe.schema import DataConfig
 
 
 @dataclass(frozen=True)
-class Sides:
-    """The three sides of a training run; no speaker is on two of them."""
+class Split:
+    """The clips of a training run; no speaker is in two of its parts."""
 
     train: tuple[Clip, ...]
     validation: tuple[Clip, ...]
     test: tuple[Clip, ...]
 
     def all(self) -> list[Clip]:
-        """Every clip, with its side as its split."""
+        """Every clip, with its part in `Clip.split`."""
         return [
             replace(clip, split=side)
             for side in ("train", "validation", "test")
@@ -31,7 +31,7 @@ class Sides:
         ]
 
 
-def choose_sides(config: DataConfig, root: Path | None = None) -> Sides:
+def choose_split(config: DataConfig, root: Path | None = None) -> Split:
     """Read the sources of a recipe and split them by speaker.
 
     A source whose clips name their split keeps it; a corpus of the recipe's protocol is split
@@ -41,7 +41,7 @@ def choose_sides(config: DataConfig, root: Path | None = None) -> Sides:
     ------
     DataError
         If a source is missing, its clips cannot be split, nothing is left to train on, or a
-        speaker is on two sides.
+        speaker is on two split.
     """
     if not config.sources:
         raise ConfigError("the recipe names no data: set data.sources, or give --source")
@@ -56,10 +56,10 @@ def choose_sides(config: DataConfig, root: Path | None = None) -> Sides:
             f"{len(leaking)} speakers are on two sides of the split ({names}): "
             "give every speaker one side, or leave the split column empty"
         )
-    sides = Sides(*(_side(clips, name) for name in ("train", "validation", "test")))
-    if not sides.train:
+    split = Split(*(_side(clips, name) for name in ("train", "validation", "test")))
+    if not split.train:
         raise DataError(f"no clips to train on in {', '.join(config.sources)}")
-    return sides
+    return split
 
 
 def extra_clips(
@@ -100,7 +100,7 @@ def _split_source(source: str, clips: list[Clip], config: DataConfig) -> list[Cl
     protocol = get_protocol(config.protocol) if config.protocol else None
     if protocol and clips and clips[0].corpus in protocol.corpora:
         fold = protocol.folds(clips)[0]
-        return Sides(tuple(fold.train), tuple(fold.validation), tuple(fold.test)).all()
+        return Split(tuple(fold.train), tuple(fold.validation), tuple(fold.test)).all()
     if not clips or (not config.validation and not config.test):
         return [replace(clip, split="train") for clip in clips]
     unknown = [clip for clip in clips if not clip.speaker]
