@@ -23,7 +23,7 @@ Runner = Callable[[], Any]
 
 def wav2vec2_runner(waveform: Any) -> tuple[Runner, int]:
     """wav2vec2-base in ONNX Runtime, one thread."""
-    from affekt.runtime.backends import open_session
+    from affekt.runtime.session import open_session
 
     network = Wav2Vec2Base().eval()
     program = torch.onnx.export(network, (torch.from_numpy(waveform),), dynamo=True, verbose=False)
@@ -74,7 +74,7 @@ def _light() -> Any:
 def light_onnx_runner(waveform: Any) -> tuple[Runner, int]:
     """LIGHT-SERNET in ONNX Runtime, one thread."""
     from affekt.export.graph.onnx import export_onnx
-    from affekt.runtime.backends import open_session
+    from affekt.runtime.session import open_session
 
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "light.onnx"

@@ -74,7 +74,7 @@ def measure(rounds: int) -> Result:
     """Time all frontends and return the result as it is stored."""
     from affekt.evaluation.provenance import commit, software_versions
     from affekt.models.frontend import FrontendConfig
-    from affekt.runtime.backends import open_session
+    from affekt.runtime.session import open_session
 
     configs = {name: FrontendConfig(**options) for name, options in OPTIONS.items()}
     noise = np.random.default_rng(0).normal(0, 0.1, (1, round(SECONDS * 16000)))

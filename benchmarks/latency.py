@@ -81,7 +81,7 @@ def network_work(recipe: Recipe, samples: np.ndarray, folder: Path) -> Work:
     """Export the network of a recipe; the work is to run it."""
     from affekt.evaluation import get_protocol
     from affekt.export.graph.onnx import export_onnx
-    from affekt.runtime.backends import open_session
+    from affekt.runtime.session import open_session
     from affekt.training.network.fit import new_network
 
     path = folder / "model.onnx"

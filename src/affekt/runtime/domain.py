@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from affekt.errors import ModelError
-from affekt.runtime.backends import Floats
 from affekt.runtime.config import ModelConfig
+from affekt.runtime.session import Floats
 
 KEY = "domain"
 """Where ``config.json`` keeps what is measured."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from affekt.errors import ModelError
-from affekt.runtime.backends import Floats, open_session, run_session
 from affekt.runtime.devices import CPU
+from affekt.runtime.session import Floats, open_session, run_session
 
 VARIANCE_FLOOR = 1e-5
 """Added to the variance before its root, as the network does."""

@@ -12,15 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from affekt.errors import MissingExtraError, ModelError
-from affekt.runtime.backends import checked_waveforms
 from affekt.runtime.bundle import CONFIG_FILE, Bundle
 from affekt.runtime.config import ModelConfig, parse_config
-from affekt.runtime.streaming.windows import fill_windows
-
-Floats = npt.NDArray[np.float32]
+from affekt.runtime.session import Floats, checked_waveforms
 
 _OUTPUTS = ("probabilities", "embedding")
 _INTENSITY = "intensity"  # of models that say it
@@ -142,3 +138,29 @@ def _config(bundle: Bundle) -> ModelConfig:
             "or export it with `affekt export --to litert`"
         ) from None
     return parse_config(text, f"the metadata of {bundle.graph}")
+
+
+# --- windows ---
+
+
+def fill_windows(waveforms: Floats, window: int) -> Floats:
+    """Cut recordings into windows that lie end to end; the last one ends where they end.
+
+    A recording shorter than the window is filled with silence at its end, as MediaPipe does it.
+
+    Parameters
+    ----------
+    waveforms : np.ndarray [shape=(batch, samples)]
+    window : int
+        Samples.
+
+    Returns
+    -------
+    np.ndarray [shape=(batch, windows, window)]
+        The answer for a recording is the mean of the probabilities of its windows.
+    """
+    samples = waveforms.shape[1]
+    if samples < window:
+        return np.pad(waveforms, ((0, 0), (0, window - samples)))[:, None]
+    starts = [*range(0, samples - window, window), samples - window]
+    return np.stack([waveforms[:, start : start + window] for start in starts], axis=1)

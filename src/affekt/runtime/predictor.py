@@ -12,7 +12,8 @@ import numpy as np
 from affekt.audio import SAMPLE_RATE, AudioSource, Clip, load_clip, source_name
 from affekt.errors import AffektError, AudioError
 from affekt.results import AudioQuality, Measurement, Prediction
-from affekt.runtime.backends import Backend, Floats, open_backend
+from affekt.runtime.backends import Backend, open_backend
+from affekt.runtime.session import Floats
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain

@@ -9,7 +9,7 @@ import torch
 from tiny_network import FRONTEND, tiny_network, voice
 
 from affekt.export import export_onnx
-from affekt.runtime.backends import open_session
+from affekt.runtime.session import open_session
 
 
 @pytest.mark.parametrize("normalisation", ["level", "local"])

@@ -30,8 +30,7 @@ from affekt.export.targets.litert import add_metadata
 from affekt.export.targets.registry import export_model
 from affekt.models import Network, checkpoint
 from affekt.runtime.bundle import LITERT_FILE, Bundle
-from affekt.runtime.litert import LiteRtBackend
-from affekt.runtime.streaming.windows import fill_windows
+from affekt.runtime.litert import LiteRtBackend, fill_windows
 
 WINDOW = 1.0  # seconds
 FACTS = ModelMetadata("tiny", {"train": [Clip(Path("a.wav"), "happy", "anna")]})

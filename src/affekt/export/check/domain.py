@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from affekt.export.check.recordings import UnheardSpeech, speech_like
-from affekt.runtime.backends import Floats
 from affekt.runtime.bundle import CONFIG_FILE
 from affekt.runtime.config import parse_config
 from affekt.runtime.domain import KEY, Domain, read_domain
+from affekt.runtime.session import Floats
 
 if TYPE_CHECKING:
     from affekt.export.artefact import Artefact, ExportJob

@@ -22,8 +22,8 @@ from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.encoders.pretrained import LARGEST_BYTES
 from affekt.models.frontend import FrontendConfig
-from affekt.runtime.backends import open_session
 from affekt.runtime.bundle import METADATA_KEY
+from affekt.runtime.session import open_session
 
 OPSET = 18
 """Version of the ONNX operators: old enough for runtimes of 2023."""

@@ -30,7 +30,7 @@ from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
 from affekt.models import Network
 from affekt.models.frontend import LogMel
 from affekt.runtime.bundle import CONFIG_FILE, LITERT_FILE, Bundle
-from affekt.runtime.streaming.windows import fill_windows
+from affekt.runtime.litert import fill_windows
 
 Floats = npt.NDArray[np.float32]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from affekt.runtime.backends import Floats
+from affekt.runtime.session import Floats
 
 HEIGHT = 72
 """Height of a waveform, in its own units; a column is 2 units wide."""

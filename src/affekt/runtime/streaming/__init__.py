@@ -8,5 +8,4 @@ opening     the first seconds, before a window is full
 activity    when there is something to predict
 vad         when somebody speaks
 segmenter   from windows to segments: smooth, label, merge
-windows     windows of one fixed length, for graphs that take no other
 """

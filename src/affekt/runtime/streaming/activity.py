@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affekt.audio.check import SILENCE_DBFS
-from affekt.runtime.backends import Floats
+from affekt.runtime.session import Floats
 from affekt.runtime.streaming.vad import VAD_FRAME, VoiceActivity
 
 _SILENT_PEAK = 10 ** (SILENCE_DBFS / 20)

@@ -6,8 +6,9 @@ from collections import deque
 
 import numpy as np
 
-from affekt.runtime.backends import Backend, Floats
+from affekt.runtime.backends import Backend
 from affekt.runtime.domain import Domain
+from affekt.runtime.session import Floats
 from affekt.runtime.streaming.activity import Activity
 from affekt.runtime.streaming.sliding import Cell
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from affekt.runtime.backends import Floats
 from affekt.runtime.encoder import VARIANCE_FLOOR, FrameEncoder
+from affekt.runtime.session import Floats
 from affekt.runtime.streaming.activity import Activity
 from affekt.runtime.streaming.sliding import Span
 

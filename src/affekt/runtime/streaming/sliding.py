@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.runtime.backends import Backend, Floats
+from affekt.runtime.backends import Backend
 from affekt.runtime.domain import Domain
+from affekt.runtime.session import Floats
 from affekt.runtime.streaming.activity import Activity
 
 FALLBACK_STEP = 0.05  # seconds; the grid of models whose encoder cannot stream

@@ -32,7 +32,8 @@ from affekt.runtime.streaming.sliding import (
 from affekt.runtime.streaming.vad import VAD_RATE, VoiceActivity, vad_is_installed
 
 if TYPE_CHECKING:
-    from affekt.runtime.backends import Backend, Floats
+    from affekt.runtime.backends import Backend
+    from affekt.runtime.session import Floats
 
 STREAM_BLOCK = 0.5  # seconds that are heard at once, at most; shorter where the hop is
 _log = logging.getLogger("affekt")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from affekt.errors import MissingExtraError, ModelError
-from affekt.runtime.backends import Floats, open_session
+from affekt.runtime.session import Floats, open_session
 
 VAD_RATE = 16_000  # Hz
 VAD_FRAME = 512  # samples

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from affekt.runtime.streaming.windows import fill_windows
+from affekt.runtime.litert import fill_windows
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from onnx import TensorProto, helper
 from portable_graph import assert_portable
 
 from affekt.errors import ModelError
-from affekt.runtime import backends
-from affekt.runtime.backends import LOWEST_RUNTIME, open_session
+from affekt.runtime import session
 from affekt.runtime.bundle import DEFAULT_MODEL
+from affekt.runtime.session import LOWEST_RUNTIME, open_session
 
 
 def write_graph(
@@ -60,7 +60,7 @@ def test_a_graph_that_the_runtime_cannot_run(
 def test_a_runtime_that_is_too_old_is_told_the_lowest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backends, "LOWEST_RUNTIME", "99.5")  # above the one that is installed
+    monkeypatch.setattr(session, "LOWEST_RUNTIME", "99.5")  # above the one that is installed
     graph = write_graph(tmp_path / "model.onnx", "Acosh", TensorProto.DOUBLE)
     with pytest.raises(ModelError, match=r"affekt needs onnxruntime 99\.5 or newer: pip install"):
         open_session(graph, threads=1)
