@@ -13,12 +13,12 @@ from affekt.audio import SAMPLE_RATE, AudioSource, Clip, load_clip, source_name
 from affekt.errors import AffektError, AudioError
 from affekt.results import AudioQuality, Measurement, Prediction
 from affekt.runtime.backends import Backend, open_backend
-from affekt.runtime.session import Floats
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain
 from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.options import TimelineOptions
+from affekt.runtime.session import Floats
 
 if TYPE_CHECKING:
     from affekt.runtime.streaming.stream import Stream

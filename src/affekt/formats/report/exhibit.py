@@ -12,9 +12,9 @@ import numpy as np
 from affekt.audio import SAMPLE_RATE, decode_blocks, load_audio
 from affekt.errors import AudioError
 from affekt.results import Measurement, Outcome, Prediction, Track, as_track
-from affekt.runtime.session import Floats
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.predictor import Model
+from affekt.runtime.session import Floats
 
 COLUMNS = 640
 """Columns of a waveform."""
