@@ -23,7 +23,8 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 BASE = (
     *("audio", "augment", "batch", "cli", "data", "evaluation", "formats", "runtime", "web"),
-    *("client", "config", "errors", "files", "labels", "plugins", "records", "results"),
+    *("addresses", "client", "config"),
+    *("errors", "files", "labels", "plugins", "records", "results"),
 )
 """What a base install must be able to import: neither torch nor any other extra."""
 

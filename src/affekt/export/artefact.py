@@ -15,7 +15,7 @@ from affekt.models import Network
 
 Floats = npt.NDArray[np.float32]
 
-PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic", "int8-static")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-weights", "int8-dynamic", "int8-static")
 
 
 class ExportedGraph(Protocol):

@@ -21,12 +21,12 @@ from affekt.training.network.fit import fit
 from affekt.training.network.linear import (
     Answers,
     Lesson,
-    LinearConfig,
     answers_elsewhere,
     even_weights,
     fit_confidence,
     fit_linear,
 )
+from affekt.training.recipe.schema import LinearConfig
 from affekt.training.run import train
 
 pytest.importorskip("transformers")

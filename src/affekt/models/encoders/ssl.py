@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError
+from affekt.models.encoders.backbones import SAMPLE_RATE
 from affekt.models.encoders.pretrained import bare_name, new_backbone, read_checkpoint
-from affekt.models.layers.backbones import SAMPLE_RATE
 from affekt.models.layers.convolution import masked
 from affekt.models.registry import Encoder, Paper, register
 

@@ -20,16 +20,12 @@ from affekt.evaluation.calibration import (
 from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training.data.batches import Batches, hard_targets
-from affekt.training.data.features import FeatureStore, Progress, variants_of
-from affekt.training.data.smote import refit_head
-from affekt.training.data.targets import hard_targets
-from affekt.training.data.variants import Variant, variants_of
-from affekt.training.network.distil import DistilConfig, Teaching, blended, standardised
+from affekt.training.data.features import FeatureStore, Progress, Variant, variants_of
+from affekt.training.network.distil import Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
 from affekt.training.network.linear import (
     Answers,
     Lesson,
-    LinearConfig,
     answers_elsewhere,
     fit_confidence,
     fit_linear,
@@ -38,7 +34,7 @@ from affekt.training.network.loop import Epoch, Reporter, Trainer
 from affekt.training.network.processes import choose_device
 from affekt.training.network.smote import refit_head
 from affekt.training.recipe.fingerprint import run_fingerprint
-from affekt.training.recipe.schema import DistilConfig, Recipe
+from affekt.training.recipe.schema import DistilConfig, LinearConfig, Recipe
 
 
 @dataclass(frozen=True)

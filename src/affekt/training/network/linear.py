@@ -21,48 +21,11 @@ from affekt.evaluation.calibration import fit_temperature, softmax
 from affekt.models import Network
 from affekt.models.encoders.statistics import SMALLEST_DISTANCE, Statistics
 from affekt.training.network.losses import soft_cross_entropy
+from affekt.training.recipe.schema import LinearConfig
 
 _MOST_STEPS = 300  # of L-BFGS; the problem is convex
 _EXPONENTS = np.linspace(0, 1.5, 31)  # of the distance, tried for the confidence
 _SMALLEST_SCALE = 1e-3  # a statistic that does not vary must not be divided by nothing
-
-
-@dataclass(frozen=True)
-class LinearConfig:
-    """A linear classifier on an encoder that stays as it is, in place of ``[training]``.
-
-    Parameters
-    ----------
-    l2 : float
-        Weight of the squared norm of the classifier's weights, relative to the mean loss.
-    shrinkage : float
-        How much of the mean variance is added to each direction before clips of one emotion are
-        made to vary alike in all: 0 whitens them wholly, large values leave them as they are.
-    centred : float
-        Share of the loss, from 0 to 1, of clips with their speaker's mean taken out.
-    calibration : str
-        ``"speakers"`` fits the confidence on validation speakers. ``"corpora"`` fits it for
-        recordings from elsewhere, too: each training corpus is answered by a classifier that was
-        fitted without it, and these answers count as much as those of validation speakers. It
-        needs two or more corpora.
-    """
-
-    l2: float = 1.0
-    shrinkage: float = 1.0
-    centred: float = 0.5
-    calibration: str = "speakers"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.l2 < float("inf"):
-            raise ConfigError(f"linear.l2 must be positive, got {self.l2:g}")
-        if not 0 < self.shrinkage < float("inf"):
-            raise ConfigError(f"linear.shrinkage must be positive, got {self.shrinkage:g}")
-        if not 0 <= self.centred <= 1:
-            raise ConfigError(f"linear.centred must be in [0, 1], got {self.centred:g}")
-        if self.calibration not in ("speakers", "corpora"):
-            raise ConfigError(
-                f"linear.calibration must be 'speakers' or 'corpora', got {self.calibration!r}"
-            )
 
 
 @dataclass(frozen=True)

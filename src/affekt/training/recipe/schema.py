@@ -28,11 +28,132 @@ from affekt.errors import ConfigError
 from affekt.labels import canonical
 from affekt.models.frontend import FrontendConfig
 from affekt.models.registry import ARCHITECTURES
-from affekt.training.classic.schema import ClassicalConfig
-from affekt.training.data.imbalance import ImbalanceConfig
-from affekt.training.network.distil import DistilConfig
-from affekt.training.network.linear import LinearConfig
-from affekt.training.network.tasks import TasksConfig
+from affekt.training.recipe.classical import ClassicalConfig
+from affekt.training.recipe.imbalance import ImbalanceConfig
+
+ADVERSARIES = ("", "speaker", "gender")
+
+
+@dataclass(frozen=True)
+class DistilConfig:
+    """Who teaches, and how much they count.
+
+    Parameters
+    ----------
+    teachers : tuple of str
+        Model directories; the mean of their answers teaches. Empty: nobody.
+    weight : float
+        Share of the teachers in the targets, from 0 to 1; the labels have the rest.
+    temperature : float
+        The teachers' logits are divided by it: above 1, what they find next likely counts more.
+    embedding : float
+        Weight of guessing the teachers' embeddings, too: how a clip sounds to them, whatever its
+        emotion (Romero et al., "FitNets: Hints for Thin Deep Nets", 2015).
+    """
+
+    teachers: tuple[str, ...] = ()
+    weight: float = 0.7
+    temperature: float = 2.0
+    embedding: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            raise ConfigError(f"distil.weight must be in [0, 1], got {self.weight:g}")
+        if self.temperature <= 0:
+            raise ConfigError(f"distil.temperature must be positive, got {self.temperature:g}")
+        if not 0 <= self.embedding < float("inf"):
+            raise ConfigError(f"distil.embedding must be 0 or more, got {self.embedding:g}")
+
+
+@dataclass(frozen=True)
+class TasksConfig:
+    """What is learned beside the emotions; by default nothing.
+
+    Parameters
+    ----------
+    intensity : float
+        Weight of the loss of the intensity head; 0 makes none.
+    adversary : str
+        ``"speaker"`` or ``"gender"``: what the embedding must not give away; empty for nothing.
+    adversary_weight : float
+        Weight of that loss.
+    masked : float
+        Weight of guessing stretches of the recording that are hidden, see
+        :mod:`affekt.training.network.tasks`; 0 hides nothing.
+    masked_share : float
+        Of a recording that is hidden, about.
+    masked_seconds : float
+        Length of a hidden stretch.
+    emotions : float
+        Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
+    rated : bool
+        Learn as intensity the strength that raters heard, where it is known, rather than the
+        level that was acted.
+    """
+
+    intensity: float = 0.0
+    adversary: str = ""
+    adversary_weight: float = 0.1
+    masked: float = 0.0
+    masked_share: float = 0.4
+    masked_seconds: float = 0.3
+    emotions: float = 1.0
+    rated: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("intensity", "adversary_weight", "masked", "emotions"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"tasks.{name} must be 0 or more, got {getattr(self, name)}")
+        if not 0 < self.masked_share < 1:
+            raise ConfigError(f"tasks.masked_share must be in (0, 1), got {self.masked_share:g}")
+        if not 0 < self.masked_seconds < float("inf"):
+            raise ConfigError(f"tasks.masked_seconds must be positive, got {self.masked_seconds:g}")
+        if not self.emotions and not self.masked:
+            raise ConfigError("tasks.emotions is 0 and tasks.masked, too: nothing is learned")
+        if self.rated and not self.intensity:
+            raise ConfigError("tasks.rated needs tasks.intensity: set it to 0.3, for example")
+        if self.adversary not in ADVERSARIES:
+            raise ConfigError(
+                f"tasks.adversary must be 'speaker', 'gender' or empty, got {self.adversary!r}"
+            )
+
+
+@dataclass(frozen=True)
+class LinearConfig:
+    """A linear classifier on an encoder that stays as it is, in place of ``[training]``.
+
+    Parameters
+    ----------
+    l2 : float
+        Weight of the squared norm of the classifier's weights, relative to the mean loss.
+    shrinkage : float
+        How much of the mean variance is added to each direction before clips of one emotion are
+        made to vary alike in all: 0 whitens them wholly, large values leave them as they are.
+    centred : float
+        Share of the loss, from 0 to 1, of clips with their speaker's mean taken out.
+    calibration : str
+        ``"speakers"`` fits the confidence on validation speakers. ``"corpora"`` fits it for
+        recordings from elsewhere, too: each training corpus is answered by a classifier that was
+        fitted without it, and these answers count as much as those of validation speakers. It
+        needs two or more corpora.
+    """
+
+    l2: float = 1.0
+    shrinkage: float = 1.0
+    centred: float = 0.5
+    calibration: str = "speakers"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.l2 < float("inf"):
+            raise ConfigError(f"linear.l2 must be positive, got {self.l2:g}")
+        if not 0 < self.shrinkage < float("inf"):
+            raise ConfigError(f"linear.shrinkage must be positive, got {self.shrinkage:g}")
+        if not 0 <= self.centred <= 1:
+            raise ConfigError(f"linear.centred must be in [0, 1], got {self.centred:g}")
+        if self.calibration not in ("speakers", "corpora"):
+            raise ConfigError(
+                f"linear.calibration must be 'speakers' or 'corpora', got {self.calibration!r}"
+            )
 
 
 @dataclass(frozen=True)
