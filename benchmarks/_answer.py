@@ -49,8 +49,9 @@ def runner(graph: Path, plain: bool) -> Callable[[np.ndarray], Any]:
     """What maps waveforms to the first output of a graph."""
     import onnxruntime
 
-    from affekt.runtime.backends import open_backend, open_session
+    from affekt.runtime.backends import open_backend
     from affekt.runtime.bundle import Bundle
+    from affekt.runtime.session import open_session
 
     if graph.suffix == ".tflite":
         backend = open_backend(Bundle(graph, None), threads=1)
