@@ -161,6 +161,33 @@ class Run:
         return frames[0][known], mask[0][known]
 
 
+class RunningPool:
+    """Mean and standard deviation of frames that come block by block, weighted: see :func:`pool`.
+
+    Parameters
+    ----------
+    channels : int
+        Of a frame.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._weight = 0.0
+        self._sums = np.zeros((2, channels))  # of the frames, and of their squares
+
+    def add(self, frames: Floats, weights: Floats) -> None:
+        """Add frames [frames, channels] and their weights [frames]."""
+        wide = frames.astype(np.float64)
+        self._weight += float(weights.sum(dtype=np.float64))
+        self._sums += weights @ wide, weights @ wide**2
+
+    def pooled(self) -> Floats:
+        """Return mean and standard deviation [dim] of all frames by now."""
+        mean, square = self._sums / self._weight
+        variance = np.maximum(square - mean**2, 0)
+        pooled = np.concatenate([mean, np.sqrt(variance + VARIANCE_FLOOR)])
+        return np.asarray(pooled, dtype=np.float32)
+
+
 def pool(frames: Floats, weights: Floats) -> Floats:
     """Mean and standard deviation [dim] of frames [frames, channels], weighted [frames]."""
     mean = np.average(frames.astype(np.float64), axis=0, weights=weights)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affekt.audio import SAMPLE_RATE, AudioSource, Clip, load_clip, source_name
+from affekt.audio import SAMPLE_RATE, AudioSource, Clip
+from affekt.audio.check import QualityMeter
+from affekt.audio.decode import Recording
+from affekt.audio.load import Mono
 from affekt.errors import AffektError, AudioError
 from affekt.results import AudioQuality, Measurement, Prediction
 from affekt.runtime.backends import Backend, open_backend
@@ -17,12 +20,19 @@ from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain
 from affekt.runtime.doubts import describe_doubts
+from affekt.runtime.encoder import RunningPool
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.session import Floats
 
 if TYPE_CHECKING:
     from affekt.runtime.streaming.stream import Stream
     from affekt.runtime.streaming.timeline import Timeline
+
+
+WHOLE_SECONDS = 120.0
+"""A longer recording is predicted block by block, in bounded memory."""
+LONGEST_SECONDS = 900.0
+"""A longer one is refused by models that cannot stream."""
 
 
 class Model:
@@ -197,13 +207,60 @@ class Model:
         """
         return [_raised(answer) for answer in self._predict_chunk(clips)]
 
-    def _load(self, source: AudioSource) -> Clip | AudioError:
+    def _load(self, source: AudioSource) -> Clip | Prediction | AudioError:
+        """Load a recording; predict it at once where it is too long to be kept in memory."""
+        rate = self.config.sample_rate
+        sound = Mono(Recording(source), rate, QualityMeter())
+        parts: list[Floats] = []
+        length = 0
         try:
-            clip = load_clip(source, sample_rate=self.config.sample_rate)
-            self.refuse_unusable(source_name(source), clip.quality)
+            blocks = iter(sound)
+            for block in blocks:
+                parts.append(block)
+                length += len(block)
+                if length > WHOLE_SECONDS * rate:
+                    return self._predict_long(sound, parts, blocks)
+            quality = sound.quality()
+            self.refuse_unusable(sound.name, quality)
         except AudioError as error:
             return error
-        return clip
+        return Clip(parts[0] if len(parts) == 1 else np.concatenate(parts), quality)
+
+    def _predict_long(
+        self, sound: Mono, begin: list[Floats], rest: Iterator[Floats]
+    ) -> Clip | Prediction:
+        """Predict a recording while it is read, in the memory of a short one.
+
+        Models that cannot stream need all of it at once, up to `LONGEST_SECONDS`.
+
+        Raises
+        ------
+        AudioError
+            If it cannot be read, is silent, or is too long for a model that cannot stream.
+        """
+        encoder = self._backend.frame_encoder()
+        if encoder is None:
+            for block in rest:
+                begin.append(block)
+                if sound.duration > LONGEST_SECONDS:
+                    raise AudioError(
+                        f"{sound.name}: it is longer than {LONGEST_SECONDS:g} s, and the model "
+                        f"{self.config.name} takes a recording as a whole: affekt timeline reads "
+                        f"hours, or give a shorter part"
+                    )
+            quality = sound.quality()
+            self.refuse_unusable(sound.name, quality)
+            return Clip(np.concatenate(begin), quality)
+        run, pool = encoder.start(), RunningPool(encoder.channels)
+        for block in chain(begin, rest):
+            pool.add(*run.push(block))
+        pool.add(*run.finish())
+        quality = sound.quality()
+        self.refuse_unusable(sound.name, quality)
+        embedding = pool.pooled()
+        probabilities, *intensities = encoder.answer(embedding[None])
+        intensity = float(intensities[0][0]) if intensities else None
+        return self._prediction(quality, probabilities[0], embedding, intensity)
 
     def refuse_unusable(self, name: str, quality: AudioQuality) -> None:
         """Raise for a recording that no answer can be given about.
@@ -225,7 +282,7 @@ class Model:
             )
 
     def _predict_chunk(
-        self, clips: Sequence[Clip | AudioError]
+        self, clips: Sequence[Clip | Prediction | AudioError]
     ) -> Iterator[Prediction | AudioError]:
         by_length: dict[int, list[int]] = {}
         for index, clip in enumerate(clips):
@@ -236,32 +293,36 @@ class Model:
             alike = [clip for i in indices if isinstance(clip := clips[i], Clip)]
             answers.update(zip(indices, self._run(alike), strict=True))
         for index, clip in enumerate(clips):
-            yield clip if isinstance(clip, AudioError) else answers[index]
+            yield answers[index] if isinstance(clip, Clip) else clip
 
     def _run(self, clips: Sequence[Clip]) -> list[Prediction]:
         waveforms = np.stack([clip.waveform for clip in clips])  # [batch, samples]
         probabilities, embeddings, *intensities = self._backend.answer(waveforms)
         strengths = intensities[0].tolist() if intensities else [None] * len(clips)
         return [
-            self._prediction(*answer)
-            for answer in zip(clips, probabilities, embeddings, strengths, strict=True)
+            self._prediction(clip.quality, *answer)
+            for clip, *answer in zip(clips, probabilities, embeddings, strengths, strict=True)
         ]
 
     def _prediction(
-        self, clip: Clip, probabilities: Floats, embedding: Floats, intensity: float | None
+        self,
+        quality: AudioQuality,
+        probabilities: Floats,
+        embedding: Floats,
+        intensity: float | None,
     ) -> Prediction:
         best = int(probabilities.argmax())
         ood_score = None
         if self._domain is not None:
-            ood_score = self._domain.score(embedding, clip.quality.duration)
+            ood_score = self._domain.score(embedding, quality.duration)
         return Prediction(
             label=self.labels[best],
             confidence=float(probabilities[best]),
             scores=dict(zip(self.labels, map(float, probabilities), strict=True)),
             embedding=embedding,
-            duration=clip.quality.duration,
-            warnings=tuple(describe_doubts(clip.quality, unlike=ood_score)),
-            quality=clip.quality,
+            duration=quality.duration,
+            warnings=tuple(describe_doubts(quality, unlike=ood_score)),
+            quality=quality,
             ood_score=ood_score,
             intensity=intensity,
         )

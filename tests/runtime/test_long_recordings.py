@@ -1,0 +1,81 @@
+"""Recordings of hours are predicted in the memory of minutes."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import affekt
+from affekt.errors import AudioError
+from affekt.runtime import predictor
+from affekt.runtime.backends import open_backend
+from affekt.runtime.bundle import open_bundle
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def talk(recordings: list[Path]) -> np.ndarray:
+    """Return 150 s of voices."""
+    voices = np.concatenate([affekt.load_audio(file) for file in recordings])
+    return np.resize(voices, 150 * RATE)
+
+
+def test_block_by_block_is_as_good_as_at_once(talk: np.ndarray) -> None:
+    probabilities, embeddings, *_ = open_backend(open_bundle()).answer(talk[None])
+    answer = affekt.load_model().predict((talk, RATE))
+    assert answer.duration == 150
+    np.testing.assert_allclose(list(answer.scores.values()), probabilities[0], atol=1e-4)
+    np.testing.assert_allclose(answer.embedding, embeddings[0], atol=1e-3)
+    assert any(warning.startswith("long") for warning in answer.warnings)
+
+
+def test_long_ones_among_short_ones_keep_their_order(talk: np.ndarray) -> None:
+    model = affekt.load_model()
+    sources = [talk[: 3 * RATE], talk, talk[: 2 * RATE]]
+    answers = model.predict_batch([(samples, RATE) for samples in sources])
+    assert [answer.duration for answer in answers] == [3, 150, 2]
+
+
+def test_a_model_that_cannot_stream_refuses_hours(
+    talk: np.ndarray, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = affekt.load_model(tiny_model)
+    assert model.predict((talk, RATE)).duration == 150
+    monkeypatch.setattr(predictor, "LONGEST_SECONDS", 140.0)
+    with pytest.raises(AudioError, match="longer than 140 s.*affekt timeline reads hours"):
+        model.predict((talk, RATE))
+
+
+def test_memory_is_bounded(talk: np.ndarray, tmp_path: Path) -> None:
+    """Ten times as long takes no more memory, from files and from arrays."""
+    samples = (talk * 32767).astype("<i2").tobytes()
+    for name, times in (("short", 1), ("long", 8)):
+        size = times * len(samples)
+        form = struct.pack("<HHIIHH", 1, 1, RATE, 2 * RATE, 2, 16)
+        head = b"RIFF" + struct.pack("<I", size + 36) + b"WAVEfmt " + struct.pack("<I", 16) + form
+        with (tmp_path / f"{name}.wav").open("wb") as file:
+            file.write(head + b"data" + struct.pack("<I", size))
+            for _ in range(times):
+                file.write(samples)
+    code = (
+        "import resource, sys, numpy as np, affekt\n"
+        "model = affekt.load_model(threads=1)\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "model.predict(sys.argv[1]); first = peak()\n"
+        "model.predict(sys.argv[2]); second = peak()\n"
+        "array = np.memmap(sys.argv[2], '<i2', mode='r', offset=44)\n"
+        "array = np.broadcast_to(array[: len(array) // 8], (8, len(array) // 8)).reshape(-1)\n"
+        "before = peak(); model.predict((array, 16000)); print(first, second, before, peak())\n"
+    )
+    words = [sys.executable, "-c", code, tmp_path / "short.wav", tmp_path / "long.wav"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    first, second, before, last = map(int, done.stdout.split())
+    assert second - first < 25, done.stdout  # MB
+    assert last - before < 25, done.stdout
+    assert second < 250, done.stdout
