@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from affekt.models import Network
 
-REPORT = Report("architectures", "docs/architectures.md")
+REPORT = Report("architectures", "docs/models.md")
 
 
 def measure() -> Result:
