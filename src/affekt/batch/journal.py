@@ -61,11 +61,17 @@ class Journal:
     DataError
         If there is a journal of other work, or of an interrupted run that is not to be resumed,
         or another run is writing it.
+
+    Attributes
+    ----------
+    begun : set of str
+        Files that an earlier run had begun when it ended: one of them may have ended it.
     """
 
     def __init__(self, out: Path, own: Mapping[str, Any], *, resume: bool = True) -> None:
         self.path = out.with_name(f".{out.name}.unfinished")
         self._places: dict[str, int] = {}
+        self.begun: set[str] = set()
         out.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
         self._file = io.FileIO(self.path, "r+")  # unbuffered: what is added is kept
@@ -96,6 +102,11 @@ class Journal:
         """Read what an earlier run left; cut off what it left half done."""
         place = 0
         for meta, _, end in records(self._file):
+            if place and "begun" in meta:
+                self.begun.add(meta["begun"])
+                place = end
+                continue
+            self.begun.discard(meta.get("file", ""))
             if place == 0 and meta != own:
                 raise DataError(
                     f"{out}: an unfinished run with other options has left {self.path}; "
@@ -121,6 +132,10 @@ class Journal:
         """How many files the disk holds: also one whose record an interruption kept unnoted."""
         self._file.seek(0)
         return len({meta["file"] for meta, _, _ in records(self._file) if "file" in meta})
+
+    def begin(self, file: str) -> None:
+        """Note that work on a file begins, in case that it ends this process."""
+        self._append({"begun": file}, b"")
 
     def add(self, record: Record) -> None:
         """Keep what came of a file."""

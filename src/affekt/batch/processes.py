@@ -6,63 +6,92 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from multiprocessing.connection import wait as wait_for
 from typing import TypeVar
 
 from affekt.children import elsewhere
-from affekt.errors import AffektError
+from affekt.errors import AffektError, AudioError, DataError, ModelError
 
 Done = TypeVar("Done")
-
-_WAITING = 4
-"""Files handed out in advance, for each process."""
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def each_done(work: Callable[[str], Done], files: Sequence[str], jobs: int) -> Iterator[Done]:
+def each_done(
+    work: Callable[[str], Done],
+    files: Iterable[str],
+    jobs: int,
+    failed: Callable[[str, str], Done],
+    *,
+    apart: bool = False,
+) -> Iterator[Done]:
     """Yield what a function makes of each file, as soon as it is done: in any order.
 
     Parameters
     ----------
     work : callable
         Takes a file; other processes must be able to import it.
-    files : sequence of str
+    files : iterable of str
     jobs : int
         Processes; with one, the work is done here, in order.
+    failed : callable
+        Takes a file and a reason where the work raised an exception, or its process ended.
+    apart : bool
+        Whether another process does the work of one job, too.
 
     Raises
     ------
     AffektError
-        If a process ends without an answer.
+        If the work raises one that is not about the file, as where the model is missing; or if no
+        process can be started.
     """
-    if jobs <= 1:
-        yield from map(work, files)
+    if jobs <= 1 and not apart:
+        for file in files:
+            yield _attempt(work, file, failed)
         return
-    with _pool(jobs) as pool:
-        waiting: set[Future[Done]] = set()
+    with _processes() as start:
         rest = iter(files)
-        try:
-            while True:
-                for file in rest:
-                    with _ctrl_c_later(), elsewhere():  # a submission may start a process
-                        waiting.add(pool.submit(work, file))
-                    if len(waiting) >= jobs * _WAITING:
-                        break
-                if not waiting:
-                    return
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        except BrokenProcessPool:
-            raise AffektError(
-                "a process ended without an answer (out of memory?): run the same command again "
-                "with --jobs 1 to see on which file"
-            ) from None
+        running: dict[Future[Done], tuple[_Process, str]] = {}
+        idle: list[_Process] = []
+        while True:
+            for file in islice(rest, max(1, jobs) - len(running)):
+                process = idle.pop() if idle else start()
+                with _ctrl_c_later(), elsewhere():  # a submission may start a process
+                    running[process.pool.submit(work, file)] = process, file
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                process, file = running.pop(future)
+                try:
+                    answer = _attempt(partial(_result, future), file, failed)
+                except BrokenProcessPool:
+                    process.refuse_if_never_started()
+                    answer = failed(file, "the process that read it ended (a crash, or no memory)")
+                else:
+                    idle.append(process)
+                yield answer
+
+
+def _result(future: Future[Done], file: str) -> Done:
+    return future.result()
+
+
+def _attempt(work: Callable[[str], Done], file: str, failed: Callable[[str, str], Done]) -> Done:
+    """Do the work; what goes wrong with the file becomes its answer."""
+    try:
+        return work(file)
+    except (AudioError, DataError, ModelError) as error:
+        return failed(file, str(error))
+    except (AffektError, BrokenProcessPool):
+        raise
+    except Exception as error:  # noqa: BLE001  # of any library; the other files are still done
+        return failed(file, f"{file}: {type(error).__name__}: {error}")
 
 
 def usable_cores() -> int:
@@ -72,24 +101,54 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+class _Process:
+    """A process that does one piece of work after the other; if it ends, others go on."""
+
+    def __init__(self) -> None:
+        # spawn: a fork of a process with threads (onnxruntime's, BLAS's) may hang.
+        context = multiprocessing.get_context("spawn")
+        folder = os.getcwd()
+        # Its semaphores start a process that tidies up, and unblock Ctrl-C.
+        with elsewhere():
+            self.pool = ProcessPoolExecutor(
+                1, mp_context=context, initializer=_begin, initargs=(folder,)
+            )
+        with _ctrl_c_later(), elsewhere():
+            self._started = self.pool.submit(os.getpid)
+
+    def refuse_if_never_started(self) -> None:
+        """Raise where not even nothing could be done."""
+        try:
+            self._started.result()
+        except BrokenProcessPool:
+            raise AffektError(
+                "a process ended before it began its work (out of memory?): --jobs 1 needs none"
+            ) from None
+
+
 @contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Start processes that have one thread each, and end them whatever happens."""
-    # spawn: a fork of a process with threads (onnxruntime's, BLAS's) may hang.
-    context = multiprocessing.get_context("spawn")
-    with elsewhere():  # its semaphores start a process that tidies up after them
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+def _processes() -> Iterator[Callable[[], _Process]]:
+    """Give what starts processes that have one thread each; end them whatever happens."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # read by numpy where a process imports it
+    started: list[_Process] = []
+
+    def start() -> _Process:
+        started.append(_Process())
+        return started[-1]
+
     try:
-        yield pool
+        yield start
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        pool.shutdown(wait=True, cancel_futures=True)
+        for process in started:
+            process.pool.shutdown(wait=False, cancel_futures=True)
+        for process in started:
+            process.pool.shutdown(wait=True)
 
 
 @contextmanager
@@ -109,8 +168,12 @@ def _ctrl_c_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin() -> None:
-    """Prepare a new process: Ctrl-C is for the parent alone, and without it there is no work."""
+def _begin(folder: str) -> None:
+    """Prepare a new process: it works where its parent does, and ends with it.
+
+    Ctrl-C is for the parent alone.
+    """
+    os.chdir(folder)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -29,6 +29,7 @@ import typer
 from typer.core import TyperGroup
 
 from affekt.errors import AffektError
+from affekt.files import visible
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -74,7 +75,7 @@ class _Commands(TyperGroup):
 
 def fail(message: str) -> NoReturn:
     """Print ``error: message`` as one line on stderr and exit with status 1."""
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    typer.echo(f"error: {visible(' '.join(message.split()))}", err=True)
     raise SystemExit(1)
 
 

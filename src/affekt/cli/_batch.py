@@ -12,7 +12,7 @@ from affekt.batch.journal import Journal, journal
 from affekt.cli._common import log, progress, watched
 from affekt.results import Outcome
 from affekt.runtime import Model
-from affekt.runtime.batch import identity, predict_file, predict_files, recall, remember
+from affekt.runtime.batch import identity, predict_files, recall, remember
 
 SECONDS_BETWEEN_LINES = 30.0
 """How often a batch says how far it is where no terminal shows a bar."""
@@ -50,7 +50,9 @@ def run_batch(
             missing = [source for source in dict.fromkeys(sources) if source not in book]
             if len(missing) < len(set(sources)):
                 log(f"{len(sources) - len(missing)} of {len(sources)} recordings are done already")
-            found = predict_files(missing, model_id, jobs=jobs, model=model)
+            found = predict_files(
+                missing, model_id, jobs=jobs, model=model, suspects=book.begun, begin=book.begin
+            )
             for outcome in paced(found, len(missing)):
                 remember(book, outcome)
             write(_recalled(book, sources, model))
@@ -63,7 +65,10 @@ def run_batch(
 def _recalled(book: Journal, sources: Sequence[str], model: Model) -> Iterator[Outcome]:
     for source in sources:
         # A file that changed while the others were judged is judged once more.
-        yield recall(book, source) if source in book else predict_file(source, model)
+        if source in book:
+            yield recall(book, source)
+        else:
+            yield from predict_files([source], model=model)
 
 
 def in_order(sources: Sequence[str], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

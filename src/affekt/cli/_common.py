@@ -20,7 +20,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from affekt.files import atomic_path
+from affekt.files import atomic_path, table_cell, visible
 
 Row = Mapping[str, Any]
 """One line of a result: column name to a value that JSON can hold."""
@@ -62,7 +62,7 @@ ThreadsOption = Annotated[
 
 def log(message: str) -> None:
     """Say something to the person watching: one line on stderr."""
-    typer.echo(message, err=True)
+    typer.echo(visible(message), err=True)
 
 
 def watched(stream: IO[str] | None = None) -> bool:
@@ -125,13 +125,14 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer = csv.DictWriter(text, fieldnames=_columns(rows), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow(
-            {
-                name: "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-                for name, value in row.items()
-            }
-        )
+        writer.writerow({name: _csv_field(name, value) for name, value in row.items()})
     return text.getvalue()
+
+
+def _csv_field(name: str, value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        value = "; ".join(map(str, value))
+    return table_cell(value, is_path=name == "file") if isinstance(value, str) else value
 
 
 def plain_table(rows: Sequence[Row]) -> str:
@@ -181,8 +182,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return str(value)
+        return visible(", ".join(map(str, value)))
+    return visible(str(value))
 
 
 @contextmanager

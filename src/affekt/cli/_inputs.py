@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from affekt.errors import AudioError
 
 AUDIO_SUFFIXES = frozenset(
-    ".aac .aif .aiff .amr .au .caf .flac .m4a .mka .mp3 .mp4".split()
-    + ".oga .ogg .opus .wav .webm .wma".split()
+    ".3g2 .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .eac3 .f4v .flac".split()
+    + ".flv .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp3 .mp4 .mpc .mpeg .mpg .mts .nist .oga".split()
+    + ".ogg .ogv .opus .snd .sph .spx .tta .voc .w64 .wav .wave .weba .webm .wma .wmv .wv".split()
 )
 """Files taken from a folder; a file named outright may have any name."""
 
+_PASSED_OVER = ("__MACOSX",)
 
-def expand(words: Sequence[str], *, recursive: bool = False) -> list[str]:
+FollowOption = Annotated[
+    bool,
+    typer.Option(
+        "--follow/--no-follow", help="With --recursive, whether links to folders are followed."
+    ),
+]
+
+
+def stdin_bytes() -> BinaryIO:
+    """Return the standard input as a binary file.
+
+    Raises
+    ------
+    AudioError
+        If it was closed before this program began.
+    """
+    if sys.stdin is None:
+        raise AudioError("stdin: it is closed; pipe a recording in")
+    return sys.stdin.buffer
+
+
+def expand(words: Sequence[str], *, recursive: bool = False, follow: bool = True) -> list[str]:
     """Return the recordings that the words of a command line mean, in order.
 
     Parameters
@@ -23,7 +53,10 @@ def expand(words: Sequence[str], *, recursive: bool = False) -> list[str]:
         Files, ``-`` for stdin, patterns that the shell left alone (``*.wav`` on Windows), and,
         with ``recursive``, folders, which stand for the recordings in them in natural order.
     recursive : bool
-        Whether folders are taken.
+        Whether folders are taken. What is hidden in them is not, nor what macOS puts into archives
+        (``__MACOSX``, ``._name.wav``).
+    follow : bool
+        Whether links to folders are followed; each folder is taken once.
 
     Returns
     -------
@@ -36,12 +69,28 @@ def expand(words: Sequence[str], *, recursive: bool = False) -> list[str]:
         path = Path(word)
         found: list[str] = []
         if recursive and path.is_dir():
-            inside = (entry for entry in path.rglob("*") if entry.is_file())
-            found = [str(file) for file in inside if file.suffix.lower() in AUDIO_SUFFIXES]
+            found = list(_recordings(path, follow))
         elif glob.has_magic(word) and not path.exists():
             found = glob.glob(word, recursive=True)
         files += sorted(found, key=natural) or [word]
     return files
+
+
+def _recordings(folder: Path, follow: bool) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, followlinks=follow):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:  # a link to a folder above, or to one beside
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _PASSED_OVER)
+        for name in names:
+            file = Path(place, name)
+            if name.startswith(".") or file.suffix.lower() not in AUDIO_SUFFIXES:
+                continue
+            if file.is_file():
+                yield str(file)
 
 
 def natural(name: str) -> list[tuple[int, str]]:

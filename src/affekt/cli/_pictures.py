@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from affekt.cli._common import log, write_text
+from affekt.data.manifest import read_rows
 from affekt.errors import DataError
 from affekt.files import atomic_path
 
@@ -59,15 +59,20 @@ def read_speakers(path: Path) -> dict[str, str]:
         If the file is not there, or has other columns.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream)
-            if not {"file", "speaker"} <= set(rows.fieldnames or ()):
-                raise DataError(f"{path}: expected a CSV with the columns file and speaker")
-            return {_key(path.parent / row["file"]): row["speaker"] or "" for row in rows}
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: expected a CSV in UTF-8 with the columns file, speaker") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    rows = read_rows(text, path)
+    _, header = next(rows, (0, []))
+    if not {"file", "speaker"} <= set(header):
+        raise DataError(f"{path}: expected a CSV with the columns file and speaker")
+    found = {}
+    for _, row in rows:
+        values = dict.fromkeys(header, "") | dict(zip(header, row, strict=False))
+        found[_key(path.parent / values["file"])] = values["speaker"]
+    return found
 
 
 def draw(

@@ -61,13 +61,46 @@ _SUFFIXES = {
 """Endings that name one format; Audacity's and others' are shared with too much else."""
 
 
-def chosen_format(style: ResultFormat | None, out: Path | None) -> ResultFormat:
-    """Return the format that is meant: what was said, else what the name of the output says."""
+_TEXT_SUFFIXES = ("", ".txt", ".log")
+
+
+def chosen_format(
+    style: ResultFormat | None, out: Path | None, *, also: Sequence[str] = ()
+) -> ResultFormat:
+    """Return the format that is meant: what was said, else what the name of the output says.
+
+    Raises
+    ------
+    ConfigError
+        If the name ends in something else than a format, text (``.txt``) or one of ``also``.
+    """
     if style is not None:
         return style
-    if out is None:
+    suffix = "" if out is None else out.suffix.lower()
+    if suffix in (*_TEXT_SUFFIXES, *also) or out is None or not _is_file_name(out):
         return ResultFormat.table
-    return _SUFFIXES.get(out.suffix.lower(), ResultFormat.table)
+    if suffix not in _SUFFIXES:
+        known = ", ".join((*_SUFFIXES, ".txt", *also))
+        raise ConfigError(f"{out}: {suffix} names no format: end in {known}, or say --format")
+    return _SUFFIXES[suffix]
+
+
+def _is_file_name(out: Path) -> bool:
+    """Tell the name of a file, or of one to be made, from a device, a pipe or a folder."""
+    return out.is_file() or not out.exists()
+
+
+def keep_recordings(sources: Sequence[str], *places: Path | None) -> None:
+    """Refuse an output that is one of the recordings.
+
+    Raises
+    ------
+    ConfigError
+    """
+    for place in places:
+        for source in sources:
+            if place is not None and source != STDIN and _same(place, Path(source)):
+                raise ConfigError(f"{place} is one of the recordings: write to another file")
 
 
 def check_places(
@@ -81,12 +114,12 @@ def check_places(
         If an output is one of the recordings, or a folder, or the format cannot hold the
         recordings.
     """
+    keep_recordings(sources, out, *pictures)
     for place in (out, *pictures):
         if place is None or str(place) == STDIN:
             continue
-        for source in sources:
-            if source != STDIN and _same(place, Path(source)):
-                raise ConfigError(f"{place} is one of the recordings: write to another file")
+        if place is not out and not place.parent.is_dir():
+            raise ConfigError(f"{place}: there is no folder {place.parent}: make it first")
         if place.is_dir() and (place is not out or not _one_each(style)):
             raise ConfigError(f"{place} is a folder: name a file to write")
     if len(sources) > 1 and _one_each(style) and not writes_each(style, out):

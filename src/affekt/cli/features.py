@@ -11,14 +11,13 @@ from typing import Annotated
 import typer
 
 from affekt.cli._common import Format, Row, emit, log, progress
-from affekt.cli._inputs import expand
+from affekt.cli._inputs import FollowOption, expand
 from affekt.features.batch import (
     TEXT_WRITERS,
     FeatureJob,
     FeatureJournal,
     Measured,
     journal,
-    measure_file,
     measure_files,
     require_pyarrow,
     write_parquet,
@@ -90,6 +89,7 @@ def command(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Take the recordings in folders, too.")
     ] = False,
+    follow: FollowOption = True,
     n_mfcc: Annotated[int, typer.Option("--n-mfcc", help="MFCC.")] = DEFAULT.n_mfcc,
     n_mels: Annotated[int, typer.Option("--n-mels", help="Log-mel bands.")] = DEFAULT.n_mels,
     n_fft: Annotated[int, typer.Option("--n-fft", help="Samples of a window.")] = DEFAULT.n_fft,
@@ -131,7 +131,7 @@ def command(
     chosen = _format(style, out)
     if set(job.sets) & OPENSMILE_SETS.keys():
         log(f"note: {LICENCE}")
-    sources = list(dict.fromkeys(expand(files, recursive=recursive)))
+    sources = list(dict.fromkeys(expand(files, recursive=recursive, follow=follow)))
     if out is None or str(out) == "-":
         failed = _to_stdout(sources, job, names, chosen, jobs)
     else:
@@ -205,7 +205,10 @@ def _to_file(
 def _kept(book: FeatureJournal, sources: Sequence[str], job: FeatureJob) -> Iterator[Measured]:
     for source in sources:
         # A file that changed while the others were measured is measured once more.
-        yield book.read(source) if source in book else measure_file(source, job)
+        if source in book:
+            yield book.read(source)
+        else:
+            yield from measure_files([source], job, 1)
 
 
 def _watched(sources: Sequence[str], rows: Iterator[Measured]) -> Iterator[Measured]:

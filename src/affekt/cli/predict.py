@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
-from affekt.cli._inputs import expand
+from affekt.cli._inputs import FollowOption, expand, stdin_bytes
 from affekt.cli._pictures import (
     PlotOption,
     ReportOption,
@@ -26,6 +26,7 @@ from affekt.cli._results import (
     ResultFormatOption,
     check_places,
     chosen_format,
+    keep_recordings,
     shows_blocks,
     write_lines,
     write_results,
@@ -50,6 +51,7 @@ def command(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Take the recordings in folders, too.")
     ] = False,
+    follow: FollowOption = True,
     style: ResultFormatOption = None,
     out: OutOption = None,
     report: ReportOption = None,
@@ -83,8 +85,9 @@ def command(
     affekt predict folder --recursive --report report.html;
     affekt predict folder --recursive --jobs 4 --resume --out answers.parquet
     """
-    sources = expand(files, recursive=recursive)
-    target = _Target(chosen_format(style, out), out, whole=style is None)
+    sources = expand(files, recursive=recursive, follow=follow)
+    keep_recordings(sources, out)
+    target = _Target(chosen_format(style, out, also=(PARQUET,)), out, whole=style is None)
     check_places(sources, target.style, out, report, plot)
     if resume and not target.resumable:
         raise ConfigError("--resume goes on with a file: say which with --out")
@@ -167,23 +170,23 @@ class _Seen:
 def _judge(
     model: Model, model_id: str | None, sources: Sequence[str], jobs: int
 ) -> Iterator[Outcome]:
+    from affekt.runtime.batch import predict_files
+
     if jobs != 1 and len(sources) > 1 and STDIN not in sources:
         from affekt.cli._batch import in_order
-        from affekt.runtime.batch import predict_files
 
         files = list(dict.fromkeys(sources))
         yield from in_order(sources, predict_files(files, model_id, jobs=jobs, model=model))
         return
-    opened: Iterable[Any] = (
-        sys.stdin.buffer.read() if source == STDIN else Path(source) for source in sources
-    )
-    # One clip at a time: each line appears as soon as it is known.
-    answers = model.predict_each(opened, batch_size=1)
-    for source, answer in zip(sources, answers, strict=True):
-        if isinstance(answer, Prediction):
-            yield Outcome(source, prediction=answer)
+    for source in sources:
+        if source == STDIN:
+            answer = next(model.predict_each([stdin_bytes()]))
+            if isinstance(answer, Prediction):
+                yield Outcome(source, prediction=answer)
+            else:
+                yield Outcome(source, error=" ".join(str(answer).split()))
         else:
-            yield Outcome(source, error=" ".join(str(answer).split()))
+            yield from predict_files([source], model=model)
 
 
 def _explained(outcome: Outcome, recursive: bool) -> Outcome:

@@ -18,6 +18,7 @@ from affekt.audio.check import QualityMeter
 from affekt.cli import _sources
 from affekt.cli._common import Format as TableFormat
 from affekt.cli._common import ModelOption, ThreadsOption, emit, log, watched
+from affekt.cli._inputs import stdin_bytes
 from affekt.cli._results import shows_blocks
 from affekt.cli._timeline import (
     HopOption,
@@ -179,11 +180,12 @@ def _source(
         return "microphone", _sources.microphone(device, rate)
     if simulate is not None:
         return str(simulate), _sources.played(simulate, speed)
-    if sys.stdin.isatty():
+    stdin = stdin_bytes()
+    if stdin.isatty():
         raise typer.BadParameter("nothing to listen to: --mic, --simulate FILE, or pipe sound in")
     if rate is not None:
-        return "-", _sources.raw_samples(sys.stdin.buffer, encoding.value, rate, channels)
-    return "-", _sources.piped(sys.stdin.buffer)
+        return "-", _sources.raw_samples(stdin, encoding.value, rate, channels)
+    return "-", _sources.piped(stdin)
 
 
 class _Writer:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
-from affekt.cli._inputs import expand
+from affekt.cli._inputs import FollowOption, expand, stdin_bytes
 from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
 from affekt.cli._results import (
     STDIN,
@@ -18,6 +18,7 @@ from affekt.cli._results import (
     ResultFormatOption,
     check_places,
     chosen_format,
+    keep_recordings,
     shows_blocks,
     write_lines,
     write_results,
@@ -36,6 +37,7 @@ from affekt.cli._timeline import (
     prepare,
 )
 from affekt.errors import AudioError, ConfigError
+from affekt.files import visible
 from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style
 from affekt.results import AudioQuality, Segment, Track, mean_numbers
@@ -56,6 +58,7 @@ def command(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Take the recordings in folders, too.")
     ] = False,
+    follow: FollowOption = True,
     window: WindowOption = _DEFAULTS.window,
     hop: HopOption = _DEFAULTS.hop,
     smoothing: SmoothingOption = _DEFAULTS.smoothing,
@@ -82,7 +85,8 @@ def command(
     affekt timeline podcast.mp3 --format srt --out podcast.srt;
     affekt timeline recordings --recursive --format csv --out emotions.csv
     """
-    sources = expand(files, recursive=recursive)
+    sources = expand(files, recursive=recursive, follow=follow)
+    keep_recordings(sources, out)
     chosen = chosen_format(style, out)
     if chosen is ResultFormat.hf:
         raise ConfigError(
@@ -134,7 +138,7 @@ class _Recording:
 
     def segments(self) -> Iterator[Segment]:
         """Yield the segments, and keep them; afterwards the other attributes are known."""
-        opened: Any = sys.stdin.buffer if self.file == STDIN else Path(self.file)
+        opened: Any = stdin_bytes() if self.file == STDIN else Path(self.file)
         run = self._model.timeline(opened, self._options)
         try:
             for segment in run:
@@ -173,13 +177,13 @@ def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | Non
     lines = Lines(model.labels, style)
     for index, recording in enumerate(recordings):
         if len(recordings) > 1:
-            yield f"{chr(10) if index else ''}{recording.file}"
+            yield f"{chr(10) if index else ''}{visible(recording.file)}"
         heard = False
         for segment in recording.segments():
             heard = True
             yield lines.segment(segment)
         if recording.error and len(recordings) > 1:
-            yield f"error: {recording.error}"
+            yield f"error: {visible(recording.error)}"
         elif not heard and not recording.error:
             yield "nothing to hear"
         yield from (f"note: {warning}" for warning in recording.track(()).warnings)

@@ -15,10 +15,11 @@ only when a clip has them.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,24 +135,51 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Clip]:
         The message gives the numbers of the rows, counted as lines of the file.
     """
     path = Path(path)
-    reader = csv.DictReader(_text(path).splitlines(keepends=True))
-    header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+    rows = read_rows(_text(path), path)
+    header = [name.strip().lower() for name in next(rows, (0, []))[1]]
     _check_header(path, header)
-    reader.fieldnames = header
     clips, lines = [], []
-    for row in reader:
-        where = f"{path}, row {reader.line_num}"
-        if None in row:
+    for line, row in rows:
+        where = f"{path}, row {line}"
+        if len(row) > len(header):
             raise DataError(f"{where}: more fields than columns; quote fields that hold commas")
-        values = {column: (value or "").strip() for column, value in row.items()}
+        values = dict.fromkeys(header, "")
+        values |= {column: value.strip() for column, value in zip(header, row, strict=False)}
         if not any(values.values()):
             continue
         clips.append(_clip(values, path.parent, where))
-        lines.append(reader.line_num)
+        lines.append(line)
     if not clips:
         raise DataError(f"{path}: the manifest lists no clips")
     _check_files(path, clips, lines)
     return clips
+
+
+def read_rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV, each with the number of its last line; empty ones are left out.
+
+    A line ends at CR or LF alone: other separators may be part of a field.
+
+    Raises
+    ------
+    DataError
+        Naming the row whose quote does not close, or whose field is longer than
+        `csv.field_size_limit`.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        first = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            reason = f"{error}; double a quote that is part of a field"
+            if "unexpected end" in str(error):
+                reason = "a quote opens and does not close; close it, or double it"
+            raise DataError(f"{path}, row {first}: {reason}") from None
+        if row is None:
+            return
+        if row:
+            yield reader.line_num, row
 
 
 def write_manifest(clips: Iterable[Clip], path: str | os.PathLike[str]) -> None:
@@ -178,7 +206,7 @@ def write_manifest(clips: Iterable[Clip], path: str | os.PathLike[str]) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")  # read_text would change the line ends
     except FileNotFoundError:
         raise DataError(f"manifest {path} does not exist") from None
     except UnicodeDecodeError:

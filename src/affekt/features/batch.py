@@ -18,10 +18,11 @@ import numpy as np
 from affekt.audio import load_audio
 from affekt.batch.journal import Journal, Record
 from affekt.batch.processes import each_done, usable_cores
-from affekt.errors import AudioError, MissingExtraError
+from affekt.errors import MissingExtraError
 from affekt.features.extract import extract
 from affekt.features.settings import DEFAULT, FeatureSettings
 from affekt.features.table import number
+from affekt.files import table_cell
 
 FILES_PER_PROCESS = 8
 """A process takes half a second to start: it must have something to do."""
@@ -48,13 +49,22 @@ class Measured:
 
 
 def measure_file(file: str, job: FeatureJob) -> Measured:
-    """Measure one file; what is wrong with it becomes its error."""
-    try:
-        samples = load_audio(file, sample_rate=job.settings.sample_rate)
-        table = extract(samples, job.settings.sample_rate, job.sets, job.per, job.settings)
-    except AudioError as error:
-        return Measured(file, np.zeros((0, 0)), " ".join(str(error).split()))
+    """Measure one file.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be measured.
+    """
+    samples = load_audio(file, sample_rate=job.settings.sample_rate)
+    table = extract(samples, job.settings.sample_rate, job.sets, job.per, job.settings)
     return Measured(file, table.values)
+
+
+def _failed(file: str, reason: str) -> Measured:
+    reason = " ".join(reason.split())
+    reason = reason if reason.startswith(file) else f"{file}: {reason}"
+    return Measured(file, np.zeros((0, 0)), reason)
 
 
 def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Iterator[Measured]:
@@ -75,13 +85,14 @@ def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Itera
     Raises
     ------
     AffektError
-        If a process ends without an answer, or a package is missing.
+        If a package is missing. What is wrong with a file becomes its error, also that the process
+        which read it has ended.
     """
     enough = -(-len(files) // FILES_PER_PROCESS)
     jobs = min(jobs, len(files)) if jobs else min(usable_cores(), enough)
     if jobs > 1:
         _rehearse(job)
-    yield from each_done(partial(measure_file, job=job), files, jobs)
+    yield from each_done(partial(measure_file, job=job), files, jobs, _failed)
 
 
 def _rehearse(job: FeatureJob) -> None:
@@ -168,7 +179,8 @@ def write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
     writer.writerow(["file", *names, "error"])
     for one in rows:
         for row in _row_values(one, len(names)):
-            writer.writerow([one.file, *map(number, row), one.error])
+            texts = table_cell(one.file, is_path=True), table_cell(one.error, is_path=True)
+            writer.writerow([texts[0], *map(number, row), texts[1]])
 
 
 def write_json(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from affekt.files import table_cell
 from affekt.formats.rows import columns, row, segment_rows
 from affekt.results import Outcome, Track
 
@@ -37,12 +38,14 @@ def _table(
 ) -> Iterator[str]:
     yield _line(names, delimiter)
     for one in rows:
-        yield _line([_cell(one.get(name)) for name in names], delimiter)
+        yield _line([_cell(name, one.get(name)) for name in names], delimiter)
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):  # an error begins with the name of its file
+        return table_cell(value, is_path=name in ("file", "error"))
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from affekt.files import visible
 from affekt.results import Outcome
 
 BAR_WIDTH = 12  # characters
@@ -43,7 +44,8 @@ def lines(
     head = f"{'file':<{style.file_width}}  {'emotion':<{width}}  {'confidence':<{BAR_WIDTH + 6}}"
     yield paint(f"{head}  next", "1", style)
     for outcome in outcomes:
-        yield f"{outcome.file:<{style.file_width}}  {_answer(outcome, width, style)}".rstrip()
+        file = visible(outcome.file)
+        yield f"{file:<{style.file_width}}  {_answer(outcome, width, style)}".rstrip()
 
 
 def bar(fraction: float, width: int = BAR_WIDTH, *, unicode: bool = True) -> str:
@@ -71,7 +73,7 @@ def _answer(outcome: Outcome, width: int, style: Style) -> str:
 
 def _short_error(outcome: Outcome) -> str:
     """Leave out the file's name, which its line begins with."""
-    return outcome.error.removeprefix(f"{outcome.file}: ")
+    return visible(outcome.error.removeprefix(f"{outcome.file}: "))
 
 
 def paint(text: str, code: str, style: Style) -> str:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
 from affekt.batch.journal import Journal, Record
 from affekt.batch.processes import each_done, usable_cores
-from affekt.results import Outcome, Prediction
+from affekt.results import Outcome
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.predictor import Model, load_model
 
 
 def predict_files(
-    files: Sequence[str], model_id: str | None = None, *, jobs: int = 1, model: Model | None = None
+    files: Sequence[str],
+    model_id: str | None = None,
+    *,
+    jobs: int = 1,
+    model: Model | None = None,
+    suspects: Collection[str] = (),
+    begin: Callable[[str], None] = lambda file: None,
 ) -> Iterator[Outcome]:
     """Yield what becomes of each file, as soon as it is done: in order with one job, else not.
 
@@ -28,25 +34,46 @@ def predict_files(
         Processes, each with one thread; 0 for as many as there are cores.
     model : Model, optional
         The loaded model, for one job.
+    suspects : collection of str
+        Files that may end the process which reads them: they are read last, by another one.
+    begin : callable
+        Told of each file before this process reads it.
 
     Raises
     ------
     AffektError
-        If a process ends without an answer. What is wrong with a file becomes its outcome.
+        If the model cannot be used. What is wrong with a file becomes its outcome, also that the
+        process which read it has ended.
     """
     jobs = min(jobs or usable_cores(), len(files))
-    if jobs <= 1:
-        yield from (predict_file(file, model or load_model(model_id)) for file in files)
+    elsewhere = partial(_predict_elsewhere, model_id=model_id)
+    if jobs > 1:
+        yield from each_done(elsewhere, files, jobs, _failed)
         return
-    yield from each_done(partial(_predict_elsewhere, model_id=model_id), files, jobs)
+    here = partial(predict_file, model=model or load_model(model_id))
+    usual = [file for file in files if file not in suspects]
+    for file in usual:
+        begin(file)
+        yield from each_done(here, [file], 1, _failed)
+    if len(usual) < len(files):
+        others = [file for file in files if file in suspects]
+        yield from each_done(elsewhere, others, 1, _failed, apart=True)
 
 
 def predict_file(file: str, model: Model) -> Outcome:
-    """Predict one file; what is wrong with it becomes its error."""
-    answer = next(model.predict_each([Path(file)]))
-    if isinstance(answer, Prediction):
-        return Outcome(file, prediction=answer)
-    return Outcome(file, error=" ".join(str(answer).split()))
+    """Predict one file.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be predicted.
+    """
+    return Outcome(file, prediction=model.predict(Path(file)))
+
+
+def _failed(file: str, reason: str) -> Outcome:
+    reason = " ".join(reason.split())
+    return Outcome(file, error=reason if reason.startswith(file) else f"{file}: {reason}")
 
 
 def _predict_elsewhere(file: str, model_id: str | None) -> Outcome:

@@ -7,11 +7,14 @@ affekt may say more within the same format version; missing and impossible ones 
 from __future__ import annotations
 
 import json
+import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from affekt.errors import ModelError
+from affekt.files import table_cell
 
 FORMAT_VERSION = 1
 """The newest model format that this version reads."""
@@ -88,10 +91,15 @@ def parse_config(text: str, where: str) -> ModelConfig:
         If the text is not JSON, lacks a key, holds an impossible value, or is of a newer format.
     """
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise ModelError(
             f"{where} is not JSON (line {error.lineno}: {error.msg}): fetch the model again"
+        ) from None
+    except (RecursionError, ValueError, OverflowError) as error:
+        # Nested too deeply, a number beyond all floats, an integer of thousands of digits.
+        raise ModelError(
+            f"{where} holds what no configuration does ({error}): fetch the model again"
         ) from None
     if not isinstance(raw, dict):
         raise ModelError(f"{where} holds no JSON object: fetch the model again")
@@ -122,6 +130,19 @@ def parse_config(text: str, where: str) -> ModelConfig:
     )
 
 
+_LARGEST = 1e15  # far more than anything that is counted, and exact as a float
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+_SHORT.maxdict = _SHORT.maxlist = 12
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
 class _Reader:
     """Takes typed values out of a JSON object; errors name the file and the key."""
 
@@ -133,7 +154,9 @@ class _Reader:
         value = self.raw.get(key, default)
         if value is None:
             raise ModelError(f"{self.where} lacks {key!r}: it is not a model of affekt, or damaged")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= minimum:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self._wrong(key, value, f"a number from {minimum:g} up")
+        if not minimum <= value <= _LARGEST:
             raise self._wrong(key, value, f"a number from {minimum:g} up")
         return float(value)
 
@@ -156,6 +179,8 @@ class _Reader:
             names
         ):
             raise self._wrong("id2label", table, expected)
+        if any(table_cell(str(name)) != name for name in names):
+            raise self._wrong("id2label", table, "names without control characters and formulas")
         return tuple(map(str, names))
 
     def threshold(self) -> float:
@@ -177,4 +202,4 @@ class _Reader:
         return tuple(value)
 
     def _wrong(self, key: str, value: object, expected: str) -> ModelError:
-        return ModelError(f"{self.where}: {key!r} is {value!r}, expected {expected}")
+        return ModelError(f"{self.where}: {key!r} is {_SHORT.repr(value)}, expected {expected}")
