@@ -46,7 +46,7 @@ def test_two_processes_measure_what_one_does(files: list[str], tmp_path: Path) -
 
 
 def test_few_files_start_no_process(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_pool", None)
+    monkeypatch.setattr(processes, "_processes", None)
     assert len([*measure_files(files, JOB)]) == len(files)
 
 
@@ -57,6 +57,6 @@ def test_what_is_missing_is_said_before_any_process_starts(
 
     pitch._swift_detector.cache_clear()
     monkeypatch.setitem(__import__("sys").modules, "swift_f0", None)
-    monkeypatch.setattr(processes, "_pool", None)
+    monkeypatch.setattr(processes, "_processes", None)
     with pytest.raises(MissingExtraError, match="affekt\\[features\\]"):
         next(measure_files(files, FeatureJob(("pitch",)), jobs=2))
