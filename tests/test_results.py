@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import jsonschema_rs
 import numpy as np
 import pytest
 
@@ -26,6 +25,8 @@ from affekt.results import (
     mean_numbers,
 )
 from affekt.web import fields
+
+jsonschema_rs = pytest.importorskip("jsonschema_rs")
 
 QUALITY = AudioQuality(
     2.5, -23.45, -1.5, 0.002, False, snr_db=9.88, bandwidth_hz=3400.0, damaged_packets=2
