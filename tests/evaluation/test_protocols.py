@@ -57,10 +57,15 @@ def test_the_names_are_those_that_figures_carry() -> None:
         *("ravdess-luna5", "ravdess-emobox6", "ravdess-random10"),
         *("emodb-loso", "emodb-random10", "cremad-tfds", "cross"),
         *("loco", "loco-from3", "loco-all"),
+        *("ravdess-luna5-adapted", "ravdess-emobox6-adapted", "emodb-loso-adapted"),
+        *("cremad-tfds-adapted", "cross-adapted"),
+        *("loco-adapted", "loco-from3-adapted", "loco-all-adapted"),
+        "kshot",
     ]
     assert all(name == protocol.name for name, protocol in PROTOCOLS.items())
     assert [len(protocol.labels) for protocol in PROTOCOLS.values()] == [
-        *(8, 8, 8, 7, 7, 6, 6, 6, 6, 6)
+        *(8, 8, 8, 7, 7, 6, 6, 6, 6, 6),
+        *(8, 8, 7, 6, 6, 6, 6, 6, 9),
     ]
 
 
@@ -193,6 +198,27 @@ def test_loco_leaves_each_development_corpus_out() -> None:
         assert {clip.corpus for clip in fold.train} == others
         assert {clip.corpus for clip in fold.validation} == others
         assert {clip.emotion for clip in fold.train} == set(PROTOCOLS["loco"].labels)
+
+
+def test_variants_have_the_folds_of_their_protocol() -> None:
+    variants = [one for one in PROTOCOLS.values() if one.base]
+    assert len(variants) == 8
+    for one in variants:
+        assert one.kind == "adapted"
+        base = PROTOCOLS[one.base]
+        for variant, plain in zip(one.folds(corpora()), base.folds(corpora()), strict=True):
+            assert variant == plain
+
+
+def test_kshot_trains_on_all_but_the_corpus_and_keeps_its_classes() -> None:
+    made = PROTOCOLS["kshot"].folds(corpora())
+    assert [fold.name for fold in made] == [f"test-{name}" for name in folds.KSHOT]
+    assert len({clip.emotion for clip in made[0].test}) == 8
+    assert len({clip.emotion for clip in made[1].test}) == 7
+    for fold in made:
+        tested = fold.name.removeprefix("test-")
+        assert len({clip.corpus for clip in fold.train} | {tested}) == 9
+        assert tested not in {clip.corpus for clip in fold.train}
 
 
 def test_its_relatives() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,21 +43,24 @@ def command(
       affekt benchmark ravdess-luna5 --recipe cnn --seeds 3
       affekt benchmark emodb-loso --recipe cnn --folds 03,08
       affekt benchmark ravdess-luna5 --recipe cnn --set model.pooling=attention
+      affekt benchmark loco --recipe cnn
+      affekt benchmark emodb-loso-adapted --recipe cnn
+      affekt benchmark kshot --recipe cnn
     """
     from dataclasses import replace
 
     from affekt.cli._training import run_view
     from affekt.evaluation import get_protocol
     from affekt.evaluation.results import write_result
-    from affekt.training.benchmark.benchmark import FoldResult, run_benchmark
+    from affekt.training.benchmark.benchmark import FoldResult, FoldScore, run_benchmark
 
     loaded = read_recipe(recipe, set, device)
     loaded = replace(loaded, name=name_of_changed(loaded, set))
     chosen = get_protocol(protocol)
     rows = []
 
-    def announce(fold: FoldResult, known: bool) -> None:
-        row = {"seed": fold.seed, "fold": fold.fold, "clips": len(fold.targets), "uar": fold.uar}
+    def announce(fold: FoldResult | FoldScore, known: bool) -> None:
+        row = {"seed": fold.seed, "fold": fold.fold, "clips": fold.clips, "uar": fold.uar}
         rows.append(row)
         log(
             f"seed {fold.seed}, fold {fold.fold}: UAR {100 * fold.uar:.1f} %"
@@ -82,5 +86,44 @@ def command(
     path = write_result(result, results)
     names = ("uar", "wa", "weighted_f1", "macro_f1", "ece")
     summary = {"protocol": result.protocol, "recipe": result.recipe, "seeds": len(result.seeds)}
-    emit([{**summary, **{name: getattr(result, name).mean for name in names}}], format)
+    if result.per_setting:
+        emit(
+            _setting_rows(result.per_setting, chosen.kind),
+            format,
+            title=f"{protocol}, {loaded.name}",
+        )
+    else:
+        emit([{**summary, **{name: getattr(result, name).mean for name in names}}], format)
+    if result.mean_of_folds:
+        log(
+            f"worst: {result.worst_fold}, UAR {100 * result.per_fold[result.worst_fold].mean:.1f} %"
+        )
     log(f"result: {path}")
+
+
+def _setting_rows(settings: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return a row for each setting of an adapted or few-shot protocol."""
+    if kind == "kshot":
+        return [
+            {
+                "fold": fold,
+                "source": source,
+                "k": k,
+                "uar": score["uar"]["mean"],
+                "clips": score["clips"],
+            }
+            for fold, sources in settings.items()
+            for source, shots in sources.items()
+            for k, score in shots.items()
+        ]
+    scores = ("uar", "worst_quarter", "harmed")
+    return [
+        {
+            "drawn": way,
+            "n": n,
+            **{name: score[name]["mean"] for name in scores},
+            "clips": score["clips"],
+        }
+        for way, counts in settings.items()
+        for n, score in counts.items()
+    ]

@@ -16,7 +16,7 @@ With few clips a mean is uncertain. It is drawn to the mean of the training spea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -226,6 +226,33 @@ def join_folds(folds: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
                 float(np.average([one.clips for one in answers], weights=sizes)),
             )
     return together
+
+
+def mean_answers(systems: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
+    """Return what several systems answer together, given the same baselines: their mean."""
+    first = systems[0]
+    return {
+        key: replace(
+            first[key],
+            predictions=first[key].predictions._replace(
+                probabilities=np.mean(
+                    [one[key].predictions.probabilities for one in systems], axis=0
+                )
+            ),
+        )
+        for key in first
+    }
+
+
+def speaker_mean(embeddings: npt.ArrayLike, speakers: Sequence[str]) -> FloatArray:
+    """Return the mean over speakers of their mean embeddings ``[dim]``: a prior for baselines.
+
+    Clips of nobody known (``""``) count only where no speaker is known.
+    """
+    vectors, names = np.asarray(embeddings, dtype=np.float64), np.asarray(speakers, dtype=np.str_)
+    known = sorted(set(names.tolist()) - {""})
+    means = [vectors[names == name].mean(axis=0) for name in known] or [vectors.mean(axis=0)]
+    return np.asarray(np.mean(means, axis=0))
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,9 @@ DEVELOPMENT: tuple[str, ...] = (
 """The corpora on which methods are chosen: those that hold words and at least three of the six
 shared emotions, beside the three that are kept for final figures."""
 
+KSHOT: tuple[str, ...] = ("ravdess", "emodb", "savee", "emotale")
+"""The corpora on which few-shot learning is measured."""
+
 VALIDATION_SHARE = 0.1  # of the speakers of a development corpus that trains
 
 UNFIT_FOR_TRAINING = frozenset(
@@ -215,6 +218,11 @@ def loco_all(clips: list[Clip]) -> list[Fold]:
 def loco_from3(clips: list[Clip]) -> list[Fold]:
     """Train on RAVDESS, EMO-DB and CREMA-D; test on each development corpus."""
     return _leave_out(clips, DEVELOPMENT, tuple(CROSS_VALIDATION))
+
+
+def kshot(clips: list[Clip]) -> list[Fold]:
+    """Leave each corpus of `KSHOT` out once; train the encoder on all others."""
+    return _leave_out(clips, KSHOT, (*CROSS_VALIDATION, *DEVELOPMENT))
 
 
 def _leave_out(clips: list[Clip], tested: Sequence[str], trained: Sequence[str]) -> list[Fold]:

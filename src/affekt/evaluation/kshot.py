@@ -16,7 +16,7 @@ out; one that only some have is measured with all that they have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ SOURCES: tuple[str, ...] = ("others", "same")
 DRAWS = 50
 
 Head = Callable[[FloatArray], FloatArray]
-"""From embeddings ``[n, dim]`` to scores ``[n, classes]``."""
+"""From embeddings ``[n, dim]`` to probabilities ``[n, classes]``."""
 
 FitHead = Callable[[FloatArray, IntArray, int], Head]
 """From embeddings ``[n, dim]``, their classes ``[n]`` and the number of classes to a head."""
@@ -48,10 +48,13 @@ class KshotScore:
         interval over speakers.
     clips : float
         Labelled clips a class, on average: fewer than ``k`` where there are no more.
+    predictions : Predictions
+        Of all draws.
     """
 
     uar: Score
     clips: float
+    predictions: Predictions = field(repr=False, compare=False)
 
 
 def kshot_scores(
@@ -129,10 +132,8 @@ def kshot_scores(
         if clips <= most:
             continue  # no class has more than for the last k
         most = clips
-        results[k] = KshotScore(
-            _score(np.concatenate(said[k]), classes[index], names[index].tolist(), ends, labels),
-            round(clips, 2),
-        )
+        predictions = Predictions(np.concatenate(said[k]), classes[index], names[index].tolist())
+        results[k] = KshotScore(_score(predictions, ends, labels), round(clips, 2), predictions)
     return results
 
 
@@ -141,7 +142,8 @@ def ridge_head(embeddings: FloatArray, targets: IntArray, n_classes: int) -> Hea
 
     Solves ``W = Z^T (Z Z^T + m I)^-1 Y``, where ``Z`` are the embeddings without their mean
     ``[n, dim]``, ``Y`` the classes as columns of 0 and 1 without their mean, and ``m`` the mean of
-    the diagonal of ``Z Z^T``: the penalty follows the scale of the embeddings.
+    the diagonal of ``Z Z^T``: the penalty follows the scale of the embeddings. A regression of 0
+    and 1 estimates probabilities; what is below 0.001 is cut, and rows are made to sum to 1.
     """
     present = np.unique(targets)
     weights = np.zeros(len(targets))
@@ -159,9 +161,9 @@ def ridge_head(embeddings: FloatArray, targets: IntArray, n_classes: int) -> Hea
     absent = np.isin(np.arange(n_classes), present, invert=True)
 
     def head(vectors: FloatArray) -> FloatArray:
-        scores = (vectors - centre) @ matrix + offset
-        scores[:, absent] = -np.inf  # a class without a labelled clip is never the answer
-        return np.asarray(scores)
+        scores = ((vectors - centre) @ matrix + offset).clip(min=1e-3)
+        scores[:, absent] = 0  # a class without a labelled clip is never the answer
+        return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
     return head
 
@@ -211,19 +213,13 @@ def _first_of_each(order: IntArray, classes: IntArray, k: int) -> IntArray:
     return order[ranks < k]
 
 
-def _score(
-    scores: FloatArray,
-    targets: IntArray,
-    speakers: Sequence[str],
-    ends: Sequence[int],
-    labels: Sequence[str],
-) -> Score:
-    predicted = scores.argmax(axis=1)
+def _score(predictions: Predictions, ends: Sequence[int], labels: Sequence[str]) -> Score:
+    """Return the UAR over draws, which end at the given rows, with its interval over speakers."""
+    predicted = np.asarray(predictions.probabilities).argmax(axis=1)
+    targets = np.asarray(predictions.targets)
     starts = [0, *ends[:-1]]
     of_draws = [
         uar(targets[start:stop], predicted[start:stop], len(labels))
         for start, stop in zip(starts, ends, strict=True)
     ]
-    certain = np.eye(len(labels))[predicted]
-    interval = summarise([Predictions(certain, targets, speakers)], labels).uar.ci95
-    return Score.over_seeds(of_draws, interval)
+    return Score.over_seeds(of_draws, summarise([predictions], labels).uar.ci95)

@@ -9,7 +9,7 @@ The speakers of each fold are listed in `affekt.evaluation.folds`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from os import PathLike
 from types import MappingProxyType
@@ -51,6 +51,12 @@ class Protocol:
     mean_of_folds : bool
         True if its scores are means over folds, so that each corpus counts the same; else the
         predictions of all folds are pooled and scored.
+    kind : str
+        ``"plain"``; ``"adapted"``, with unlabelled clips of the test speakers
+        (`affekt.evaluation.adapted`); or ``"kshot"``, with a few labelled clips
+        (`affekt.evaluation.kshot`).
+    base : str
+        The protocol with the same folds, of which this is a variant, or ``""``.
     nameless : tuple of str
         Corpora with clips whose speaker nobody knows. Those of a corpus stand on one side.
     validates : bool
@@ -67,6 +73,8 @@ class Protocol:
     validates: bool = True
     mean_of_folds: bool = False
     nameless: tuple[str, ...] = ()
+    kind: str = "plain"
+    base: str = ""
 
     def folds(self, clips: Sequence[Clip]) -> list[Fold]:
         """Return the folds.
@@ -267,5 +275,31 @@ _ALL = (
     ),
 )
 
-PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({protocol.name: protocol for protocol in _ALL})
+_ADAPTED = tuple(
+    replace(
+        protocol,
+        name=f"{protocol.name}-adapted",
+        description=f"{protocol.description}; unlabelled clips of the test speakers",
+        kind="adapted",
+        base=protocol.name,
+    )
+    for protocol in _ALL
+    if not protocol.speakers_shared
+)
+
+_KSHOT = Protocol(
+    "kshot",
+    "RAVDESS, EMO-DB, SAVEE, EmoTale: a few labelled clips, an encoder that never heard the corpus",
+    (*folds.CROSS_VALIDATION, *folds.DEVELOPMENT),
+    EMOTIONS,
+    _SPEAKERS,
+    folds.kshot,
+    mean_of_folds=True,
+    nameless=("indian_emospeech",),
+    kind="kshot",
+)
+
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    {protocol.name: protocol for protocol in (*_ALL, *_ADAPTED, _KSHOT)}
+)
 """All protocols by name."""

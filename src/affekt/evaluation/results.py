@@ -51,6 +51,18 @@ class Result(Summary):
         True if several models answered together.
     settings : mapping of str to Any
         Every key of the recipe with its effective value; empty in results of earlier versions.
+    setting : str
+        Which of the protocol's settings the scores are of, where it has several.
+    per_setting : mapping
+        The scores of every setting: of ``NAME-adapted`` by way of drawing and number of clips, of
+        ``kshot`` by fold, source and number of clips.
+    mean_of_folds : bool
+        True if the scores are means over folds, not of all predictions together.
+    worst_fold : str
+        The fold with the lowest UAR.
+    limited_uar : Score, optional
+        UAR with the answers limited to the classes that a fold has, where scores are means over
+        folds.
     commit : str
         Of the code, see `affekt.evaluation.provenance`.
     data_sha256 : str
@@ -74,6 +86,11 @@ class Result(Summary):
     adapted: bool = False
     ensemble: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    setting: str = ""
+    per_setting: Mapping[str, Any] = field(default_factory=dict)
+    mean_of_folds: bool = False
+    worst_fold: str = ""
+    limited_uar: Score | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the JSON file holds, the most telling fields first."""
@@ -110,6 +127,8 @@ class Result(Summary):
             fold: _read_score(f"per_fold of {fold}", score)
             for fold, score in taken["per_fold"].items()
         }
+        if taken.get("limited_uar") is not None:
+            taken["limited_uar"] = _read_score("limited_uar", taken["limited_uar"])
         for name in ("seeds", "labels", "extra_data"):
             taken[name] = tuple(taken[name])
         taken["confusion"] = _read_confusion(taken["confusion"], len(taken["labels"]))

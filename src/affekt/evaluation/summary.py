@@ -111,7 +111,7 @@ def summarise(
     if not runs:
         raise DataError("there are no predictions to summarise")
     seeds = [Predictions(*run) for run in runs]
-    groups = [_by_fold(run) if mean_of_folds else [run] for run in seeds]  # by seed, then fold
+    groups = [by_fold(run) if mean_of_folds else [run] for run in seeds]  # by seed, then fold
     measured = [
         [evaluate(part.probabilities, part.targets, labels) for part in parts] for parts in groups
     ]
@@ -136,7 +136,30 @@ def summarise(
     )
 
 
-def _by_fold(run: Predictions) -> list[Predictions]:
+def limited_to_fold(run: Predictions) -> Predictions:
+    """Return predictions whose answers are limited to the classes that their fold has.
+
+    A corpus that is left out may lack classes that the model knows. This tells how much of the
+    error is due to answers that could not be right.
+    """
+    parts = []
+    for part in by_fold(run):
+        probabilities = np.array(part.probabilities, dtype=np.float64)
+        absent = np.isin(np.arange(probabilities.shape[1]), np.unique(part.targets), invert=True)
+        probabilities[:, absent] = 0
+        sums = probabilities.sum(axis=1, keepdims=True)
+        even = ~absent / (~absent).sum()  # a model may be certain of what cannot be
+        limited = np.divide(probabilities, sums, out=np.tile(even, (len(sums), 1)), where=sums > 0)
+        parts.append(part._replace(probabilities=limited))
+    return Predictions(
+        np.concatenate([np.asarray(part.probabilities) for part in parts]),
+        np.concatenate([np.asarray(part.targets) for part in parts]),
+        [name for part in parts for name in part.speakers],
+        [name for part in parts for name in part.folds],
+    )
+
+
+def by_fold(run: Predictions) -> list[Predictions]:
     """Return the predictions of each fold by itself, in the order in which the folds occur."""
     if len(run.folds) != len(run.speakers):
         raise DataError("folds must name the fold of every clip: the mean over folds is asked for")

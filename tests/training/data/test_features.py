@@ -32,6 +32,18 @@ def clip(path: Path, **fields: object) -> Clip:
     return Clip(path, "sad", **fields)  # type: ignore[arg-type]
 
 
+def test_silent_clips_are_left_out_and_too_many_of_them_are_refused(
+    store: FeatureStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    voices = [clip(write_sound(tmp_path / f"{number}.wav")) for number in range(12)]
+    silent = clip(write_sound(tmp_path / "silent.wav", np.zeros(RATE, dtype=np.float32)))
+    with caplog.at_level(logging.WARNING, "affekt.training"):
+        assert store.prepare([*voices, silent], (1.0,)) == voices
+    assert "silent.wav: nothing can be heard, it is silent" in caplog.text
+    with pytest.raises(DataError, match=r"1 of 2 clips cannot be read, .*silent\.wav: nothing can"):
+        store.prepare([voices[0], silent], (1.0,))
+
+
 def test_features_are_what_the_frontend_of_the_model_computes(
     store: FeatureStore, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_corpus import write_sound
+from tiny_corpus import make_official, write_sound
 from tone_corpus import EMOTIONS, make_tones
 
 torch = pytest.importorskip("torch")
@@ -112,7 +112,8 @@ def test_sources_add_up_and_unwanted_labels_stay_out(recordings: Path, tmp_path:
         (DataConfig(sources=("FOLDER",), extra=("nonsense",)), "data.extra: unknown corpus 'nons"),
         (DataConfig(sources=("FOLDER",), protocol="nonsense"), "unknown protocol 'nonsense'"),
         (DataConfig(sources=("FOLDER",), test=0.9, validation=0.2), "validation .0.2. and test"),
-        (DataConfig(sources=("FOLDER",), labels=("calm",)), "no clips to train on"),
+        (DataConfig(sources=("FOLDER",), labels=("calm",)), "to train on in .*, there are none"),
+        (DataConfig(sources=("FOLDER",), labels=("sad",)), "of two or more emotions: .* are sad"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -144,3 +145,17 @@ def test_extra_corpora_train_and_nothing_else(data_root: Path, recordings: Path)
 def test_a_corpus_under_test_lends_nothing() -> None:
     with pytest.raises(ConfigError, match=r"data\.extra: emodb is under test and lends its own"):
         extra_clips(DataConfig(extra=("emodb",)), under_test=("emodb",))
+
+
+def test_levels_of_expression_are_no_emotions_to_learn(tmp_path: Path) -> None:
+    make_official("baved", tmp_path / "baved")
+    with pytest.raises(DataError, match="to train on in baved, there are none"):
+        choose_sides(config("baved", validation=0, test=0), tmp_path)
+
+
+def test_one_speaker_cannot_be_split(tmp_path: Path) -> None:
+    make_official("thorsten_emotional", tmp_path / "thorsten_emotional")
+    with pytest.raises(DataError, match="1 speakers cannot be dealt to 3 sides"):
+        choose_sides(config("thorsten_emotional"), tmp_path)
+    alone = choose_sides(config("thorsten_emotional", validation=0, test=0), tmp_path)
+    assert {clip.emotion for clip in alone.train} == {"disgust", "neutral"}

@@ -19,6 +19,7 @@ from affekt.evaluation.calibration import apply_temperature
 from affekt.evaluation.metrics import uar
 from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 from affekt.evaluation.results import Predictions, Result, Summary, summarise
+from affekt.evaluation.summary import limited_to_fold
 from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.frontend import FrontendConfig
@@ -28,6 +29,8 @@ from affekt.training.benchmark.systems import (
     System,
     make_system,
 )
+from affekt.training.benchmark.embeddings import FoldScore, measure_adapted, measure_kshot
+from affekt.training.benchmark.fitted import Fitted
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
 from affekt.training.data.split import extra_clips
 from affekt.training.network.loop import LAST, Reporter
@@ -56,13 +59,18 @@ class FoldResult:
     seconds: float
 
     @property
+    def clips(self) -> int:
+        """How many clips were scored."""
+        return len(self.targets)
+
+    @property
     def uar(self) -> float:
         """UAR of this fold alone."""
         predicted = self.probabilities.argmax(axis=1)
         return uar(self.targets, predicted, self.probabilities.shape[1])
 
 
-Announce = Callable[[FoldResult, bool], None]
+Announce = Callable[[FoldResult | FoldScore, bool], None]
 """Called with every fold that is done, and whether it was done in an earlier call."""
 
 
@@ -135,6 +143,33 @@ def run_benchmark(
         return range(each * seed, each * (seed + 1))
 
     contesting = entries(recipe)
+    if protocol.kind != "plain":
+        if recipe.taught_by:
+            raise ConfigError(f"{protocol.name} measures recipes that are not taught on each fold")
+
+        def fitted(fold: Fold, seed: int) -> list[Fitted]:
+            return [one.fitted(fold, own) for one in contesting for own in seeds_of(recipe, seed)]
+
+        def told(score: FoldScore) -> None:
+            if announce:
+                announce(score, False)
+
+        measure = measure_adapted if protocol.kind == "adapted" else measure_kshot
+        measured = measure(protocol, chosen, seeds, fitted, told)
+        if len(chosen) < len(every):
+            return None
+        result = _result(
+            protocol,
+            recipe,
+            measured.runs,
+            clips,
+            seeds,
+            parameters=measured.parameters,
+            bytes=measured.bytes,
+            seconds=measured.seconds,
+        )
+        setting, scores = measured.setting, measured.per_setting
+        return replace(result, adapted=True, setting=setting, per_setting=scores)
     teaching = entries(recipe.taught_by) if recipe.taught_by else []
 
     def teachers(fold: Fold, seed: int) -> NetworkTeachers:
@@ -198,8 +233,16 @@ class _Entry:
         network = system.network(self._with_extra(fold), self._place(fold, seed), seed)
         return network, system.store
 
+    def fitted(self, fold: Fold, seed: int) -> Fitted:
+        """What is trained on the fold, with its embedding."""
+        # Few-shot heads replace the classifier, which may know other classes than the corpus has.
+        labels = () if self.protocol.kind == "kshot" else self.protocol.labels
+        place = self._place(fold, seed)
+        return self.system.fitted(self._with_extra(fold), labels, place, seed)
+
     def _place(self, fold: Fold, seed: int) -> Path:
-        own = self.folder / self.protocol.name / self.recipe.name
+        # A variant of a protocol has the same folds: what was trained on them serves both.
+        own = self.folder / (self.protocol.base or self.protocol.name) / self.recipe.name
         return own / f"seed-{seed}" / f"fold-{fold.name}"
 
     def _with_extra(self, fold: Fold) -> Fold:
@@ -258,22 +301,52 @@ def _pooled(
                 [result.fold for result in own for _ in result.speakers],
             )
         )
-    summary = summarise(runs, protocol.labels)
+    result = _result(
+        protocol,
+        recipe,
+        runs,
+        clips,
+        seeds,
+        # A support vector machine keeps as many clips as it needs: tell the largest.
+        parameters=max(result.parameters for result in done),
+        bytes=max(result.bytes for result in done),
+        seconds=sum(result.seconds for result in done),
+    )
+    if not protocol.mean_of_folds:
+        return result
+    limited = summarise([limited_to_fold(run) for run in runs], protocol.labels, mean_of_folds=True)
+    return replace(result, limited_uar=limited.uar)
+
+
+def _result(
+    protocol: Protocol,
+    recipe: Recipe,
+    runs: Sequence[Predictions],
+    clips: Sequence[Clip],
+    seeds: Sequence[int],
+    *,
+    parameters: int,
+    bytes: int,
+    seconds: float,
+) -> Result:
+    summary = summarise(runs, protocol.labels, mean_of_folds=protocol.mean_of_folds)
+    of_folds = summary.per_fold
     return Result(
         **{field.name: getattr(summary, field.name) for field in fields(Summary)},
         protocol=protocol.name,
         recipe=recipe.name,
         seeds=tuple(seeds),
-        # A support vector machine keeps as many clips as it needs: tell the largest.
-        parameters=max(result.parameters for result in done),
-        bytes=max(result.bytes for result in done),
+        parameters=parameters,
+        bytes=bytes,
         extra_data=recipe.extra_data,
         ensemble=recipe.ensemble is not None,
         settings=effective_values(recipe),
+        mean_of_folds=protocol.mean_of_folds,
+        worst_fold=min(of_folds, key=lambda fold: of_folds[fold].mean),
         commit=commit(),
         data_sha256=data_fingerprint(clips),
         versions=software_versions(),
-        wall_seconds=round(sum(result.seconds for result in done), 1),
+        wall_seconds=round(seconds, 1),
     )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from affekt.data import Clip
@@ -17,15 +18,19 @@ from affekt.errors import ConfigError, DataError
 from affekt.evaluation import Fold
 from affekt.export.graph.onnx import export_onnx
 from affekt.models import Network, checkpoint, describe
+from affekt.training.benchmark.fitted import CentredSystem, Fitted
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
 from affekt.training.network.distil import Teaching
 from affekt.training.network.fit import fit, new_network
-from affekt.training.network.infer import score_clips
+from affekt.training.network.infer import embed_clips, score_clips
 from affekt.training.network.loop import Reporter
 from affekt.training.network.pretrain import pretrain
 from affekt.training.recipe.classical import ClassicalConfig
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
+
+if TYPE_CHECKING:
+    from affekt.training.classic.fit import Classical
 
 NETWORK = "network.safetensors"
 """The weights that a fold ended with."""
@@ -76,6 +81,16 @@ class System(Protocol):
             Of the training side of the fold, for a recipe that is taught.
         """
 
+    def fitted(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Fitted:
+        """Train on a fold; give what was trained, with its embedding. Parameters as `answer`."""
+
 
 class NetworkSystem:
     """A network of the registry, trained by :func:`affekt.training.fit`.
@@ -114,16 +129,45 @@ class NetworkSystem:
     ) -> Answer:
         """Train, or go on from what lies in ``place``, and score."""
         network = self.network(fold, place, seed, teachers)
-        learned = network.config.labels
-        if learned not in self._bytes:
-            self._bytes[learned] = _exported_bytes(network)
-        own = [learned.index(label) for label in labels]
+        own = [network.config.labels.index(label) for label in labels]
         return Answer(
             logits=score_clips(network, fold.test, self.store)[:, own],
             temperature=float(network.temperature),
             parameters=describe(network).parameters,
-            bytes=self._bytes[learned],
+            bytes=self._size(network),
         )
+
+    def fitted(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Fitted:
+        """Train, or go on from what lies in ``place``."""
+        network = self.network(fold, place, seed, teachers)
+        own = [network.config.labels.index(label) for label in labels]
+        device = next(network.parameters()).device
+
+        @torch.inference_mode()
+        def logits(embeddings: np.ndarray) -> np.ndarray:
+            vectors = torch.from_numpy(embeddings.astype(np.float32)).to(device)
+            answers = network.head(vectors) / network.temperature
+            return np.asarray(answers.double().cpu().numpy()[:, own])
+
+        def embed(clips: Sequence[Clip]) -> np.ndarray:
+            return embed_clips(network, clips, self.store).astype(np.float64)
+
+        readable = self.store.prepare(fold.train, (1.0,), self.progress)
+        system = CentredSystem(embed, logits, readable)
+        return Fitted(system, system.prior, describe(network).parameters, self._size(network))
+
+    def _size(self, network: Network) -> int:
+        learned = network.config.labels
+        if learned not in self._bytes:
+            self._bytes[learned] = _exported_bytes(network)
+        return self._bytes[learned]
 
     def network(
         self, fold: Fold, place: Path, seed: int, teachers: Teaching | None = None
@@ -195,13 +239,7 @@ class ClassicalSystem:
         teachers: Teaching | None = None,
     ) -> Answer:
         """Fit and score; nothing is left in ``place``, a fold takes seconds."""
-        from affekt.training.classic.fit import fit_classical
-
-        own = self.labels or tuple(sorted({clip.emotion for clip in fold.train}))
-        train = self._side(fold.train, own)
-        if train is None or len(np.unique(train[1])) < 2:
-            raise DataError("training needs clips of two or more emotions")
-        system = fit_classical(self.config, train, self._side(fold.validation, own), len(own), seed)
+        own, system = self._fit(fold, seed)
         learned = system.learned()
         columns = [own.index(label) for label in labels]
         return Answer(
@@ -210,6 +248,43 @@ class ClassicalSystem:
             parameters=learned.parameters,
             bytes=learned.bytes,
         )
+
+    def fitted(
+        self,
+        fold: Fold,
+        labels: Sequence[str],
+        place: Path,
+        seed: int,
+        teachers: Teaching | None = None,
+    ) -> Fitted:
+        """Fit; the embedding of a clip is its standardised vector."""
+        from affekt.training.classic import classifiers
+
+        own, fitted = self._fit(fold, seed)
+        learned = fitted.learned()
+        columns = [own.index(label) for label in labels]
+
+        def embed(clips: Sequence[Clip]) -> np.ndarray:
+            return np.asarray(fitted.standardise.transform(self.store.matrix(clips)))
+
+        def logits(points: np.ndarray) -> np.ndarray:
+            answers = classifiers.logits(fitted.classifier, points, fitted.n_classes)
+            return np.asarray(answers[:, columns] / fitted.temperature)
+
+        wanted = [clip for clip in fold.train if clip.emotion in own]
+        system = CentredSystem(embed, logits, self.store.prepare(wanted, self.progress))
+        return Fitted(system, system.prior, learned.parameters, learned.bytes)
+
+    def _fit(self, fold: Fold, seed: int) -> tuple[tuple[str, ...], Classical]:
+        """Return the labels and what was fitted."""
+        from affekt.training.classic.fit import fit_classical
+
+        own = self.labels or tuple(sorted({clip.emotion for clip in fold.train}))
+        train = self._side(fold.train, own)
+        if train is None or len(np.unique(train[1])) < 2:
+            raise DataError("training needs clips of two or more emotions")
+        validation = self._side(fold.validation, own)
+        return own, fit_classical(self.config, train, validation, len(own), seed)
 
     def _side(
         self, clips: Sequence[Clip], labels: Sequence[str]

@@ -63,6 +63,7 @@ class FeatureStore:
         self._frontend = build_frontend(frontend).eval()
         self._above: dict[str, FeatureStore] = {}
         self._features: dict[tuple[Span, float | Variant], np.ndarray] = {}
+        self._silent: set[Span] = set()
 
     @property
     def frames_per_second(self) -> float:
@@ -118,7 +119,7 @@ class FeatureStore:
         progress: Progress | None = None,
         variants: Sequence[Variant] = (),
     ) -> list[Clip]:
-        """Compute the features of all clips and return those that can be read.
+        """Compute the features of all clips and return those that can be read and are not silent.
 
         The others are named in warnings of the logger ``affekt.training``. Variants of other
         seeds are forgotten: a benchmark goes from seed to seed, and memory would not last.
@@ -136,6 +137,9 @@ class FeatureStore:
         for done, clip in enumerate(clips, start=1):
             try:
                 self._compute(clip, versions)
+                first = self._features[_span(clip), versions[0]]
+                if _span(clip) in self._silent or not np.ptp(first):
+                    raise AudioError(f"{clip.file}: nothing can be heard, it is silent")
                 readable.append(clip)
             except AudioError as error:
                 errors.append(str(error))
@@ -200,6 +204,8 @@ class FeatureStore:
             return
         rate = self.frontend.sample_rate
         samples = clip_samples(clip, rate)
+        if not np.ptp(samples):
+            self._silent.add(span)
         for version in missing:
             heard = (
                 version.apply(samples, clip, rate)

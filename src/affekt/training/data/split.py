@@ -57,8 +57,13 @@ def choose_split(config: DataConfig, root: Path | None = None) -> Split:
             "give every speaker one side, or leave the split column empty"
         )
     split = Split(*(_side(clips, name) for name in ("train", "validation", "test")))
-    if not split.train:
-        raise DataError(f"no clips to train on in {', '.join(config.sources)}")
+    learned = sorted({clip.emotion for clip in split.train})
+    if len(learned) < 2:
+        found = f"all {len(split.train)} are {learned[0]}" if learned else "there are none"
+        raise DataError(
+            f"training needs clips of two or more emotions: of those to train on in "
+            f"{', '.join(config.sources)}, {found}"
+        )
     return split
 
 
