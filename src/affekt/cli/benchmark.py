@@ -52,7 +52,8 @@ def command(
     from affekt.cli._training import run_view
     from affekt.evaluation import get_protocol
     from affekt.evaluation.results import write_result
-    from affekt.training.benchmark.benchmark import FoldResult, FoldScore, run_benchmark
+    from affekt.training.benchmark.benchmark import FoldResult, run_benchmark
+    from affekt.training.benchmark.embeddings import FoldScore
 
     loaded = read_recipe(recipe, set, device)
     loaded = replace(loaded, name=name_of_changed(loaded, set))

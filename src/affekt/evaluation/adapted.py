@@ -230,18 +230,12 @@ def join_folds(folds: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
 
 def mean_answers(systems: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
     """Return what several systems answer together, given the same baselines: their mean."""
-    first = systems[0]
-    return {
-        key: replace(
-            first[key],
-            predictions=first[key].predictions._replace(
-                probabilities=np.mean(
-                    [one[key].predictions.probabilities for one in systems], axis=0
-                )
-            ),
-        )
-        for key in first
-    }
+    together = {}
+    for key, first in systems[0].items():
+        said = [np.asarray(one[key].predictions.probabilities) for one in systems]
+        predictions = first.predictions._replace(probabilities=np.mean(said, axis=0))
+        together[key] = replace(first, predictions=predictions)
+    return together
 
 
 def speaker_mean(embeddings: npt.ArrayLike, speakers: Sequence[str]) -> FloatArray:

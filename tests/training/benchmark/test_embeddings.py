@@ -19,8 +19,9 @@ from affekt.errors import ConfigError
 from affekt.evaluation.adapted import COUNTS, speaker_mean
 from affekt.evaluation.results import Result, read_result, write_result
 from affekt.training import Recipe, load_recipe
-from affekt.training.benchmark.benchmark import FoldScore, run_benchmark
+from affekt.training.benchmark.benchmark import run_benchmark
 from affekt.training.benchmark.contestants import contestant
+from affekt.training.benchmark.embeddings import FoldScore
 from affekt.training.classic.schema import ClassicalConfig
 
 SVM = Recipe(name="svm", classical=ClassicalConfig(features="tutorial"))

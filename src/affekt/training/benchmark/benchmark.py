@@ -158,7 +158,7 @@ def run_benchmark(
         measured = measure(protocol, chosen, seeds, fitted, told)
         if len(chosen) < len(every):
             return None
-        result = _result(
+        figure = _result(
             protocol,
             recipe,
             measured.runs,
@@ -169,7 +169,7 @@ def run_benchmark(
             seconds=measured.seconds,
         )
         setting, scores = measured.setting, measured.per_setting
-        return replace(result, adapted=True, setting=setting, per_setting=scores)
+        return replace(figure, adapted=True, setting=setting, per_setting=scores)
     teaching = entries(recipe.taught_by) if recipe.taught_by else []
 
     def teachers(fold: Fold, seed: int) -> NetworkTeachers:
