@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ from affekt.training.benchmark.fitted import Fitted
 KSHOT = 8
 """How many labelled clips a class, of other speakers, stand for ``kshot``; fewer where a corpus has
 no more."""
+
+ADAPTED_SCORES = ("uar", "worst_quarter", "harmed")
 
 Fit = Callable[[Fold, int], Sequence[Fitted]]
 """From a fold and a seed to the system trained on it, or the members of an ensemble."""
@@ -100,7 +102,13 @@ def measure_adapted(
         runs=[run["random", ALL].predictions for run in runs],
         setting="the mean of four fifths of the speaker's clips, drawn at random",
         per_setting={
-            way: {count: asdict(score) for count, score in of_way.items()}
+            way: {
+                count: {
+                    **{name: _plain(getattr(score, name)) for name in ADAPTED_SCORES},
+                    "clips": score.clips,
+                }
+                for count, score in of_way.items()
+            }
             for way, of_way in scores.items()
         },
         parameters=max(parameters for parameters, _ in sizes),
@@ -167,7 +175,7 @@ def measure_kshot(
         per_setting={
             fold: {
                 source: {
-                    str(k): {"uar": asdict(_over_seeds(own)), "clips": own[0].clips}
+                    str(k): {"uar": _plain(_over_seeds(own)), "clips": own[0].clips}
                     for k, own in sorted(of_source.items())
                 }
                 for source, of_source in of_fold.items()
@@ -189,6 +197,12 @@ def _over_seeds(scores: Sequence[KshotScore]) -> Score:
         float(np.mean([score.uar.sd for score in scores])),
         (low, high) if intervals else None,
     )
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    """Return a score as the JSON file holds it."""
+    ci95 = None if score.ci95 is None else list(score.ci95)
+    return {"mean": score.mean, "sd": score.sd, "ci95": ci95}
 
 
 def _size(systems: Sequence[Fitted]) -> tuple[int, int]:
