@@ -153,7 +153,7 @@ class NetworkSystem:
         @torch.inference_mode()
         def logits(embeddings: np.ndarray) -> np.ndarray:
             vectors = torch.from_numpy(embeddings.astype(np.float32)).to(device)
-            answers = network.head(vectors) / network.temperature
+            answers = network.logits(vectors) / network.temperature
             return np.asarray(answers.double().cpu().numpy()[:, own])
 
         def embed(clips: Sequence[Clip]) -> np.ndarray:
