@@ -20,9 +20,9 @@ from affekt.evaluation.adapted import COUNTS, speaker_mean
 from affekt.evaluation.results import Result, read_result, write_result
 from affekt.training import Recipe, load_recipe
 from affekt.training.benchmark.benchmark import run_benchmark
-from affekt.training.benchmark.contestants import contestant
 from affekt.training.benchmark.embeddings import FoldScore
-from affekt.training.classic.schema import ClassicalConfig
+from affekt.training.benchmark.systems import make_system
+from affekt.training.recipe.classical import ClassicalConfig
 
 SVM = Recipe(name="svm", classical=ClassicalConfig(features="tutorial"))
 
@@ -98,8 +98,8 @@ def test_systems_take_baselines_where_training_left_them(
     protocol = tone_protocol(tones.all())
     fold = protocol.folds(protocol.load())[0]
     labels = protocol.labels[::-1]
-    fitted = contestant(recipe, tmp_path).fitted(fold, labels, tmp_path / "fold", 0)
-    answer = contestant(recipe, tmp_path).answer(fold, labels, tmp_path / "fold", 0)
+    fitted = make_system(recipe, tmp_path).fitted(fold, labels, tmp_path / "fold", 0)
+    answer = make_system(recipe, tmp_path).answer(fold, labels, tmp_path / "fold", 0)
     embeddings = fitted.system.embed(fold.test)
     np.testing.assert_allclose(
         fitted.system.scores(embeddings, None), answer.logits / answer.temperature, atol=1e-4

@@ -23,14 +23,14 @@ from affekt.evaluation.summary import limited_to_fold
 from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.frontend import FrontendConfig
+from affekt.training.benchmark.embeddings import FoldScore, measure_adapted, measure_kshot
+from affekt.training.benchmark.fitted import Fitted
 from affekt.training.benchmark.systems import (
     Answer,
     NetworkSystem,
     System,
     make_system,
 )
-from affekt.training.benchmark.embeddings import FoldScore, measure_adapted, measure_kshot
-from affekt.training.benchmark.fitted import Fitted
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
 from affekt.training.data.split import extra_clips
 from affekt.training.network.loop import LAST, Reporter

@@ -1,4 +1,4 @@
-"""What a contestant gives once it is trained on a fold: a system that can be asked again."""
+"""A system that was trained on a fold, with its embedding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from affekt.evaluation.adapted import EmbeddingSystem, speaker_mean
 
 @dataclass(frozen=True)
 class Fitted:
-    """A contestant that was trained on a fold, with its embedding.
+    """A system that was trained on a fold, with its embedding.
 
     Attributes
     ----------
