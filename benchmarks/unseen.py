@@ -1,0 +1,106 @@
+"""How well the shipped models do on corpora that took no part in their training.
+
+    python benchmarks/unseen.py --data ../shared/data  # measures, writes JSON and table
+    python benchmarks/unseen.py --table-only           # writes the page again
+
+A model may answer with all its emotions; the recall is averaged over those that a corpus has. The
+development corpora are read as in the protocol ``loco``; RAVDESS with the six emotions that it
+shares with the models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from _common import Report, Result
+
+REPORT = Report("unseen", "docs/prediction.md")
+MODELS = ("base", "default", "small", "nano")
+PROTOCOLS = ("loco", "cross")
+"""Whose test sides are answered: the six development corpora, and of the other RAVDESS."""
+OTHER = "ravdess"
+
+
+def measure(data: Path | None) -> Result:
+    """Ask every model about every corpus and return the result as it is stored."""
+    import affekt
+    from affekt.data import Clip
+    from affekt.evaluation import get_protocol
+    from affekt.evaluation.calibration import softmax
+    from affekt.evaluation.metrics import expected_calibration_error, uar
+    from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
+
+    started = time.perf_counter()
+    corpora: dict[str, list[Clip]] = {}
+    for name in PROTOCOLS:
+        protocol = get_protocol(name)
+        for fold in protocol.folds(protocol.load(data)):
+            corpus = fold.test[0].corpus
+            if name == "loco" or corpus == OTHER:
+                corpora[corpus] = fold.test
+    rows: dict[str, dict[str, dict[str, float]]] = {}
+    for name in MODELS:
+        model = affekt.load_model(None if name == "default" else name)
+        for corpus, clips in corpora.items():
+            answers = list(model.predict_batch(clip.file for clip in clips))
+            probabilities = np.array([list(answer.scores.values()) for answer in answers])
+            targets = np.array([model.labels.index(clip.emotion) for clip in clips])
+            rows.setdefault(name, {})[corpus] = {
+                "clips": len(clips),
+                "uar": uar(targets, probabilities.argmax(axis=1), len(model.labels)),
+                "ece": expected_calibration_error(probabilities, targets),
+            }
+            print(f"{name}, {corpus}: UAR {100 * rows[name][corpus]['uar']:.1f} %", flush=True)
+    return {
+        "models": rows,
+        "versions": software_versions(),
+        "data_sha256": data_fingerprint([clip for clips in corpora.values() for clip in clips]),
+        "commit": commit(),
+        "wall_seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def table(result: Result) -> str:
+    """Return the result as Markdown."""
+    rows = result["models"]
+    corpora = list(next(iter(rows.values())))
+    lines = [
+        f"| UAR (calibration error), % | {' | '.join(rows)} |",
+        f"|---|{'---:|' * len(rows)}",
+    ]
+    for corpus in corpora:
+        cells = (_cell([row[corpus]]) for row in rows.values())
+        lines.append(f"| {corpus} | {' | '.join(cells)} |")
+    means = (_cell(list(row.values())) for row in rows.values())
+    lines += [f"| mean | {' | '.join(means)} |", "", f"Commit `{result['commit'][:12]}`."]
+    return "\n".join(lines)
+
+
+def _cell(scores: list[dict[str, float]]) -> str:
+    uar, ece = (100 * float(np.mean([one[key] for one in scores])) for key in ("uar", "ece"))
+    return f"{uar:.1f} ({ece:.1f})"
+
+
+def main() -> None:
+    """Measure, or write the table of a stored measurement again."""
+    from affekt.errors import AffektError
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
+    REPORT.add_options(parser)
+    options = parser.parse_args()
+    if options.table_only:
+        REPORT.show(table(REPORT.load()))
+        return
+    try:
+        result = measure(options.data)
+    except AffektError as error:
+        raise SystemExit(f"error: {error}") from None
+    REPORT.finish(result, options.out, table)
+
+
+if __name__ == "__main__":
+    main()
