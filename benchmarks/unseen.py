@@ -29,7 +29,6 @@ def measure(data: Path | None) -> Result:
     import affekt
     from affekt.data import Clip
     from affekt.evaluation import get_protocol
-    from affekt.evaluation.calibration import softmax
     from affekt.evaluation.metrics import expected_calibration_error, uar
     from affekt.evaluation.provenance import commit, data_fingerprint, software_versions
 
