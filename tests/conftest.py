@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,10 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# A shell starts what runs in the background with Ctrl-C ignored, and so would the commands that
+# tests start: those that interrupt one would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine may take any time for one example.
 settings.register_profile("affekt", deadline=None)
