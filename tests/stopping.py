@@ -13,6 +13,8 @@ import os, signal, sys
 from importlib import import_module
 from pathlib import Path
 
+# A shell that starts the tests in the background has them ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 event, when = sys.argv[1:3]
 module, _, name = event.partition(":")
 *holders, last = name.split(".")

@@ -76,6 +76,7 @@ def test_the_held_out_speakers_are_scored_unless_told_otherwise(
 def test_figures_and_pictures_are_those_of_the_answers(
     call: Call, model: Path, recordings: Path, tmp_path: Path
 ) -> None:
+    pytest.importorskip("matplotlib")
     words = (model, "--corpus", recordings, "--split", "all", "--out", "report")
     done = call(*words)
     assert done.status == 0, done.errors

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -18,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from patience import PATIENCE
+from stopping import interrupt, start_halted
 
 pytest.importorskip("swift_f0")
 
@@ -190,8 +191,8 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.02)
@@ -212,17 +213,17 @@ def many(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_stopped_goes_on(how: signal.Signals, run: Run, many: Path) -> None:
     words = ["features", "many", "-r", "--sets", "pitch,voice", "--jobs", "2", "--out"]
-    process = subprocess.Popen(  # nice: it must not be done before it is seen to have begun
-        ["nice", "-n", "10", sys.executable, "-m", "affekt", *words, "table.csv"],
+    process = start_halted(
+        "affekt.batch.journal:Journal.add",
+        "calls == 4",
+        *(*words, "table.csv"),
         cwd=many.parent,
         stderr=subprocess.PIPE,
-        text=True,
     )
     journal, table = many.parent / ".table.csv.unfinished", many.parent / "table.csv"
-    wait_until(lambda: records_in(journal) >= 4)
     workers = children_of(process.pid)
-    os.kill(process.pid, how)
-    errors = process.communicate(timeout=300)[1]
+    interrupt(process, how)
+    errors = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == (130 if how is signal.SIGINT else -9), errors
     assert not table.exists()
     wait_until(lambda: not any(map(is_alive, workers)))

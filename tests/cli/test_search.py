@@ -6,14 +6,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from command_line import Answer, affekt
+from patience import PATIENCE
+from stopping import interrupt, start_halted
 from tone_corpus import make_tones, tone_clips, write_recipe
 
 torch = pytest.importorskip("torch")
@@ -46,33 +46,31 @@ def call(
     return partial(affekt, capsys, "search")
 
 
-def stopped(folder: Path, number: signal.Signals, trials_before: int) -> tuple[int, str]:
+FIRST = "args[0].name == 'last.safetensors'"
+SECOND = f"{FIRST} and args[0].parents[1].name != '1' and Path('found/trials.csv').is_file()"
+
+
+def stopped(folder: Path, number: signal.Signals, when: str) -> tuple[int, str]:
     """Stop a search by a signal, within the training of a trial; return status and stderr."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "affekt", "search", *WORDS, "--trials", "4"],
+    process = start_halted(
+        "affekt.models.checkpoint:save",
+        when,
+        *("search", *WORDS, "--trials", "4"),
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
     )
-    table = folder / "found" / "trials.csv"
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        done = len(table.read_text().splitlines()) - 1 if table.is_file() else 0
-        if done >= trials_before and list(folder.glob("found/trials/*/*/last.safetensors")):
-            process.send_signal(number)
-            break
-        time.sleep(0.002)
-    errors = process.communicate(timeout=60)[1]
+    interrupt(process, number)
+    errors = process.communicate(timeout=PATIENCE)[1]
     return process.returncode, errors
 
 
 def test_a_search_survives_ctrl_c_and_kill(call: Call, tmp_path: Path) -> None:
-    status, errors = stopped(tmp_path, signal.SIGINT, trials_before=0)
+    status, errors = stopped(tmp_path, signal.SIGINT, FIRST)
     assert status == 130, errors
     assert "stopped; the same command continues the search in found" in errors
-    status, errors = stopped(tmp_path, signal.SIGKILL, trials_before=1)
+    status, errors = stopped(tmp_path, signal.SIGKILL, SECOND)
     assert status == -signal.SIGKILL, errors
     assert errors.startswith("continuing at step ")
     assert (tmp_path / "found" / "best.toml").is_file()

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from command_line import Answer, affekt
+from patience import PATIENCE
+from stopping import interrupt, start_halted
 from tiny_corpus import write_sound
 from tone_corpus import make_tones, read_history, write_recipe
 
@@ -36,16 +37,6 @@ class Workshop:
         words = [sys.executable, "-m", "affekt", "train", "tones.toml", "--source", "tones"]
         return [*words, "--out", run, *more]
 
-    def start(self, run: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.words(run),
-            cwd=self.folder,
-            env=one_thread(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
     def finish(self, run: str, *more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.words(run, *more),
@@ -53,7 +44,7 @@ class Workshop:
             env=one_thread(),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -64,15 +55,18 @@ class Workshop:
 
     def stop(self, run: str, number: signal.Signals, after: int) -> tuple[int, str]:
         """Send a running training a signal in mid-epoch; return its exit status and stderr."""
-        process = self.start(run)
-        deadline = time.monotonic() + 300
-        while process.poll() is None and time.monotonic() < deadline:
-            step = self.step(run)
-            if step > after and step % STEPS_PER_EPOCH in (1, 2, 3):
-                process.send_signal(number)
-                break
-            time.sleep(0.002)
-        errors = process.communicate(timeout=300)[1]
+        step = "args[2].get('step', 0)"
+        process = start_halted(
+            "affekt.models.checkpoint:save",
+            f"{step} > {after} and {step} % {STEPS_PER_EPOCH} in (1, 2, 3)",
+            *self.words(run)[3:],
+            cwd=self.folder,
+            env=one_thread(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        interrupt(process, number)
+        errors = process.communicate(timeout=PATIENCE)[1]
         return process.returncode, errors
 
 

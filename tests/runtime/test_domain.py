@@ -11,9 +11,12 @@ from tiny_model import write_tiny_model
 
 import affekt
 from affekt.errors import ModelError
-from affekt.export.check.domain import fit_domain, separation
 from affekt.runtime.config import parse_config
 from affekt.runtime.domain import Domain, read_domain
+
+pytest.importorskip("torch")
+
+from affekt.export.check.domain import fit_domain, separation
 
 RATE = 16000
 

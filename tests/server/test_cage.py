@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from live_server import noise
+from patience import PATIENCE
 
 from affekt.children import python_command, search_path
 
@@ -150,7 +151,9 @@ def test_the_servers_children_take_no_code_from_the_working_directory(trap, star
     server = Server(command=[str(affekt_program())], cwd=trap)
     try:
         answer = httpx.post(
-            f"{server.url}/v1/audio/emotions", files={"file": encode_webm(noise(2))}, timeout=60
+            f"{server.url}/v1/audio/emotions",
+            files={"file": encode_webm(noise(2))},
+            timeout=PATIENCE,
         )
         assert answer.status_code == 200, answer.text
         assert imported(trap) == []
@@ -170,7 +173,7 @@ def test_a_batchs_children_take_no_code_from_the_working_directory(trap, recordi
         cwd=trap,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
