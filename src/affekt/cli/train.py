@@ -51,7 +51,7 @@ def command(
       affekt train cnn --source my-recordings/ --set training.epochs=20 --out runs/mine
       affekt train nano --teacher runs/default/model --out runs/nano
       affekt predict --model runs/mine/model recording.wav
-      torchrun --nproc-per-node 4 -m affekt train cnn -s my-recordings/ -o runs/fast
+      torchrun --nproc-per-node 4 -m affekt train cnn -s mine/ -o runs/fast
     """
     from dataclasses import replace
 
