@@ -54,7 +54,8 @@ def keys_tables() -> str:
         head = f"### `[{group}]`" if group else "### At the top of the file"
         lines = [f"| {', '.join(k)} | {', '.join(d)} | {meaning} |" for k, d, meaning in rows]
         parts.append("\n".join([head, "", "| key | default | meaning |", "|---|---|---|", *lines]))
-    chosen = {f"`architecture = {toml(n)}`": one.options for n, one in ARCHITECTURES.items()}
+    own = {n: a for n, a in ARCHITECTURES.items() if a.make.__module__.startswith("affekt.")}
+    chosen = {f"`architecture = {toml(name)}`": one.options for name, one in own.items()}
     classical = {f"`classical.model = {toml(name)}`": one for name, one in OPTIONS.items()}
     lines = ["### Options", "", "| of | options and their defaults |", "|---|---|"]
     for name, options in {**chosen, **classical}.items():

@@ -21,7 +21,12 @@ def test_sine(sine):
 
 def test_digital_silence():
     assert check_audio(np.zeros(4000, dtype=np.float32), 8000) == AudioQuality(
-        duration=0.5, peak_dbfs=-120.0, rms_dbfs=-120.0, clipped_fraction=0.0, silent=True
+        duration=0.5,
+        peak_dbfs=-120.0,
+        rms_dbfs=-120.0,
+        clipped_fraction=0.0,
+        silent=True,
+        damaged_packets=0,
     )
 
 

@@ -44,7 +44,7 @@ def blind() -> Iterator[str]:
             return self.forward(log_mel), mask
 
     yield "blind"
-    del ARCHITECTURES["blind"]
+    ARCHITECTURES.remove("blind")
 
 
 def test_the_built_in_architectures_are_there_from_the_start() -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from affekt.audio.quality import FRAME, MOST_FRAMES, band_power, reach, signal_to_noise
+from affekt.audio.quality import FRAME, MOST_FRAMES, band_power, frame_size, reach, signal_to_noise
 from affekt.audio.resample import checked_rate
 from affekt.audio.tones import ToneMeter
 from affekt.errors import AudioError
@@ -69,6 +69,7 @@ class QualityMeter:
         self._energy = 0.0
         self._clipped = 0
         self._power: list[NDArray[np.float32]] = []
+        self._rest: NDArray[np.float32] | None = None  # samples after the last whole frame
         self._tones = ToneMeter()
         self._thinned = 1  # one in so many frames is looked at
 
@@ -94,7 +95,12 @@ class QualityMeter:
         most = MOST_FRAMES
         if self._thinned > 1:
             most = max(1, round(len(samples) / (FRAME * rate) / self._thinned))
-        self._power.append(band_power(samples, rate, most))
+        # Frames go on across blocks: the same ones, however the recording is cut.
+        if self._rest is not None and len(self._rest):
+            samples = np.concatenate([self._rest, samples])
+        whole = len(samples) - len(samples) % frame_size(rate)
+        self._rest = samples[whole:].copy()
+        self._power.append(band_power(samples[:whole], rate, most))
         while sum(map(len, self._power)) > MOST_FRAMES:
             self._power = [np.concatenate(self._power)[::2]]
             self._thinned *= 2

@@ -137,9 +137,9 @@ class Track:
         while True:
             try:
                 packet = next(packets, None)
-            except MemoryError:
-                raise
-            except av.FFmpegError:  # what is left is no part of any packet
+            # What is left is no part of any packet, or a size that is damaged asks for more memory
+            # than there is.
+            except av.FFmpegError:
                 self.damaged += 1
                 break
             if packet is None:

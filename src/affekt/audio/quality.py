@@ -136,6 +136,11 @@ def reach(power: NDArray[np.float32], rate: int) -> float | None:
     return float(min((lowest - 1 + (heard[-1] + 1) * width) * rate / size, rate / 2))
 
 
+def frame_size(rate: int) -> int:
+    """Return the samples of a frame."""
+    return _layout(rate)[0]
+
+
 def _layout(rate: int) -> tuple[int, int, int]:
     """Return the samples of a frame, its first bin above `LOWEST`, and the bins of a band."""
     size = max(16, int(FRAME * rate))

@@ -274,7 +274,7 @@ def test_folds_are_pooled(
 def test_hopeless_trials_are_given_up(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("affekt.training.search.study.STARTUP_TRIALS", 1)
+    monkeypatch.setattr(sys.modules["affekt.training.search.study"], "STARTUP_TRIALS", 1)
     good = replace(recipe, training=replace(recipe.training, learning_rate=GOOD))
     epochs = Epochs()
     result = search(good, TWO, tmp_path / "pruned", trials=6, reporter=epochs)
@@ -295,7 +295,7 @@ def test_a_trial_is_given_up_in_its_second_fold(
     tones: Any, short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trials are worth 0.9 and 0.9; then 0.9 and 0.2 beside the median."""
-    monkeypatch.setattr("affekt.training.search.study.STARTUP_TRIALS", 1)
+    monkeypatch.setattr(sys.modules["affekt.training.search.study"], "STARTUP_TRIALS", 1)
     scores = [0.9, 0.9, 0.9, 0.2]
 
     def measure(self: Objective, recipe: Recipe, place: Path, heard: Heard) -> float:
