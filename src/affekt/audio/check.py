@@ -100,7 +100,8 @@ class QualityMeter:
             samples = np.concatenate([self._rest, samples])
         whole = len(samples) - len(samples) % frame_size(rate)
         self._rest = samples[whole:].copy()
-        self._power.append(band_power(samples[:whole], rate, most))
+        if whole or not self._power:
+            self._power.append(band_power(samples[:whole] if whole else samples, rate, most))
         while sum(map(len, self._power)) > MOST_FRAMES:
             self._power = [np.concatenate(self._power)[::2]]
             self._thinned *= 2
