@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 # tests start: those that interrupt one would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine may take any time for one example.
-settings.register_profile("affekt", deadline=None)
-settings.load_profile("affekt")
+# A busy machine may take any time for one example. The environment of LiteRT has no Hypothesis.
+if find_spec("hypothesis"):
+    from hypothesis import settings
+
+    settings.register_profile("affekt", deadline=None)
+    settings.load_profile("affekt")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
