@@ -11,7 +11,8 @@ LITERT_ENV := .venv-litert
 MEDIAPIPE_ENV := .venv-mediapipe
 SOURCES := $(shell find src -type f -not -name '*.pyc')
 DATA ?= $(or $(AFFEKT_DATA),../shared/data)
-# Test files are dealt out to so many processes, with one thread each.
+# Test files are dealt out to so many processes, with one thread each. One that crashes ends the
+# run: dealing its files out anew can wait for ever.
 TEST_JOBS ?= 2
 PYTEST_ARGS ?=
 
@@ -38,7 +39,7 @@ demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment w
 
 test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DATA or ../shared/data)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(TEST_ENV)/bin/python -m pytest \
-		-n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
+		-n $(TEST_JOBS) --dist loadfile --max-worker-restart 0 $(PYTEST_ARGS)
 
 test-matrix: ## run the base install's tests on Python 3.10 to 3.13, with the lowest and the newest versions
 	@.ci/matrix
@@ -97,7 +98,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 
 clean: ## remove environments, builds and caches; runs/ and results stay
 	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(LITERT_ENV) $(MEDIAPIPE_ENV) .venv-matrix .venv-uv build dist demo
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .numba-*
 
 # An environment is made once and kept until what it depends on changes. The demo environment
 # holds the base install and nothing else; the test environment runs the source tree itself.

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 # tests start: those that interrupt one would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Processes that compile with Numba at the same time spoil each other's cache (and then crash):
+# each has one of its own.
+os.environ.setdefault(
+    "NUMBA_CACHE_DIR",
+    str(Path(__file__).parents[1] / f".numba-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"),
+)
+
 # A busy machine may take any time for one example. The environment of LiteRT has no Hypothesis.
 if find_spec("hypothesis"):
     from hypothesis import settings

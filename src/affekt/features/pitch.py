@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -112,6 +113,7 @@ def on_grid(at: np.ndarray, hz: np.ndarray, voicing: np.ndarray, times: np.ndarr
 def _pyin(samples: Floats, settings: FeatureSettings) -> Pitch:
     """Probabilistic YIN (Mauch and Dixon, 2014) from librosa."""
     librosa = _other("librosa")
+    _compile_pyin(librosa)
     # Room for two periods of the lowest pitch, as a power of two.
     length = 2 ** int(np.ceil(np.log2(2.2 * settings.sample_rate / settings.pitch_min)))
     count = settings.frames(len(samples))
@@ -129,6 +131,21 @@ def _pyin(samples: Floats, settings: FeatureSettings) -> Pitch:
         np.where(voiced, hz, np.nan).astype(np.float32)[:count],
         probability.astype(np.float32)[:count],
     )
+
+
+@lru_cache(maxsize=1)
+def _compile_pyin(librosa: Any) -> None:
+    """Have librosa's pYIN compiled by one process at a time.
+
+    Numba keeps what it compiles in files, which processes that begin together write into each
+    other: the code of one type is then found under the name of another, and crashes every process
+    that runs it, for good.
+    """
+    with open(librosa.__file__, "rb") as lock, suppress(ImportError):
+        import fcntl  # not on Windows
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        librosa.pyin(np.zeros(4096, dtype=np.float32), fmin=75, fmax=500, sr=16000)
 
 
 def _crepe(samples: Floats, settings: FeatureSettings) -> Pitch:
