@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import affekt
     from affekt.data import Clip
 
-REPORT = Report("known_course", "docs/timeline.md")
-PICTURE = ROOT / "docs" / "timeline.png"
+REPORT = Report("known_course", "benchmarks/measurements.md")
+PICTURE = ROOT / "benchmarks" / "images" / "timeline.png"
 PROTOCOL = "cremad-tfds"
 RATE = 16000  # Hz
 FRAME = 0.1  # seconds

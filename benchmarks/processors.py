@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from _common import ROOT, Report, Result, processor
 
-REPORT = Report("processors", "docs/export.md")
+REPORT = Report("processors", "benchmarks/measurements.md")
 WORKER = Path(__file__).with_name("_answer.py")
 WEB_WORKER = Path(__file__).with_name("_answer.mjs")
 EMULATED = ("qemu-x86_64", "-cpu", "Haswell")
