@@ -167,7 +167,7 @@ def per_clip(times: Sequence[float], waveforms: Sequence[np.ndarray]) -> float:
 
 
 def exactness(waveforms: Sequence[np.ndarray], noise: Path) -> dict[str, Any]:
-    """How far duration and SNR are at most from what was asked for, and how much else changes."""
+    """How far duration and SNR are at most from the requested values, and how much else changes."""
     rate, snr_db = ASKED["rate"], ASKED["snr_db"]
     stretch = {"min_rate": rate, "max_rate": rate}
     ratio = {"min_snr_db": snr_db, "max_snr_db": snr_db}

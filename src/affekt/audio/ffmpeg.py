@@ -38,7 +38,7 @@ _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}
 
 
 class UnreadableError(AudioError):
-    """FFmpeg cannot open it, or knows no decoder for it; another library may."""
+    """FFmpeg cannot open it, or has no decoder for it; another library may."""
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _processes() -> Iterator[Callable[[], _Process]]:
 
 @contextmanager
 def _ctrl_c_later() -> Iterator[None]:
-    """Hold Ctrl-C back; a process that is started meanwhile never hears it.
+    """Hold Ctrl-C back; a process that is started meanwhile does not receive it.
 
     A terminal sends it to all processes, and one that has come no further than its imports would
     end with a traceback.

@@ -64,7 +64,7 @@ def run_batch(
 
 def _recalled(book: Journal, sources: Sequence[str], model: Model) -> Iterator[Outcome]:
     for source in sources:
-        # A file that changed while the others were judged is judged once more.
+        # A file that changed while the others were classified is classified once more.
         if source in book:
             yield recall(book, source)
         else:

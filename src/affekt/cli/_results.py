@@ -204,7 +204,7 @@ def _write_each(
     taken: set[str] = set()
     for result in results:
         if isinstance(result, Outcome) and result.error:
-            continue  # it is told on stderr, and by the exit status
+            continue  # it is written to stderr, and in the exit status
         stem = "stdin" if result.file == STDIN else Path(result.file).stem
         name, number = stem, 2
         while name.lower() in taken:

@@ -70,7 +70,7 @@ def prepare(options: TimelineOptions) -> None:
     logger.propagate = False
     if options.vad == Vad.auto.value and not vad_is_installed():
         log(
-            "note: speech is not told from other sound: pip install 'affekt[stream]' "
+            "note: speech is not separated from other sound: pip install 'affekt[stream]' "
             "(--vad off says that this is meant)"
         )
 

@@ -77,7 +77,7 @@ def command(
     """Say which emotion each recording carries.
 
     Every recording gets one answer: the most probable emotion, with its calibrated probability.
-    A recording that cannot be judged gets a line with its error; the others are still done, and
+    A recording that cannot be classified gets a line with its error; the others are still done, and
     the exit status is 1.
 
     Examples: affekt predict interview.wav;
@@ -163,7 +163,7 @@ class _Seen:
         if self.errors and self.count == 1:
             raise AudioError(self.last_error)
         if self.errors:
-            log(f"error: {self.errors} of {self.count} recordings could not be judged")
+            log(f"error: {self.errors} of {self.count} recordings failed")
             raise typer.Exit(1)
 
 

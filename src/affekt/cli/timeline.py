@@ -185,7 +185,7 @@ def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | Non
         if recording.error and len(recordings) > 1:
             yield f"error: {visible(recording.error)}"
         elif not heard and not recording.error:
-            yield "nothing to hear"
+            yield "no sound"
         yield from (f"note: {warning}" for warning in recording.track(()).warnings)
 
 

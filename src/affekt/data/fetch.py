@@ -54,9 +54,9 @@ def fetch(
         See :func:`affekt.data.data_root`.
     mirror : str, optional
         Address of a folder that serves the same files under the names of ``Download.path``,
-        asked instead of the official home. The checksums stay the official ones.
+        used instead of the official home. The checksums stay the official ones.
     progress : Progress
-        Told of bytes, or of files where a corpus comes file by file.
+        Called with bytes, or with files where a corpus comes file by file.
     connections : int
         Transfers at the same time, where a corpus comes file by file.
 

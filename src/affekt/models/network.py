@@ -120,7 +120,7 @@ class Network(nn.Module):
     def standardised(
         self, spectrum: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """What the encoder hears ``[batch, channels, frames]``, and its mask if there are lengths.
+        """The encoder's input ``[batch, channels, frames]``, and its mask if there are lengths.
 
         The mask ``[batch, 1, frames]`` is 1 for frames and 0 for padding.
         """
@@ -164,7 +164,7 @@ class Network(nn.Module):
         return names if self.intensity_head is None else (*names, "intensity")
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
-        """Waveform ``[batch, samples]`` to what is heard in it.
+        """Waveform ``[batch, samples]`` to the outputs.
 
         Returns
         -------

@@ -60,7 +60,7 @@ BACKENDS = {"onnx": GRAPH_FILE, "litert": LITERT_FILE}
 def open_backend(
     bundle: Bundle, *, engine: str = "", threads: int | None = None, device: str = CPU
 ) -> Backend:
-    """Load a model with the engine that is asked for, or that its file needs.
+    """Load a model with the chosen engine, or the one that its file needs.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class OnnxBackend:
         return tuple(answers)
 
     def frame_encoder(self) -> FrameEncoder | None:
-        """What computes frames chunk by chunk, loaded when it is first asked for.
+        """What computes frames chunk by chunk, loaded when it is first needed.
 
         None where the model cannot stream, or is a bare file without ``encoder.onnx`` beside it.
         """

@@ -103,7 +103,7 @@ class LiteRtBackend:
         return answered
 
     def frame_encoder(self) -> None:
-        """None: a window of fixed length is heard as a whole."""
+        """None: a window has a fixed length and is computed whole."""
 
     def _run_window(self, window: Floats) -> list[Floats]:
         with self._lock:

@@ -52,7 +52,7 @@ class Comparison:
 
 
 class Graph(Protocol):
-    """What is asked of a loaded graph."""
+    """A loaded graph: waveform in, outputs by name."""
 
     def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
         """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""

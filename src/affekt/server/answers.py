@@ -30,7 +30,7 @@ def as_json(
     segments: Sequence[Segment] = (),
     granularities: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return a prediction as JSON; with granularities, also what is heard when."""
+    """Return a prediction as JSON; with granularities, also its segments."""
     body: dict[str, Any] = {"model": model, **answer.to_dict()}
     for name, parts in (("segment", segments), ("utterance", map(utterance, group(segments)))):
         if name in granularities:

@@ -1,4 +1,4 @@
-"""A colour for each emotion, told apart without colour vision, and dark text on all of them.
+"""A colour for each emotion, distinct without colour vision, with dark text on all of them.
 
 After Okabe and Ito (2008), lightened so that black text stands out on each. No meaning rests on
 colour alone: wherever one is used, the emotion is written beside or on it.

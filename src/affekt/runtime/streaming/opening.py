@@ -17,7 +17,7 @@ LONGEST = 10.0
 
 
 class Opening:
-    """Judges what was heard so far, until a window has been judged.
+    """Scores of the sound so far, until the first whole window.
 
     An answer is what ``predict`` says of the last seconds alone, no more of them than a window. It
     takes a run of the whole graph, and has no part in measurements and segments.
@@ -26,7 +26,7 @@ class Opening:
     ----------
     backend : Backend
     activity : Activity
-        Of the same stream, and told of samples first.
+        Of the same stream, and given samples first.
     window : float
         Seconds.
     step : int
@@ -53,7 +53,7 @@ class Opening:
         self._kept = self._heard = 0  # samples
 
     def hear(self, samples: Floats) -> Cell | None:
-        """Hear more samples [samples]; say what is heard by now, None where that is nothing."""
+        """Take more samples [samples]; return the scores so far, None without sound."""
         self._blocks.append(samples)
         self._heard += len(samples)
         self._kept += len(samples)

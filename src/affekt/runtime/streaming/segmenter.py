@@ -130,7 +130,7 @@ class _Run:
         self.label = label
         self.start = self.end = start
         self._sum: Scores = np.zeros(())  # scores times seconds
-        self._weight = 0.0  # seconds with something to hear
+        self._weight = 0.0  # seconds with sound
         self._unlike = 0.0  # out-of-domain scores times seconds
         self._scored = 0.0  # seconds with such a score
         self._intensity: float | None = None  # times seconds; None where no cell has any

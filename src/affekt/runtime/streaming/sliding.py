@@ -1,4 +1,4 @@
-"""Windows over a stream: what the model says of each, as soon as all of it was heard."""
+"""Windows over a stream, each scored as soon as it is complete."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Cell:
     start, end : float
         Seconds.
     scores : np.ndarray [shape=(classes,)] or None
-        None where there is nothing to hear.
+        None without sound.
     speech : float or None
         Share of the hop that is speech; None without a detector.
     unlike : float or None
@@ -93,11 +93,11 @@ class Judge(Protocol):
 
     @property
     def known(self) -> int:
-        """Steps from the beginning that can be judged."""
+        """Steps from the beginning that can be scored."""
         ...
 
     def push(self, samples: Floats) -> None:
-        """Hear more samples [samples]."""
+        """Take more samples [samples]."""
         ...
 
     def finish(self) -> None:
@@ -118,7 +118,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch to judge.
+    """A span to score.
 
     Attributes
     ----------
@@ -144,18 +144,18 @@ class RerunJudge:
 
     @property
     def known(self) -> int:
-        """Steps from the beginning that can be judged."""
+        """Steps from the beginning that can be scored."""
         return self._first + len(self._samples) // self._step
 
     def push(self, samples: Floats) -> None:
-        """Hear more samples [samples]."""
+        """Take more samples [samples]."""
         self._samples = np.concatenate([self._samples, samples])
 
     def finish(self) -> None:
         """Nothing to do: the graph sees where a stretch ends."""
 
     def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
-        """Return what is heard in each span; pauses in it are heard too."""
+        """Return the outputs for each span, with its pauses."""
         answers = []
         for span in spans:
             first, last = (step * self._step for step in (span.first, span.last))
@@ -180,11 +180,11 @@ class SlidingWindows:
     grid : Grid
     activity : Activity
     block : int
-        Steps that are heard at once.
+        Steps that are processed at once.
     sample_rate : int
         Hz.
     shortest : float
-        Seconds of sound below which nothing is judged.
+        Seconds of sound below which a span has no scores.
     domain : Domain, optional
         Where embeddings of speech lie.
     at_block : callable, optional
@@ -217,7 +217,7 @@ class SlidingWindows:
         self._next = 0  # index of the next cell
 
     def push(self, samples: Floats) -> list[Cell]:
-        """Hear more samples [samples]; return the cells that became known."""
+        """Take more samples [samples]; return the new cells."""
         cells: list[Cell] = []
         self._rest.append(samples)
         self._waiting += len(samples)
@@ -304,7 +304,7 @@ class SlidingWindows:
         return self._domain.scores(embeddings, [float(n) * self._seconds for n in steps])
 
     def _is_heard(self, index: int, span: Span) -> bool:
-        """Tell whether there is anything to hear."""
+        """Return whether there is any sound."""
         activity, own = self._activity, self._own(index)
         if activity.is_silent(*own):
             return False

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from affekt.runtime.backends import Backend
     from affekt.runtime.session import Floats
 
-STREAM_BLOCK = 0.5  # seconds that are heard at once, at most; shorter where the hop is
+STREAM_BLOCK = 0.5  # seconds that are processed at once, at most; shorter where the hop is
 _log = logging.getLogger("affekt")
 
 
@@ -52,16 +52,17 @@ class Stream:
     sample_rate : int
         Of the chunks, in Hz.
     block : float, optional
-        Seconds that are heard at once. Larger blocks take less work, smaller ones answer sooner.
+        Seconds that are processed at once. Larger blocks take less work, smaller ones answer
+        sooner.
     provisional : bool
-        Whether something is said before the first whole window was heard.
+        Provisional predictions before the first full window.
 
     Attributes
     ----------
     measurements : list of Measurement
         Those that the last ``push`` or ``flush`` made.
     provisional : list of Measurement
-        What the last ``push`` made known before there was any measurement, if that was asked for:
+        What the last ``push`` gave before the first measurement, if ``provisional``:
         at every hop, and at least every half second, what ``predict`` says of the last seconds
         alone.
     """
@@ -137,7 +138,7 @@ class Stream:
         self.measurements, self.provisional = [], []
 
     def push(self, chunk: ArrayLike) -> list[Segment]:
-        """Hear more sound.
+        """Take more sound.
 
         Parameters
         ----------

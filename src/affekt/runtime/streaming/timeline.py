@@ -14,7 +14,7 @@ from affekt.runtime.backends import Backend
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.streaming.stream import Stream
 
-TIMELINE_BLOCK = 10.0  # seconds that are heard at once: larger blocks are hardly faster
+TIMELINE_BLOCK = 10.0  # seconds that are processed at once: larger blocks are hardly faster
 
 
 class Timeline(Iterator[Segment]):
@@ -44,7 +44,7 @@ class Timeline(Iterator[Segment]):
 def measure(
     backend: Backend, source: AudioSource, options: TimelineOptions | None = None
 ) -> Iterator[Measurement]:
-    """Yield what is heard hop by hop; see :meth:`affekt.Model.measure`."""
+    """Yield the answer of each hop; see :meth:`affekt.Model.measure`."""
     sound = Mono(Recording(source), backend.config.sample_rate)
     return (one for stream, _ in _listen(backend, sound, options) for one in stream.measurements)
 

@@ -53,7 +53,7 @@ class VoiceActivity:
         self._rest = np.zeros(0, dtype=np.float32)
 
     def push(self, samples: Floats) -> list[bool]:
-        """Hear more samples [samples] at 16 kHz; return what became known, frame by frame."""
+        """Take more samples [samples] at 16 kHz; return the new frames' probabilities of speech."""
         rest = np.concatenate([self._rest, samples])
         whole = len(rest) // VAD_FRAME
         self._rest = rest[whole * VAD_FRAME :]

@@ -32,7 +32,7 @@ class Batch:
     targets : Tensor [batch, classes]
         Probability of each class; rows sum to 1.
     allowed : Tensor [batch, classes], bool
-        Classes that the clip's corpus knows; the others are neither right nor wrong.
+        Classes of the clip's corpus; the others take no part in the loss.
     intensity : Tensor [batch]
         How strongly the emotion is shown, from 0 to 1; NaN where that is not known.
     identity : Tensor [batch], int64
@@ -262,7 +262,7 @@ def soft_targets(
     """Probability of each label for each clip, float32 ``[clips, classes]``; rows sum to 1.
 
     ``(1 - vote_weight)`` times the intended label plus ``vote_weight`` times the fractions of the
-    clip's raters that heard each emotion. Votes for emotions that are not among the labels are
+    clip's raters that chose each emotion. Votes for emotions that are not among the labels are
     left out and the others made to sum to 1; a clip without votes keeps its intended label.
 
     Parameters
@@ -295,12 +295,12 @@ def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
     ----------
     clips : sequence of Clip
     rated : bool
-        Prefer the strength that raters heard to the level that was acted.
+        Prefer the strength by raters to the acted level.
 
     Raises
     ------
     DataError
-        If ``rated`` is asked for and no clip has a rated strength.
+        If ``rated`` is set and no clip has a rated strength.
     """
     values = [acted_intensity(clip) for clip in clips]
     if rated:

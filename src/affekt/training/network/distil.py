@@ -48,7 +48,7 @@ def blended(
     answers : np.ndarray [shape=(clips, classes)]
         Those of the teachers.
     allowed : np.ndarray of bool [shape=(clips, classes)]
-        Classes that the clip's corpus knows; the teachers' others are left out.
+        Classes of the clip's corpus; others of the teachers are left out.
 
     Returns
     -------

@@ -40,7 +40,7 @@ class Lesson:
     targets : np.ndarray [shape=(clips, classes), float32]
         Rows sum to 1.
     allowed : np.ndarray [shape=(clips, classes), bool]
-        Classes that each clip's corpus knows.
+        Classes of each clip's corpus.
     corpus_weights : mapping of str to float
         Of the corpora that weigh more or less than 1.
     """
