@@ -187,7 +187,7 @@ def _begin(container: InputContainer, track: AudioStream) -> float | None:
 
 
 def _tells_of_mp3(packet: Packet[AudioStream]) -> bool:
-    """Tell the frame that encoders put before an MP3, behind its tags, to say how long it is."""
+    """Return the frame that encoders put before an MP3, after its tags, with its length."""
     head = bytes(packet)[:256]
     return head.startswith(b"ID3") or b"Xing" in head or b"Info" in head
 

@@ -128,7 +128,7 @@ class _Process:
 
 @contextmanager
 def _processes() -> Iterator[Callable[[], _Process]]:
-    """Give what starts processes that have one thread each; end them whatever happens."""
+    """Yield the context that starts processes with one thread each; end them on every exit."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # read by numpy where a process imports it
     started: list[_Process] = []

@@ -86,7 +86,7 @@ def chosen_format(
 
 
 def _is_file_name(out: Path) -> bool:
-    """Tell the name of a file, or of one to be made, from a device, a pipe or a folder."""
+    """Return whether a path is a file or a new file, not a device, a pipe or a folder."""
     return out.is_file() or not out.exists()
 
 
@@ -130,7 +130,7 @@ def check_places(
 
 
 def writes_each(style: ResultFormat, out: Path | None) -> bool:
-    """Tell whether an output means a folder with a file for each recording."""
+    """Return whether an output is a folder with a file for each recording."""
     if out is None or str(out) == STDIN or not _one_each(style):
         return False
     return out.is_dir() or out.suffix == ""
@@ -226,7 +226,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def shows_blocks(stream: TextIO) -> bool:
-    """Tell whether a stream can show the blocks that bars are drawn with."""
+    """Return whether a stream can show the block characters of bars."""
     try:
         "█▏".encode(stream.encoding or "ascii")
     except UnicodeEncodeError:

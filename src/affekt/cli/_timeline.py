@@ -60,7 +60,7 @@ VadThresholdOption = Annotated[
 
 
 def prepare(options: TimelineOptions) -> None:
-    """Say on stderr, once, what a person should know before the work begins."""
+    """Write notes to stderr, once, before the work begins."""
     from affekt.runtime.streaming.vad import vad_is_installed
 
     handler = _Stderr()

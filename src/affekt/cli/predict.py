@@ -159,7 +159,7 @@ class _Seen:
             yield outcome
 
     def close(self) -> None:
-        """Tell of the errors: a line, and the exit status."""
+        """Report the errors: a line, and the exit status."""
         if self.errors and self.count == 1:
             raise AudioError(self.last_error)
         if self.errors:
@@ -190,7 +190,7 @@ def _judge(
 
 
 def _explained(outcome: Outcome, recursive: bool) -> Outcome:
-    """Say of a folder what to do about it."""
+    """Add the remedy to the outcome of a folder."""
     source = outcome.file
     if not outcome.error or not Path(source).is_dir():
         return outcome

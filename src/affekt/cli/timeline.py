@@ -190,7 +190,7 @@ def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | Non
 
 
 def _close(recordings: Sequence[_Recording]) -> None:
-    """Tell of the errors: a line, and the exit status."""
+    """Report the errors: a line, and the exit status."""
     errors = [one.error for one in recordings if one.error]
     if errors and len(recordings) == 1:
         raise AudioError(errors[0])

@@ -207,7 +207,7 @@ def _digests(path: Path, kinds: Iterable[str]) -> dict[str, str]:
 
 
 def _is_whole_wav(path: Path) -> bool:
-    """Tell whether a file is as long as its RIFF header says."""
+    """Return whether a file is as long as its RIFF header says."""
     with path.open("rb") as file:
         header = file.read(12)
     announced = int.from_bytes(header[4:8], "little") + 8

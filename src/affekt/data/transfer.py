@@ -80,7 +80,7 @@ def download(url: str, part: Path, progress: Progress = no_progress) -> None:
 
 
 def _attempt(url: str, part: Path, progress: Progress) -> None:
-    """Ask once for the rest of a file and write what comes."""
+    """Request the rest of a file once, and write it."""
     offset = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "affekt", "Accept-Encoding": "identity"}
     if offset:

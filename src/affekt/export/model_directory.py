@@ -292,7 +292,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
 
 
 def _soup(config: Mapping[str, Any]) -> list[str]:
-    """Say so where the weights are the mean of those of several runs."""
+    """Return the sentence on a soup, where the weights are one."""
     soup = config.get("soup")
     if not soup:
         return []

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What the predictor needs of an engine."""
+    """Interface of an engine for the predictor."""
 
     config: ModelConfig
 

@@ -1,4 +1,4 @@
-"""From a recording to the emotion it carries."""
+"""From a recording to its emotion."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Model:
 
     @property
     def config(self) -> ModelConfig:
-        """What the model says about itself."""
+        """The model's configuration and metadata."""
         return self._backend.config
 
     @property

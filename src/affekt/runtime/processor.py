@@ -1,4 +1,4 @@
-"""What the processor can compute with: which kernels a runtime chooses depends on it."""
+"""Instruction sets of the processor, which decide the kernels of a runtime."""
 
 from __future__ import annotations
 

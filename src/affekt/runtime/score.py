@@ -1,4 +1,4 @@
-"""Score a model that runs, on clips it may be scored on."""
+"""Score an exported model on clips that it was not trained on."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Comparison:
 
     @property
     def alike(self) -> bool:
-        """Whether the model answers as it should."""
+        """Whether the stored answers are reproduced."""
         return self.difference <= self.tolerance
 
 

@@ -242,7 +242,7 @@ def _is_long(job: _Job) -> bool:
 
 
 def _alike(job: _Job, first: _Job) -> bool:
-    """Tell whether two clips may share a run."""
+    """Return whether two clips may share a run."""
     if job.clip is None or first.clip is None or job.model is not first.model:
         return False
     if first.clip.quality.duration > SHARED_SECONDS:

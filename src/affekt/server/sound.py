@@ -38,7 +38,7 @@ class SoundBuffer:
             self._changed.notify_all()
 
     async def end(self) -> None:
-        """Say that no samples follow."""
+        """Mark the end of the samples."""
         async with self._changed:
             self._ended = True
             self._changed.notify_all()

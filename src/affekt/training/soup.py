@@ -427,7 +427,7 @@ def _kinds(run: FinishedRun) -> tuple[Any, ...]:
 
 
 def _difference(one: Any, two: Any) -> str:
-    """Say how two things differ, the parts that are alike left out."""
+    """Return how two values differ, without their equal parts."""
     if isinstance(one, tuple):
         return f"are {', '.join(two)} and not {', '.join(one)}"
     before, after = (vars(one), vars(two)) if hasattr(one, "__dict__") else (one, two)

@@ -207,7 +207,7 @@ def _needed(package: str) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the converter's own chatter."""
+    """Suppress the converter's own messages."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

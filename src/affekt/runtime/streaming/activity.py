@@ -63,7 +63,7 @@ class Activity:
         self._ended = True
 
     def is_silent(self, first: int, last: int) -> bool:
-        """Tell whether the steps ``first .. last - 1`` hold nothing but silence."""
+        """Return whether the steps ``first .. last - 1`` hold nothing but silence."""
         return not self._loud[first - self._first : last - self._first].any()
 
     def speech(self, first: int, last: int) -> NDArray[np.bool_]:
@@ -101,7 +101,7 @@ class Activity:
         self._loud = np.concatenate([self._loud, peaks >= _SILENT_PEAK])
 
     def _match(self, *, at_end: bool = False) -> None:
-        """Give each step what the detector says of its middle."""
+        """Assign each step the detector's decision at its middle."""
         if self._detector is None:
             self._speech = self._loud
             return

@@ -1,4 +1,4 @@
-"""What a stream says before its first whole window: the last seconds, as if they were all."""
+"""Provisional predictions of a stream before its first whole window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from affekt.runtime.streaming.activity import Activity
 from affekt.runtime.streaming.sliding import Cell
 
 LONGEST = 10.0
-"""Seconds that are looked back at most, so that long windows do not make it slow."""
+"""Longest sound of a provisional prediction, in seconds, to bound its cost."""
 
 
 class Opening:

@@ -44,7 +44,7 @@ class FrameJudge:
         self._add(*self._run.push(samples))
 
     def finish(self) -> None:
-        """Know that no more samples come."""
+        """Mark the end of the samples."""
         self._add(*self._run.finish())
 
     def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
@@ -65,7 +65,7 @@ class FrameJudge:
             self._sums.forget(first)
 
     def _add(self, frames: Floats, weights: Floats) -> None:
-        """Add frames to the sums as far as it is known which of them count."""
+        """Add the frames whose weights are known to the sums."""
         if len(frames) > 0:
             self._waiting.append((frames, weights))
         if not self._waiting:

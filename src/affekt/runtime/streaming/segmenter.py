@@ -1,4 +1,4 @@
-"""From answers for single moments to segments: smooth, label, merge."""
+"""From scores of hops to segments: smooth, label, merge."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Segmenter:
 
     @property
     def open_segment(self) -> Segment | None:
-        """The segment that is not final yet, as it stands."""
+        """The segment that is not final yet."""
         run = self._current or self._candidate
         return None if run is None else run.segment(self._labels)
 
@@ -141,7 +141,7 @@ class _Run:
         return self.end - self.start
 
     def add(self, cell: Cell, scores: Scores) -> None:
-        """Go on to the end of a cell."""
+        """Extend to the end of a cell."""
         seconds = cell.end - cell.start
         self._sum = self._sum + scores * seconds
         self._weight += seconds
@@ -153,7 +153,7 @@ class _Run:
         self.end = cell.end
 
     def absorb(self, other: _Run) -> None:
-        """Go on to the end of another run, under the own label."""
+        """Extend to the end of another run, and keep the label."""
         self._sum = self._sum + other._sum
         self._weight += other._weight
         self._unlike += other._unlike
@@ -163,7 +163,7 @@ class _Run:
         self.end = other.end
 
     def segment(self, labels: Sequence[str]) -> Segment:
-        """Return it as it stands."""
+        """Return the present segment."""
         scores = dict(zip(labels, (self._sum / self._weight).tolist(), strict=True))
         confidence = max(scores.values()) if self.label == UNCERTAIN else scores[self.label]
         unlike = self._unlike / self._scored if self._scored else None

@@ -101,7 +101,7 @@ class Judge(Protocol):
         ...
 
     def finish(self) -> None:
-        """Know that no more samples come."""
+        """Mark the end of the samples."""
         ...
 
     def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
@@ -134,7 +134,7 @@ class Span:
 
 
 class RerunJudge:
-    """Runs the whole graph on each stretch again: for models whose encoder cannot stream."""
+    """Runs the whole graph on each span: for models whose encoder cannot stream."""
 
     def __init__(self, backend: Backend, step: int) -> None:
         self._backend = backend
@@ -152,7 +152,7 @@ class RerunJudge:
         self._samples = np.concatenate([self._samples, samples])
 
     def finish(self) -> None:
-        """Nothing to do: the graph sees where a stretch ends."""
+        """Nothing to do: each span is a whole input."""
 
     def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
         """Return the outputs for each span, with its pauses."""

@@ -1,4 +1,4 @@
-"""Sound as it comes, in chunks of any size: segments as soon as they are final."""
+"""Live sound in chunks of any size: segments as soon as they are final."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Stream:
 
     @property
     def options(self) -> TimelineOptions:
-        """How it listens."""
+        """Options of the stream."""
         return self._options
 
     @property
@@ -103,11 +103,11 @@ class Stream:
 
     @property
     def open_segment(self) -> Segment | None:
-        """The segment that is not final yet, as it stands; None where nothing is open."""
+        """The segment that is not final yet, or None."""
         return self._segmenter.open_segment
 
     def reset(self) -> None:
-        """Forget everything and begin anew, at 0 s."""
+        """Reset to 0 s."""
         config, options = self._backend.config, self._options
         rate, encoder = config.sample_rate, self._backend.frame_encoder()
         step = round(FALLBACK_STEP * rate) if encoder is None else encoder.step
@@ -219,7 +219,7 @@ def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
 
 @lru_cache(maxsize=64)
 def _warn_of_rerunning(name: str) -> None:
-    """Say it once for each model."""
+    """Warn once for each model."""
     _log.warning(
         "the model %r cannot stream: each window runs through all of it again, "
         "which takes more work the more they overlap",

@@ -52,7 +52,7 @@ def measure(
 def _listen(
     backend: Backend, sound: Mono, options: TimelineOptions | None
 ) -> Iterator[tuple[Stream, list[Segment]]]:
-    """A stream that is fed with large blocks of the recording, and what it gave each time."""
+    """A stream over large blocks of the recording."""
     config = backend.config
     stream = Stream(backend, options, sample_rate=config.sample_rate, block=TIMELINE_BLOCK)
     for samples in sound:

