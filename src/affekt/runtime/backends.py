@@ -23,6 +23,7 @@ from affekt.runtime.bundle import (
 )
 from affekt.runtime.config import ModelConfig, parse_config
 from affekt.runtime.devices import CPU
+from affekt.runtime.parts import RunningMean, cut, part_samples
 from affekt.runtime.session import (
     Floats,
     checked_waveforms,
@@ -150,7 +151,17 @@ class OnnxBackend:
 
     def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
         """As :meth:`run`, and intensities [batch] from 0 to 1 where the model says them."""
-        inputs = {"waveform": checked_waveforms(waveforms, self._path)}
+        waveforms = checked_waveforms(waveforms, self._path)
+        size = part_samples(self.config)
+        if self.config.streamable or waveforms.shape[1] <= size:
+            return self._answer(waveforms)
+        means = RunningMean()
+        for part in cut([waveforms], size):
+            means.add(self._answer(part), part)
+        return means.means()
+
+    def _answer(self, waveforms: Floats) -> tuple[Floats, ...]:
+        inputs = {"waveform": waveforms}
         answers = run_session(self._session, self._outputs, inputs, self._path)
         probabilities = answers[0]
         expected = (len(waveforms), len(self.config.labels))
