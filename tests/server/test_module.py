@@ -69,7 +69,7 @@ def run(
 ) -> Iterator[Run]:
     """Run an expression over ``affekt``, ``model`` and ``bytes`` in a page of the site."""
     folder = tmp_path_factory.mktemp("module") / "site"
-    for directory in (DEFAULT_MODEL, tiny_model, choosy):
+    for directory in (DEFAULT_MODEL, DEFAULT_MODEL.parent / "base", tiny_model, choosy):
         write_site(directory, folder)
     with served(folder) as address:
         page: Page = chromium.new_page()
@@ -111,6 +111,15 @@ def assert_same(run: Run, model: affekt.Model, content: bytes, tolerance: float)
 @pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 3.0, 10.0])
 def test_any_length(run: Run, model: affekt.Model, voice: np.ndarray, seconds: float) -> None:
     assert_same(run, model, encoded(voice[: int(seconds * RATE)], RATE), EXACT)
+
+
+def test_a_long_recording_in_parts(run: Run, voice: np.ndarray) -> None:
+    """As Python does it for models whose frames depend on the whole recording."""
+    content = encoded(np.resize(voice, 12 * RATE), RATE)
+    found = run("await model.predict(bytes.buffer)", content, "base")
+    assert found["scores"] == pytest.approx(
+        affekt.load_model("base").predict(content).scores, abs=NEAR
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,12 +178,13 @@ def test_the_time_line(
     content = encoded(np.concatenate([voice[: 5 * RATE + 777], pause, voice[9 * RATE :]]), RATE)
     script = {
         "window": options.window,
-        "hop": options.hop,
         "smoothing": options.smoothing,
         "minDuration": options.min_duration,
         "maxPause": options.max_pause,
     }
-    if options.threshold is not None:  # else that of the model
+    if options.hop is not None:  # else that of the model
+        script["hop"] = options.hop
+    if options.threshold is not None:
         script["threshold"] = options.threshold
     found = run(f"await model.timeline(bytes.buffer, {script})", content, name)
     assert found.get("error") is None
