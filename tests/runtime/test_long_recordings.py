@@ -27,8 +27,8 @@ def talk(recordings: list[Path]) -> np.ndarray:
 
 
 def test_block_by_block_is_as_good_as_at_once(talk: np.ndarray) -> None:
-    probabilities, embeddings, *_ = open_backend(open_bundle()).answer(talk[None])
-    answer = affekt.load_model().predict((talk, RATE))
+    probabilities, embeddings, *_ = open_backend(open_bundle("live")).answer(talk[None])
+    answer = affekt.load_model("live").predict((talk, RATE))
     assert answer.duration == 150
     np.testing.assert_allclose(list(answer.scores.values()), probabilities[0], atol=1e-4)
     np.testing.assert_allclose(answer.embedding, embeddings[0], atol=1e-3)
@@ -36,7 +36,7 @@ def test_block_by_block_is_as_good_as_at_once(talk: np.ndarray) -> None:
 
 
 def test_long_ones_among_short_ones_keep_their_order(talk: np.ndarray) -> None:
-    model = affekt.load_model()
+    model = affekt.load_model("live")
     sources = [talk[: 3 * RATE], talk, talk[: 2 * RATE]]
     answers = model.predict_batch([(samples, RATE) for samples in sources])
     assert [answer.duration for answer in answers] == [3, 150, 2]
@@ -70,7 +70,7 @@ def test_silence_of_minutes_is_named(tiny_model: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="reads /proc")
 @pytest.mark.parametrize(
     ("model", "factor", "most"),
-    [("", 8, 250), ("base", 2, 320)],  # its graph and 10 s of attention take what is more
+    [("live", 8, 250), ("base", 2, 320)],  # its graph and 10 s of attention take what is more
 )
 def test_memory_is_bounded(
     talk: np.ndarray, tmp_path: Path, model: str, factor: int, most: int
@@ -87,7 +87,7 @@ def test_memory_is_bounded(
                 file.write(samples)
     code = (
         "import sys, numpy as np, affekt\n"
-        "model = affekt.load_model(sys.argv[3] or None, threads=1); n = int(sys.argv[4])\n"
+        "model = affekt.load_model(sys.argv[3], threads=1); n = int(sys.argv[4])\n"
         # Not ru_maxrss, which begins with the peak of the process that started this one.
         "status = lambda: open('/proc/self/status').read().split()\n"
         "peak = lambda: int(status()[status().index('VmHWM:') + 1]) // 1024\n"

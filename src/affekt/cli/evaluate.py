@@ -51,7 +51,7 @@ def command(
     from affekt.runtime import load_model
     from affekt.runtime.score import score_model, side_of
 
-    loaded = load_model(None if model == "default" else model, threads=threads)
+    loaded = load_model(model, threads=threads)
     clips = side_of(loaded.config, open_data(corpus, data), split)
     with progress(f"scoring {len(clips)} clips", len(clips)) as advance:
         scored = score_model(loaded, clips, advance)
