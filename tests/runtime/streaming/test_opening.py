@@ -14,7 +14,7 @@ import affekt
 from affekt import Measurement, TimelineOptions
 
 RATE = 16000  # Hz
-OPTIONS = TimelineOptions(window=2.0, vad="off")
+OPTIONS = TimelineOptions(window=2.0, hop=0.5, vad="off")
 
 
 @pytest.fixture(scope="module")

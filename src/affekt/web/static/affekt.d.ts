@@ -82,7 +82,10 @@ export class Model {
   probabilities(samples: Float32Array): Promise<Float32Array>;
 }
 
-export const STREAM_OPTIONS: Readonly<Required<Omit<StreamOptions, "sampleRate">>>;
+/** Defaults; a `hop` of null depends on the model. */
+export const STREAM_OPTIONS: Readonly<
+  Required<Omit<StreamOptions, "sampleRate" | "hop">> & { hop: number | null }
+>;
 
 /** One voice, or one recording, as it comes; made by `model.stream()`. */
 export class Stream {
