@@ -30,7 +30,7 @@ SHOWN = ("json", "csv", "tsv", "srt", "vtt", "audacity", "textgrid", "eaf", "lab
 @pytest.fixture(scope="module", params=["local", "level"], ids=["streams", "runs windows again"])
 def model_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     frontend = replace(FRONTEND, normalisation=request.param, level_past=0.5, level_future=0.2)
-    network = tiny_network(frontend=frontend, intensity=True)
+    network = tiny_network(frontend=frontend, heads=("intensity",))
     folder = tmp_path_factory.mktemp(request.param)
     write_model_directory(network, folder, ModelMetadata(name="strong", clips={}))
     return folder

@@ -27,11 +27,11 @@ def talk(recordings: list[Path]) -> np.ndarray:
 
 
 def test_block_by_block_is_as_good_as_at_once(talk: np.ndarray) -> None:
-    probabilities, embeddings, *_ = open_backend(open_bundle()).answer(talk[None])
+    whole = open_backend(open_bundle()).run(talk[None])
     answer = affekt.load_model().predict((talk, RATE))
     assert answer.duration == 150
-    np.testing.assert_allclose(list(answer.scores.values()), probabilities[0], atol=1e-4)
-    np.testing.assert_allclose(answer.embedding, embeddings[0], atol=1e-3)
+    np.testing.assert_allclose(list(answer.scores.values()), whole["probabilities"][0], atol=1e-4)
+    np.testing.assert_allclose(answer.embedding, whole["embedding"][0], atol=1e-3)
     assert any(warning.startswith("long") for warning in answer.warnings)
 
 

@@ -1,4 +1,4 @@
-"""Run a model graph: waveforms in, probabilities and embeddings out.
+"""Run a model graph: waveforms in, its outputs by name out.
 
 One class per engine. ONNX Runtime is the one of the base install, see :mod:`affekt.runtime.litert`
 for the other.
@@ -27,6 +27,7 @@ from affekt.runtime.session import (
     Floats,
     checked_waveforms,
     default_threads,
+    known_outputs,
     open_session,
     run_session,
 )
@@ -40,12 +41,15 @@ class Backend(Protocol):
 
     config: ModelConfig
 
-    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
-        """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""
-        ...
+    outputs: tuple[str, ...]
+    """Names of what :meth:`run` gives."""
 
-    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
-        """The same, and intensities [batch] from 0 to 1 where the model says them."""
+    def run(self, waveforms: Floats) -> dict[str, Floats]:
+        """Map waveforms [batch, samples] to the outputs of the graph, by name.
+
+        ``probabilities`` [batch, classes], ``embedding`` [batch, dim], and [batch] for each of
+        `affekt.results.OUTPUTS` that the model says.
+        """
         ...
 
     def frame_encoder(self) -> FrameEncoder | None:
@@ -126,8 +130,8 @@ class OnnxBackend:
         self._check_ports()
         self.config = self._agreed_config(bundle.config)
 
-    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
-        """Map waveforms to probabilities and embeddings.
+    def run(self, waveforms: Floats) -> dict[str, Floats]:
+        """Map waveforms to the outputs of the graph.
 
         Parameters
         ----------
@@ -136,8 +140,8 @@ class OnnxBackend:
 
         Returns
         -------
-        probabilities : np.ndarray [shape=(batch, classes)]
-        embeddings : np.ndarray [shape=(batch, dim)]
+        dict of str to np.ndarray
+            See :meth:`Backend.run`.
 
         Raises
         ------
@@ -145,18 +149,13 @@ class OnnxBackend:
             If the input has another shape, the graph fails, or it answers with something other
             than finite probabilities.
         """
-        probabilities, embeddings, *_ = self.answer(waveforms)
-        return probabilities, embeddings
-
-    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
-        """As :meth:`run`, and intensities [batch] from 0 to 1 where the model says them."""
         inputs = {"waveform": checked_waveforms(waveforms, self._path)}
-        answers = run_session(self._session, self._outputs, inputs, self._path)
-        probabilities = answers[0]
+        found = run_session(self._session, self.outputs, inputs, self._path)
+        probabilities = found["probabilities"]
         expected = (len(waveforms), len(self.config.labels))
         if probabilities.shape != expected or not np.isfinite(probabilities).all():
             raise ModelError(f"{self._path} answers with no probabilities: export the model again")
-        return tuple(answers)
+        return found
 
     def frame_encoder(self) -> FrameEncoder | None:
         """What computes frames chunk by chunk, loaded when it is first asked for.
@@ -183,8 +182,7 @@ class OnnxBackend:
                 f"{self._path} is not a graph of affekt: expected the input 'waveform' and the "
                 f"outputs 'probabilities' and 'embedding'"
             )
-        intensity = ("intensity",) if "intensity" in outputs else ()
-        self._outputs = ("probabilities", "embedding", *intensity)
+        self.outputs = ("probabilities", "embedding", *known_outputs(outputs))
 
     def _agreed_config(self, config: ModelConfig | None) -> ModelConfig:
         told = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)

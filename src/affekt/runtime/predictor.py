@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from affekt.runtime.domain import read_domain
 from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.encoder import RunningPool
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.session import Floats
+from affekt.runtime.session import Floats, numbers_of
 
 if TYPE_CHECKING:
     from affekt.runtime.streaming.stream import Stream
@@ -67,6 +67,11 @@ class Model:
     def config(self) -> ModelConfig:
         """What the model says about itself."""
         return self._backend.config
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs of its graph."""
+        return self._backend.outputs
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -258,9 +263,8 @@ class Model:
         quality = sound.quality()
         self.refuse_unusable(sound.name, quality)
         embedding = pool.pooled()
-        probabilities, *intensities = encoder.answer(embedding[None])
-        intensity = float(intensities[0][0]) if intensities else None
-        return self._prediction(quality, probabilities[0], embedding, intensity)
+        outputs = {**encoder.classify(embedding[None]), "embedding": embedding[None]}
+        return self._prediction(quality, outputs, 0)
 
     def refuse_unusable(self, name: str, quality: AudioQuality) -> None:
         """Raise for a recording that no answer can be given about.
@@ -297,20 +301,14 @@ class Model:
 
     def _run(self, clips: Sequence[Clip]) -> list[Prediction]:
         waveforms = np.stack([clip.waveform for clip in clips])  # [batch, samples]
-        probabilities, embeddings, *intensities = self._backend.answer(waveforms)
-        strengths = intensities[0].tolist() if intensities else [None] * len(clips)
-        return [
-            self._prediction(clip.quality, *answer)
-            for clip, *answer in zip(clips, probabilities, embeddings, strengths, strict=True)
-        ]
+        outputs = self._backend.run(waveforms)
+        return [self._prediction(clip.quality, outputs, i) for i, clip in enumerate(clips)]
 
     def _prediction(
-        self,
-        quality: AudioQuality,
-        probabilities: Floats,
-        embedding: Floats,
-        intensity: float | None,
+        self, quality: AudioQuality, outputs: Mapping[str, Floats], index: int
     ) -> Prediction:
+        """Return the answer of one row of a graph's outputs."""
+        probabilities, embedding = outputs["probabilities"][index], outputs["embedding"][index]
         best = int(probabilities.argmax())
         ood_score = None
         if self._domain is not None:
@@ -324,7 +322,7 @@ class Model:
             warnings=tuple(describe_doubts(quality, unlike=ood_score)),
             quality=quality,
             ood_score=ood_score,
-            intensity=intensity,
+            **numbers_of(outputs, index),
         )
 
 

@@ -328,8 +328,8 @@ def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
     for batch in batches:
         embedding = network.embed(batch.log_mel, batch.lengths)
         network.head(embedding)
-        if network.intensity_head is not None:
-            network.intensity_head(embedding)
+        for head in network.scalar_heads.values():
+            head(embedding)
         heard += len(batch.lengths)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -409,7 +409,7 @@ def refuse_unlike(runs: Sequence[FinishedRun], out: Path) -> None:
         )
 
 
-_KINDS = ("labels", "frontend", "architecture", "options", "pooling", "intensity", "weights")
+_KINDS = ("labels", "frontend", "architecture", "options", "pooling", "heads", "weights")
 
 
 def _kinds(run: FinishedRun) -> tuple[Any, ...]:
@@ -421,7 +421,7 @@ def _kinds(run: FinishedRun) -> tuple[Any, ...]:
         config.architecture,
         config.options,
         config.pooling,
-        config.intensity,
+        config.heads,
         {name: tuple(value.shape) for name, value in run.network.state_dict().items()},
     )
 
@@ -429,6 +429,7 @@ def _kinds(run: FinishedRun) -> tuple[Any, ...]:
 def _difference(one: Any, two: Any) -> str:
     """Say how two things differ, the parts that are alike left out."""
     if isinstance(one, tuple):
+        one, two = one or ("none",), two or ("none",)
         return f"are {', '.join(two)} and not {', '.join(one)}"
     before, after = (vars(one), vars(two)) if hasattr(one, "__dict__") else (one, two)
     if isinstance(before, dict):

@@ -135,11 +135,15 @@ class Reference:
     @torch.inference_mode()
     def _answer(self, waveforms: Floats, whole: bool) -> Floats:
         if self.window is None or whole:
-            found: Floats = self.network(torch.from_numpy(waveforms))[0].numpy()
+            found: Floats = self._probabilities(waveforms)
             return found
         cut = fill_windows(waveforms, self.window)  # [batch, windows, samples]
-        flat = self.network(torch.from_numpy(cut.reshape(-1, self.window)))[0].numpy()
+        flat = self._probabilities(cut.reshape(-1, self.window))
         return np.asarray(flat.reshape(*cut.shape[:2], -1).mean(axis=1))
+
+    def _probabilities(self, waveforms: Floats) -> Floats:
+        found: Floats = self.network(torch.from_numpy(waveforms))["probabilities"].numpy()
+        return found
 
 
 def _at_length(
@@ -151,12 +155,15 @@ def _at_length(
 ) -> dict[str, Any]:
     """Agreement at one length, in a batch of many."""
     waveforms = speech_like(speech, seconds, STRETCHES, rate)
-    return {"seconds": seconds, **_agreement(graph.run(waveforms)[0], reference(waveforms))}
+    found = graph.run(waveforms)["probabilities"]
+    return {"seconds": seconds, **_agreement(found, reference(waveforms))}
 
 
 def _on_speech(reference: Reference, graph: ExportedGraph, speech: UnheardSpeech) -> dict[str, Any]:
     """Agreement and UAR on clips of unheard speakers, each as long as it is."""
-    found = np.concatenate([graph.run(waveform[None])[0] for waveform in speech.waveforms])
+    found = np.concatenate(
+        [graph.run(waveform[None])["probabilities"] for waveform in speech.waveforms]
+    )
     expected = np.concatenate([reference(waveform[None]) for waveform in speech.waveforms])
     scores = {"uar": found, "uar_reference": expected}
     if reference.window is not None:

@@ -185,7 +185,7 @@ def check_parity(
             shape = (batch_size, round(duration * sample_rate))
             waveform = voice_like(shape, sample_rate, rng)
             with torch.inference_mode():
-                expected = network.eval()(torch.from_numpy(waveform))[0].numpy()
+                expected = network.eval()(torch.from_numpy(waveform))["probabilities"].numpy()
             (found,) = session.run(["probabilities"], {"waveform": waveform})
             differences.append(np.abs(found - expected).ravel())
             agreements.append(found.argmax(axis=1) == expected.argmax(axis=1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from affekt.runtime.backends import Backend
 from affekt.runtime.domain import Domain
-from affekt.runtime.session import Floats
+from affekt.runtime.session import Floats, numbers_of
 from affekt.runtime.streaming.activity import Activity
 from affekt.runtime.streaming.sliding import Cell
 
@@ -73,13 +73,16 @@ class Opening:
         return self._cell(waveform, share)
 
     def _cell(self, waveform: Floats, speech: float | None) -> Cell:
-        (probabilities,), (embedding,), *strength = self._backend.answer(waveform[None])
+        outputs = self._backend.run(waveform[None])
+        numbers = numbers_of(outputs, 0)
         duration, end = len(waveform) / self._rate, self._heard / self._rate
+        if self._domain is not None:
+            score = self._domain.score(outputs["embedding"][0], duration)
+            numbers |= {} if score is None else {"ood_score": score}
         return Cell(
             start=round(end - duration, 6),
             end=round(end, 6),
-            scores=probabilities.astype(np.float64),
+            scores=outputs["probabilities"][0].astype(np.float64),
             speech=speech,
-            unlike=None if self._domain is None else self._domain.score(embedding, duration),
-            intensity=float(strength[0][0]) if strength else None,
+            numbers=numbers,
         )

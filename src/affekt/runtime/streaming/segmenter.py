@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,9 +132,8 @@ class _Run:
         self.start = self.end = start
         self._sum: Scores = np.zeros(())  # scores times seconds
         self._weight = 0.0  # seconds with something to hear
-        self._unlike = 0.0  # out-of-domain scores times seconds
-        self._scored = 0.0  # seconds with such a score
-        self._intensity: float | None = None  # times seconds; None where no cell has any
+        # By name of a number: it times seconds, and the seconds in which it is known.
+        self._numbers: dict[str, tuple[float, float]] = {}
 
     @property
     def duration(self) -> float:
@@ -145,31 +145,31 @@ class _Run:
         seconds = cell.end - cell.start
         self._sum = self._sum + scores * seconds
         self._weight += seconds
-        if cell.unlike is not None:
-            self._unlike += cell.unlike * seconds
-            self._scored += seconds
-        if cell.intensity is not None:
-            self._intensity = (self._intensity or 0.0) + cell.intensity * seconds
+        for name, value in cell.numbers.items():
+            self._count(name, value * seconds, seconds)
         self.end = cell.end
 
     def absorb(self, other: _Run) -> None:
         """Go on to the end of another run, under the own label."""
         self._sum = self._sum + other._sum
         self._weight += other._weight
-        self._unlike += other._unlike
-        self._scored += other._scored
-        if other._intensity is not None:
-            self._intensity = (self._intensity or 0.0) + other._intensity
+        for name, (total, seconds) in other._numbers.items():
+            self._count(name, total, seconds)
         self.end = other.end
 
     def segment(self, labels: Sequence[str]) -> Segment:
         """Return it as it stands."""
         scores = dict(zip(labels, (self._sum / self._weight).tolist(), strict=True))
         confidence = max(scores.values()) if self.label == UNCERTAIN else scores[self.label]
-        unlike = self._unlike / self._scored if self._scored else None
+        numbers: dict[str, Any] = {
+            name: total / seconds for name, (total, seconds) in self._numbers.items()
+        }
         return Segment(
             *(self.start, self.end, self.label, confidence, scores),
-            warnings=unlike_doubts(unlike),
-            ood_score=unlike,
-            intensity=None if self._intensity is None else self._intensity / self._weight,
+            warnings=unlike_doubts(numbers.get("ood_score")),
+            **numbers,
         )
+
+    def _count(self, name: str, total: float, seconds: float) -> None:
+        before = self._numbers.get(name, (0.0, 0.0))
+        self._numbers[name] = (before[0] + total, before[1] + seconds)

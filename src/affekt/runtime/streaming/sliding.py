@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from affekt.runtime.backends import Backend
 from affekt.runtime.domain import Domain
-from affekt.runtime.session import Floats
+from affekt.runtime.session import Floats, numbers_of
 from affekt.runtime.streaming.activity import Activity
 
 FALLBACK_STEP = 0.05  # seconds; the grid of models whose encoder cannot stream
@@ -74,18 +74,15 @@ class Cell:
         None where there is nothing to hear.
     speech : float or None
         Share of the hop that is speech; None without a detector.
-    unlike : float or None
-        The out-of-domain score of the window.
-    intensity : float or None
-        From 0 to 1; None where the model does not say.
+    numbers : mapping of str to float
+        By field of an answer, what is known of `affekt.results.NUMBERS`.
     """
 
     start: float
     end: float
     scores: NDArray[np.float64] | None
     speech: float | None
-    unlike: float | None = None
-    intensity: float | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 class Judge(Protocol):
@@ -104,10 +101,11 @@ class Judge(Protocol):
         """Know that no more samples come."""
         ...
 
-    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
-        """Return probabilities [spans, classes] and embeddings [spans, dim].
+    def judge(self, spans: Sequence[Span]) -> dict[str, Floats]:
+        """Return the outputs of the model for spans, by name.
 
-        And intensities [spans] where the model says them.
+        ``probabilities`` [spans, classes], ``embedding`` [spans, dim], and [spans] for each of
+        `affekt.results.OUTPUTS` that the model says.
         """
         ...
 
@@ -154,15 +152,18 @@ class RerunJudge:
     def finish(self) -> None:
         """Nothing to do: the graph sees where a stretch ends."""
 
-    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
+    def judge(self, spans: Sequence[Span]) -> dict[str, Floats]:
         """Return what is heard in each span; pauses in it are heard too."""
         answers = []
         for span in spans:
             first, last = (step * self._step for step in (span.first, span.last))
             offset = self._first * self._step
             waveform = self._samples[first - offset : last - offset]
-            answers.append(self._backend.answer(waveform[None]))
-        return tuple(np.concatenate(part) for part in zip(*answers, strict=True))
+            answers.append(self._backend.run(waveform[None]))
+        return {
+            name: np.concatenate([answer[name] for answer in answers])
+            for name in self._backend.outputs
+        }
 
     def forget(self, first: int) -> None:
         """Drop what came before a step."""
@@ -271,9 +272,9 @@ class SlidingWindows:
             found.append((self._next, span if self._is_heard(self._next, span) else None))
             self._next += 1
         spans = [span for _, span in found if span is not None]
-        answers = iter(self._answers(spans))
+        answers = self._answers(spans)
         cells = [
-            self._cell(index, *((None, None, None) if span is None else next(answers)))
+            self._cell(index, *((None, {}) if span is None else next(answers)))
             for index, span in found
         ]
         oldest = max(0, self._next * hop - self._grid.length)
@@ -281,17 +282,18 @@ class SlidingWindows:
         self._judge.forget(oldest)
         return cells
 
-    def _answers(
-        self, spans: Sequence[Span]
-    ) -> Iterable[tuple[Floats, float | None, float | None]]:
-        """Probabilities [classes] of each span, how unlike speech it is, and its intensity."""
+    def _answers(self, spans: Sequence[Span]) -> Iterator[tuple[Floats, dict[str, float]]]:
+        """Probabilities [classes] of each span, and the numbers that are known of it."""
         if not spans:
-            return ()
-        scores, embeddings, *more = self._judge.judge(spans)
-        intensities = more[0].tolist() if more else [None] * len(spans)
-        return zip(scores, self._unlike(spans, embeddings), intensities, strict=True)
+            return
+        outputs = self._judge.judge(spans)
+        for index, score in enumerate(self._ood_scores(spans, outputs["embedding"])):
+            numbers = numbers_of(outputs, index)
+            if score is not None:
+                numbers["ood_score"] = score
+            yield outputs["probabilities"][index], numbers
 
-    def _unlike(self, spans: Sequence[Span], embeddings: Floats) -> Sequence[float | None]:
+    def _ood_scores(self, spans: Sequence[Span], embeddings: Floats) -> Sequence[float | None]:
         """Out-of-domain scores of what was pooled from spans: embeddings [spans, dim]."""
         if self._domain is None:
             return [None] * len(spans)
@@ -317,9 +319,7 @@ class SlidingWindows:
         """The steps that a cell stands for."""
         return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
 
-    def _cell(
-        self, index: int, scores: Floats | None, unlike: float | None, intensity: float | None
-    ) -> Cell:
+    def _cell(self, index: int, scores: Floats | None, numbers: Mapping[str, float]) -> Cell:
         seconds = self._heard * self._seconds / self._grid.step
         first, last = self._own(index)
         share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
@@ -328,6 +328,5 @@ class SlidingWindows:
             end=round(min((index + 1) * self._grid.hop * self._seconds, seconds), 6),
             scores=None if scores is None else scores.astype(np.float64),
             speech=None if share is None else float(share),
-            unlike=unlike,
-            intensity=intensity,
+            numbers=numbers,
         )

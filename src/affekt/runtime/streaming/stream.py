@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -201,6 +201,7 @@ class Stream:
 
 def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
     assert cell.scores is not None
+    numbers: dict[str, Any] = dict(cell.numbers)
     scores = dict(zip(labels, cell.scores.tolist(), strict=True))
     best = labels[int(cell.scores.argmax())]
     return Measurement(
@@ -210,9 +211,8 @@ def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
         confidence=scores[best],
         scores=scores,
         speech=cell.speech,
-        ood_score=cell.unlike,
-        warnings=unlike_doubts(cell.unlike),
-        intensity=cell.intensity,
+        warnings=unlike_doubts(numbers.get("ood_score")),
+        **numbers,
     )
 
 

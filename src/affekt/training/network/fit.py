@@ -222,7 +222,7 @@ def new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
             frontend=recipe.model.frontend,
             pooling=recipe.model.pooling,
             head_dropout=recipe.model.head_dropout,
-            intensity=recipe.tasks.intensity > 0,
+            heads=recipe.tasks.heads,
         )
     )
 

@@ -116,7 +116,7 @@ class Trainer:
         self.tasks = Tasks(
             batches.recipe.tasks,
             network,
-            batches.intensities,
+            batches.numbers,
             batches.identities,
             taught=batches.embeddings.shape[1],
             taught_weight=distil.embedding if distil else 0.0,
@@ -222,7 +222,7 @@ class Trainer:
         # Not every device has an autocast, not even one that is switched off.
         with torch.autocast(self.device.type, self.precision) if mixed else nullcontext():
             logits, beside = self.learner(
-                batch.log_mel, batch.lengths, batch.intensity, batch.identity, batch.embedding
+                batch.log_mel, batch.lengths, batch.numbers, batch.identity, batch.embedding
             )
         loss = soft_cross_entropy(
             logits.float(),
@@ -326,7 +326,7 @@ class _Learner(nn.Module):
         self,
         log_mel: Tensor,
         lengths: Tensor,
-        intensity: Tensor,
+        numbers: Tensor,
         identity: Tensor,
         taught: Tensor,
     ) -> tuple[Tensor, Tensor]:
@@ -336,7 +336,7 @@ class _Learner(nn.Module):
         heard, hidden = masked.hide(features) if masked else (features, None)
         frames = network.encode(heard, mask)
         embedding = network.pool(frames, mask)
-        beside: Tensor = self.tasks(network, embedding, intensity, identity, taught)
+        beside: Tensor = self.tasks(network, embedding, numbers, identity, taught)
         if masked and hidden is not None and mask is not None:
             guessed = masked(frames, features, hidden & (mask > 0))
             beside = beside + self.tasks.config.masked * guessed

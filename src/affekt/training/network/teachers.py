@@ -124,7 +124,8 @@ class Teachers:
         for done, clip in enumerate(clips, start=1):
             for backend, answers in zip(self._backends, rows, strict=True):
                 samples = clip_samples(clip, backend.config.sample_rate)
-                answers.append(tuple(row[0] for row in backend.run(samples[None])[:2]))
+                found = backend.run(samples[None])
+                answers.append((found["probabilities"][0], found["embedding"][0]))
             if progress:
                 progress("asking the teachers", done, len(clips))
         probabilities, embeddings = (
