@@ -158,6 +158,31 @@ def test_a_format(install: Install, fresh: Callable[[Registry], Registry]) -> No
         forget(FORMATS)
 
 
+def test_a_format_is_a_choice_of_the_command_line(
+    install: Install, fresh: Callable[[Registry], Registry], recordings: list[Path], tmp_path: Path
+) -> None:
+    from typer.testing import CliRunner
+
+    from affekt.cli import app
+    from affekt.formats.registry import FORMATS
+
+    install("[affekt.formats]\nlabels = their_package:LABELS\n", FORMAT)
+    fresh(FORMATS)
+    file, out = str(recordings[0]), tmp_path / "out.labels"
+    try:
+        said = CliRunner().invoke(app, ["predict", file, "--format", "labels"])
+        assert said.exit_code == 0, said.output
+        assert said.stdout.startswith(f"{file}: ")
+        assert CliRunner().invoke(app, ["predict", file, "--out", str(out)]).exit_code == 0
+        assert out.read_text(encoding="utf-8") == said.stdout
+        refused = CliRunner().invoke(app, ["predict", file, "--format", "words"])
+        assert refused.exit_code == 2
+        assert "'words' is not one of table, json, csv" in refused.stderr
+        assert "hf, labels" in refused.stderr
+    finally:
+        forget(FORMATS)
+
+
 def test_a_corpus(install: Install, fresh: Callable[[Registry], Registry], tmp_path: Path) -> None:
     from affekt.data.corpora import CORPORA, load_corpus
 

@@ -58,6 +58,15 @@ def test_a_record_that_was_cut_off_is_done_again(
     assert not written.exists()
 
 
+def test_a_damaged_record_is_not_believed(out: Path, files: list[str], written: Path) -> None:
+    content = bytearray(written.read_bytes())
+    content[-1] ^= 1
+    written.write_bytes(content)
+    book = Journal(out, OWN)
+    assert [file in book for file in files] == [True, True, False]
+    book.close(finished=False)
+
+
 def test_what_failed_is_tried_again(out: Path, files: list[str]) -> None:
     book = Journal(out, OWN)
     book.add(Record(files[0], {}, error="no"))

@@ -12,11 +12,11 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from affekt.errors import DataError
 
@@ -42,6 +42,35 @@ class Record:
     facts: Mapping[str, Any]
     content: bytes = b""
     error: str = ""
+
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True)
+class Work(Generic[Done]):
+    """Work on many files that a journal keeps.
+
+    Attributes
+    ----------
+    name : str
+        What is shown beside its progress.
+    depends : mapping
+        What the answers depend on; a journal of other work is refused.
+    each : callable
+        Of files, those that may end the process which reads them, and a function that is told of
+        each before it is read: yields what becomes of each file, as soon as it is done.
+    keep : callable
+        Of what became of a file, its record.
+    recall : callable
+        The other way round.
+    """
+
+    name: str
+    depends: Mapping[str, Any]
+    each: Callable[[Sequence[str], Collection[str], Callable[[str], None]], Iterator[Done]]
+    keep: Callable[[Done], Record]
+    recall: Callable[[Record], Done]
 
 
 class Journal:

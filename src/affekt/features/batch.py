@@ -1,24 +1,20 @@
-"""Tables of many files: measured on all cores, kept in a journal, written in three formats."""
+"""Tables of many files: measured on all cores, kept in a journal, written as text."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import import_module
-from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, TypeAlias
+from typing import IO, TypeAlias
 
 import numpy as np
 
 from affekt.audio import load_audio
-from affekt.batch.journal import Journal, Record
+from affekt.batch.journal import Record, Work
 from affekt.batch.processes import each_done, usable_cores
-from affekt.errors import MissingExtraError
 from affekt.features.extract import extract
 from affekt.features.settings import DEFAULT, FeatureSettings
 from affekt.features.table import number
@@ -101,74 +97,43 @@ def _rehearse(job: FeatureJob) -> None:
     extract(silence, job.settings.sample_rate, job.sets, job.per, job.settings)
 
 
-# --- journal ---
-
-
 _KIND = "<f8"  # as it is measured: a table that was resumed is the same as one made at once
 
 
-class FeatureJournal:
-    """The finished files of one table.
+def feature_work(job: FeatureJob, names: Sequence[str], jobs: int = 0) -> Work[Measured]:
+    """Return the measurement of many files as work that a journal keeps.
 
     Parameters
     ----------
-    out : Path
-        The table that is to be written.
     job : FeatureJob
-        What is measured.
     names : sequence of str
         Columns of the table.
-
-    Raises
-    ------
-    DataError
-        If there is a journal of another job, or another run is writing it.
+    jobs : int
+        See :func:`measure_files`.
     """
-
-    def __init__(self, out: Path, job: FeatureJob, names: Sequence[str]) -> None:
-        self._records = Journal(out, {"job": asdict(job), "names": list(names)})
-        self.path = self._records.path
-
-    def __contains__(self, file: str) -> bool:
-        """Whether a file is done, and has not changed since."""
-        return file in self._records
-
-    def add(self, measured: Measured) -> None:
-        """Keep what came of a file."""
-        values = measured.values.astype(_KIND)
-        facts = {"shape": values.shape}
-        self._records.add(Record(measured.file, facts, values.tobytes(), measured.error))
-
-    def read(self, file: str) -> Measured:
-        """Return what came of a file that is done."""
-        record = self._records.read(file)
-        values = np.frombuffer(record.content, _KIND).reshape(record.facts["shape"])
-        return Measured(file, values.astype(np.float64), record.error)
-
-    def close(self, *, finished: bool) -> None:
-        """End; remove the journal if its table is written."""
-        self._records.close(finished=finished)
+    return Work(
+        name="features",
+        depends={"job": asdict(job), "names": list(names)},
+        each=lambda files, suspects, begin: measure_files(files, job, jobs),
+        keep=_record,
+        recall=_measured,
+    )
 
 
-@contextmanager
-def journal(out: Path, job: FeatureJob, names: Sequence[str]) -> Iterator[FeatureJournal]:
-    """Open the journal of a table; remove it if the block ends well, else keep it."""
-    book = FeatureJournal(out, job, names)
-    finished = False
-    try:
-        yield book
-        finished = True
-    finally:
-        book.close(finished=finished)
+def _record(measured: Measured) -> Record:
+    values = measured.values.astype(_KIND)
+    return Record(measured.file, {"shape": values.shape}, values.tobytes(), measured.error)
+
+
+def _measured(record: Record) -> Measured:
+    values = np.frombuffer(record.content, _KIND).reshape(record.facts["shape"])
+    return Measured(record.file, values.astype(np.float64), record.error)
 
 
 # --- writers ---
 
 
 Rows: TypeAlias = Iterable[Measured]
-
-ROWS_PER_GROUP = 4096
-"""Rows of a Parquet file that are written at once."""
 
 
 def write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
@@ -178,7 +143,7 @@ def write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["file", *names, "error"])
     for one in rows:
-        for row in _row_values(one, len(names)):
+        for row in row_values(one, len(names)):
             texts = table_cell(one.file, is_path=True), table_cell(one.error, is_path=True)
             writer.writerow([texts[0], *map(number, row), texts[1]])
 
@@ -194,50 +159,7 @@ def write_json(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
             stream.write("\n")
 
 
-def write_parquet(rows: Rows, names: Sequence[str], path: Path) -> None:
-    """Write rows as Parquet; NaN is null, as are the columns of a bad file.
-
-    Raises
-    ------
-    MissingExtraError
-        If pyarrow is not installed.
-    """
-    arrow, parquet = require_pyarrow()
-    fields = [("file", arrow.string()), *((name, arrow.float64()) for name in names)]
-    schema = arrow.schema([*fields, ("error", arrow.string())])
-    with parquet.ParquetWriter(path, schema) as writer:
-        group: list[Measured] = []
-        waiting = 0
-        for one in rows:
-            group.append(one)
-            waiting += max(1, len(one.values))
-            if waiting >= ROWS_PER_GROUP:
-                writer.write_table(_arrow_table(arrow, schema, group, len(names)))
-                group, waiting = [], 0
-        writer.write_table(_arrow_table(arrow, schema, group, len(names)))
-
-
-def require_pyarrow() -> tuple[Any, Any]:
-    """Return pyarrow and its Parquet module, or say how to install them."""
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise MissingExtraError("features", "pyarrow") from None
-
-
-def _arrow_table(arrow: Any, schema: Any, group: Sequence[Measured], columns: int) -> Any:
-    blocks = [_row_values(one, columns) for one in group]
-    files = [one.file for one, block in zip(group, blocks, strict=True) for _ in block]
-    errors = [one.error or None for one, block in zip(group, blocks, strict=True) for _ in block]
-    values = np.concatenate(blocks) if blocks else np.zeros((0, columns))
-    numbers = [arrow.array(column, arrow.float64(), from_pandas=True) for column in values.T]
-    return arrow.Table.from_arrays(
-        [arrow.array(files, arrow.string()), *numbers, arrow.array(errors, arrow.string())],
-        schema=schema,
-    )
-
-
-def _row_values(one: Measured, columns: int) -> np.ndarray:
+def row_values(one: Measured, columns: int) -> np.ndarray:
     """Return the rows of a file: [rows, columns]; one of NaN if it is bad."""
     return np.full((1, columns), np.nan) if one.error else one.values
 
