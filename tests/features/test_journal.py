@@ -10,7 +10,7 @@ import pytest
 from affekt.batch.journal import Journal
 from affekt.errors import DataError
 from affekt.features import FeatureSettings
-from affekt.features.batch import FeatureJob, Measured, feature_work
+from affekt.features.batch import FeatureJob, FeatureRows, feature_work
 
 JOB = FeatureJob(("energy",))
 NAMES = ("duration", "rms_db_mean")
@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> str:
 )
 def test_what_was_measured_is_kept_exactly(out: Path, file: str, values: np.ndarray) -> None:
     book = Journal(out, WORK.depends)
-    book.add(WORK.keep(Measured(file, values)))
+    book.add(WORK.keep(FeatureRows(file, values)))
     book.close(finished=False)
     book = Journal(out, WORK.depends)
     measured = WORK.recall(book.read(file))
@@ -45,7 +45,7 @@ def test_what_was_measured_is_kept_exactly(out: Path, file: str, values: np.ndar
 
 def test_what_failed_is_kept_and_tried_again(out: Path, file: str) -> None:
     book = Journal(out, WORK.depends)
-    book.add(WORK.keep(Measured(file, np.zeros((0, 0)), "it is broken")))
+    book.add(WORK.keep(FeatureRows(file, np.zeros((0, 0)), "it is broken")))
     assert WORK.recall(book.read(file)).error == "it is broken"
     book.close(finished=False)
     book = Journal(out, WORK.depends)
@@ -63,7 +63,7 @@ def test_what_failed_is_kept_and_tried_again(out: Path, file: str) -> None:
 )
 def test_the_journal_of_another_job_is_refused(out: Path, other: FeatureJob, file: str) -> None:
     book = Journal(out, WORK.depends)
-    book.add(WORK.keep(Measured(file, np.zeros((1, 2)))))
+    book.add(WORK.keep(FeatureRows(file, np.zeros((1, 2)))))
     book.close(finished=False)
     before = book.path.read_bytes()
     with pytest.raises(DataError, match=r"other options has left .*\.table\.csv\.unfinished"):

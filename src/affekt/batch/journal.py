@@ -25,7 +25,7 @@ _MARK = b"affk"
 
 
 @dataclass(frozen=True)
-class Record:
+class JournalEntry:
     """What is kept of one file.
 
     Attributes
@@ -69,8 +69,8 @@ class Work(Generic[Done]):
     name: str
     depends: Mapping[str, Any]
     each: Callable[[Sequence[str], Collection[str], Callable[[str], None]], Iterator[Done]]
-    keep: Callable[[Done], Record]
-    recall: Callable[[Record], Done]
+    keep: Callable[[Done], JournalEntry]
+    recall: Callable[[JournalEntry], Done]
 
 
 class Journal:
@@ -166,7 +166,7 @@ class Journal:
         """Note that work on a file begins, in case that it ends this process."""
         self._append({"begun": file}, b"")
 
-    def add(self, record: Record) -> None:
+    def add(self, record: JournalEntry) -> None:
         """Keep what came of a file."""
         stamp = _stamp(record.file)
         facts = {"file": record.file, "stamp": stamp, "error": record.error, "facts": record.facts}
@@ -187,11 +187,11 @@ class Journal:
             ) from None
         return place
 
-    def read(self, file: str) -> Record:
+    def read(self, file: str) -> JournalEntry:
         """Return what came of a file that is done."""
         self._file.seek(self._places[_key(file, _stamp(file))])
         meta, content, _ = next(records(self._file))
-        return Record(file, meta["facts"], content, meta["error"])
+        return JournalEntry(file, meta["facts"], content, meta["error"])
 
     def close(self, *, finished: bool) -> None:
         """End; remove the journal if its output is written."""

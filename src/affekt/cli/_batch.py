@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 30.0
 """How often a batch says how far it is where no terminal shows a bar."""
 
 
-class Answer(Protocol):
+class FileResult(Protocol):
     """What becomes of a file: whatever it is, or an error."""
 
     @property
@@ -28,7 +28,7 @@ class Answer(Protocol):
         """What was wrong; empty where nothing was."""
 
 
-Done = TypeVar("Done", bound=Answer)
+Done = TypeVar("Done", bound=FileResult)
 
 
 def run_batch(

@@ -17,7 +17,7 @@ from affekt.cli._inputs import FollowOption, expand
 from affekt.features.batch import (
     TEXT_WRITERS,
     FeatureJob,
-    Measured,
+    FeatureRows,
     feature_work,
     measure_files,
 )
@@ -185,7 +185,7 @@ def _to_file(
     """Write the table whole or not at all, with a journal until then; return how many are bad."""
     failed: list[str] = []
 
-    def write(measured: Iterator[Measured]) -> None:
+    def write(measured: Iterator[FeatureRows]) -> None:
         rows = _counting(measured, failed)
         with atomic_path(out) as partial:
             if style is TableFormat.parquet:
@@ -200,14 +200,14 @@ def _to_file(
     return len(failed)
 
 
-def _counting(rows: Iterator[Measured], failed: list[str]) -> Iterator[Measured]:
+def _counting(rows: Iterator[FeatureRows], failed: list[str]) -> Iterator[FeatureRows]:
     for measured in rows:
         if measured.error:
             failed.append(measured.file)
         yield measured
 
 
-def _glance(rows: Sequence[Measured], names: Sequence[str], out: Path | None) -> None:
+def _glance(rows: Sequence[FeatureRows], names: Sequence[str], out: Path | None) -> None:
     """Write the columns that say most to people."""
     shown = [name for name in GLANCE if name in names] or []
     if len(shown) < 2:

@@ -38,7 +38,7 @@ from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style
 from affekt.results import Measurement, Segment, Track
 from affekt.runtime import TimelineOptions, load_model
-from affekt.runtime.doubts import describe_doubts
+from affekt.runtime.warnings import describe_warnings
 
 _DEFAULTS = TimelineOptions()
 
@@ -248,7 +248,7 @@ class _Writer:
             if len(rest):
                 self._meter.push(rest, self._rate)
             quality = self._meter.quality()
-            warnings = tuple(describe_doubts(quality, whole=False, unlike=score))
+            warnings = tuple(describe_warnings(quality, whole=False, ood_score=score))
         track = Track(self._name, (), duration, self.error, quality, warnings, score)
         self._line(track_line(track))
 

@@ -42,7 +42,7 @@ from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style
 from affekt.results import AudioQuality, Segment, Track, mean_numbers
 from affekt.runtime import Model, TimelineOptions, load_model
-from affekt.runtime.doubts import describe_doubts
+from affekt.runtime.warnings import describe_warnings
 
 _DEFAULTS = TimelineOptions()
 
@@ -157,7 +157,7 @@ class _Recording:
         score = mean_numbers(self.kept, [one.duration for one in self.kept])["ood_score"]
         warnings: tuple[str, ...] = ()
         if self.quality is not None:
-            warnings = tuple(describe_doubts(self.quality, whole=False, unlike=score))
+            warnings = tuple(describe_warnings(self.quality, whole=False, ood_score=score))
         return Track(
             self.file, found, self.duration, self.error, self.quality, warnings, ood_score=score
         )

@@ -96,7 +96,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Answers:
+class AdaptedPredictions:
     """What a system said with baselines of one kind, all draws together.
 
     Attributes
@@ -112,7 +112,7 @@ class Answers:
     clips: float
 
 
-AdaptedAnswers = Mapping[tuple[str, str], Answers]
+AdaptedAnswers = Mapping[tuple[str, str], AdaptedPredictions]
 """By way and number of clips."""
 
 
@@ -148,7 +148,7 @@ def adapted_answers(
 
     Returns
     -------
-    mapping of (way, number) to Answers
+    mapping of (way, number) to AdaptedPredictions
         Without ways that the labels do not allow (nobody is neutral).
 
     Raises
@@ -199,7 +199,7 @@ def adapted_answers(
     index = np.concatenate(rows)
     who = names[index].tolist()
     return {
-        key: Answers(
+        key: AdaptedPredictions(
             Predictions(softmax(np.concatenate(parts)), classes[index], who, [fold] * len(index)),
             used[key] / len(index),
         )
@@ -216,7 +216,7 @@ def join_folds(folds: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
         if all(key in fold for fold in folds):
             answers = [fold[key] for fold in folds]
             sizes = [len(one.predictions.speakers) for one in answers]
-            together[key] = Answers(
+            together[key] = AdaptedPredictions(
                 Predictions(
                     np.concatenate([one.predictions.probabilities for one in answers]),
                     np.concatenate([one.predictions.targets for one in answers]),

@@ -13,7 +13,7 @@ from typing import IO, TypeAlias
 import numpy as np
 
 from affekt.audio import load_audio
-from affekt.batch.journal import Record, Work
+from affekt.batch.journal import JournalEntry, Work
 from affekt.batch.processes import each_done, usable_cores
 from affekt.features.extract import extract
 from affekt.features.settings import DEFAULT, FeatureSettings
@@ -35,7 +35,7 @@ class FeatureJob:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class FeatureRows:
     """What came of one file."""
 
     file: str
@@ -44,7 +44,7 @@ class Measured:
     error: str = ""
 
 
-def measure_file(file: str, job: FeatureJob) -> Measured:
+def measure_file(file: str, job: FeatureJob) -> FeatureRows:
     """Measure one file.
 
     Raises
@@ -54,16 +54,16 @@ def measure_file(file: str, job: FeatureJob) -> Measured:
     """
     samples = load_audio(file, sample_rate=job.settings.sample_rate)
     table = extract(samples, job.settings.sample_rate, job.sets, job.per, job.settings)
-    return Measured(file, table.values)
+    return FeatureRows(file, table.values)
 
 
-def _failed(file: str, reason: str) -> Measured:
+def _failed(file: str, reason: str) -> FeatureRows:
     reason = " ".join(reason.split())
     reason = reason if reason.startswith(file) else f"{file}: {reason}"
-    return Measured(file, np.zeros((0, 0)), reason)
+    return FeatureRows(file, np.zeros((0, 0)), reason)
 
 
-def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Iterator[Measured]:
+def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Iterator[FeatureRows]:
     """Measure files, on several cores at once.
 
     Parameters
@@ -75,7 +75,7 @@ def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Itera
 
     Yields
     ------
-    Measured
+    FeatureRows
         Each file once, as soon as it is done: in any order.
 
     Raises
@@ -100,7 +100,7 @@ def _rehearse(job: FeatureJob) -> None:
 _KIND = "<f8"  # as it is measured: a table that was resumed is the same as one made at once
 
 
-def feature_work(job: FeatureJob, names: Sequence[str], jobs: int = 0) -> Work[Measured]:
+def feature_work(job: FeatureJob, names: Sequence[str], jobs: int = 0) -> Work[FeatureRows]:
     """Return the measurement of many files as work that a journal keeps.
 
     Parameters
@@ -120,20 +120,20 @@ def feature_work(job: FeatureJob, names: Sequence[str], jobs: int = 0) -> Work[M
     )
 
 
-def _record(measured: Measured) -> Record:
+def _record(measured: FeatureRows) -> JournalEntry:
     values = measured.values.astype(_KIND)
-    return Record(measured.file, {"shape": values.shape}, values.tobytes(), measured.error)
+    return JournalEntry(measured.file, {"shape": values.shape}, values.tobytes(), measured.error)
 
 
-def _measured(record: Record) -> Measured:
+def _measured(record: JournalEntry) -> FeatureRows:
     values = np.frombuffer(record.content, _KIND).reshape(record.facts["shape"])
-    return Measured(record.file, values.astype(np.float64), record.error)
+    return FeatureRows(record.file, values.astype(np.float64), record.error)
 
 
 # --- writers ---
 
 
-Rows: TypeAlias = Iterable[Measured]
+Rows: TypeAlias = Iterable[FeatureRows]
 
 
 def write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
@@ -159,7 +159,7 @@ def write_json(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
             stream.write("\n")
 
 
-def row_values(one: Measured, columns: int) -> np.ndarray:
+def row_values(one: FeatureRows, columns: int) -> np.ndarray:
     """Return the rows of a file: [rows, columns]; one of NaN if it is bad."""
     return np.full((1, columns), np.nan) if one.error else one.values
 

@@ -15,7 +15,7 @@ from affekt.formats.rows import columns, row
 from affekt.results import Outcome
 
 if TYPE_CHECKING:
-    from affekt.features.batch import Measured
+    from affekt.features.batch import FeatureRows
 
 ROWS_PER_GROUP = 4096
 """Rows that are written at once."""
@@ -60,12 +60,12 @@ def write(outcomes: Iterable[Outcome], labels: Sequence[str], path: Path) -> Non
     _write_groups(kinds, groups(), path)
 
 
-def write_features(rows: Iterable[Measured], names: Sequence[str], path: Path) -> None:
+def write_features(rows: Iterable[FeatureRows], names: Sequence[str], path: Path) -> None:
     """Write rows of features; NaN is null, as are the columns of a bad file.
 
     Parameters
     ----------
-    rows : iterable of Measured
+    rows : iterable of FeatureRows
     names : sequence of str
         Columns beside ``file`` and ``error``.
     path : Path
@@ -79,7 +79,7 @@ def write_features(rows: Iterable[Measured], names: Sequence[str], path: Path) -
 
     kinds = {"file": str, **dict.fromkeys(names, float), "error": str}
 
-    def table(group: Sequence[Measured]) -> dict[str, Sequence[Any]]:
+    def table(group: Sequence[FeatureRows]) -> dict[str, Sequence[Any]]:
         blocks = [row_values(one, len(names)) for one in group]
         pairs = list(zip(group, blocks, strict=True))
         return {
@@ -89,7 +89,7 @@ def write_features(rows: Iterable[Measured], names: Sequence[str], path: Path) -
         }
 
     def groups() -> Iterator[dict[str, Sequence[Any]]]:
-        group: list[Measured] = []
+        group: list[FeatureRows] = []
         waiting = 0
         for one in rows:
             group.append(one)

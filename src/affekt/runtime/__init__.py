@@ -6,7 +6,7 @@ hub         fetch it
 backends    run its graph
 predictor   from a recording to a prediction
 domain      how unlike its training data a recording is
-doubts      what makes an answer less sure
+warnings    what makes an answer less sure
 options     what a time line and a stream may be asked for
 streaming/  time lines and streams
 """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
-from affekt.batch.journal import Record, Work
+from affekt.batch.journal import JournalEntry, Work
 from affekt.batch.processes import each_done, usable_cores
 from affekt.results import Outcome
 from affekt.runtime.bundle import open_bundle
@@ -102,7 +102,7 @@ def predict_work(model: Model, model_id: str | None, jobs: int = 1) -> Work[Outc
         each=lambda files, suspects, begin: predict_files(
             files, model_id, jobs=jobs, model=model, suspects=suspects, begin=begin
         ),
-        keep=lambda outcome: Record(outcome.file, outcome.to_dict(), error=outcome.error),
+        keep=lambda outcome: JournalEntry(outcome.file, outcome.to_dict(), error=outcome.error),
         recall=lambda record: Outcome.from_dict(record.facts),
     )
 

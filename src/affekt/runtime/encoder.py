@@ -1,7 +1,7 @@
 """The encoder of a streamable model: samples in, frame embeddings out, its past as explicit state.
 
-``encoder.onnx`` holds no state. A :class:`Run` carries that of one stream; any number of them share
-one :class:`FrameEncoder`, also between threads.
+``encoder.onnx`` holds no state. An :class:`EncoderStream` carries that of one stream; any number of
+them share one :class:`FrameEncoder`, also between threads.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class FrameEncoder:
                 f"the two are of different models"
             )
 
-    def start(self) -> Run:
+    def start(self) -> EncoderStream:
         """Begin a stream."""
-        return Run(self)
+        return EncoderStream(self)
 
     def encode(self, samples: Floats, valid: Floats, state: Floats) -> tuple[Floats, ...]:
         """Run ``encoder.onnx``: see :class:`affekt.models.streaming.StreamingNetwork`."""
@@ -96,7 +96,7 @@ class FrameEncoder:
         return found
 
 
-class Run:
+class EncoderStream:
     """One stream through the encoder.
 
     Parameters
@@ -137,9 +137,9 @@ class Run:
         self._rest = self._rest[:0]
         return self._step(silence, start)
 
-    def copy(self) -> Run:
+    def copy(self) -> EncoderStream:
         """Return a run that goes on from here by itself."""
-        twin = Run(self._encoder)
+        twin = EncoderStream(self._encoder)
         twin._state, twin._samples, twin._rest = self._state, self._samples, self._rest
         return twin
 

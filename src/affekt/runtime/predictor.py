@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affekt.audio import SAMPLE_RATE, AudioSource, Clip
+from affekt.audio import SAMPLE_RATE, AudioSource, LoadedAudio
 from affekt.audio.check import QualityMeter
 from affekt.audio.decode import Recording
 from affekt.audio.load import Mono
@@ -19,10 +19,10 @@ from affekt.runtime.backends import Backend, open_backend
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain
-from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.encoder import RunningPool
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.session import Floats, numbers_of
+from affekt.runtime.warnings import describe_warnings
 
 if TYPE_CHECKING:
     from affekt.runtime.streaming.stream import Stream
@@ -201,18 +201,18 @@ class Model:
 
         return Stream(self._backend, options, sample_rate=sample_rate, provisional=provisional)
 
-    def predict_clips(self, clips: Sequence[Clip]) -> list[Prediction]:
+    def predict_clips(self, clips: Sequence[LoadedAudio]) -> list[Prediction]:
         """Say which emotion each clip carries, for whoever loads the clips elsewhere.
 
         Parameters
         ----------
-        clips : sequence of Clip
+        clips : sequence of LoadedAudio
             What :func:`affekt.audio.load_clip` gives at the model's rate, and
             :meth:`refuse_unusable` lets pass.
         """
         return [_raised(answer) for answer in self._predict_chunk(clips)]
 
-    def _load(self, source: AudioSource) -> Clip | Prediction | AudioError:
+    def _load(self, source: AudioSource) -> LoadedAudio | Prediction | AudioError:
         """Load a recording; predict it at once where it is too long to be kept in memory."""
         rate = self.config.sample_rate
         sound = Mono(Recording(source), rate, QualityMeter())
@@ -229,11 +229,11 @@ class Model:
             self.refuse_unusable(sound.name, quality)
         except AudioError as error:
             return error
-        return Clip(parts[0] if len(parts) == 1 else np.concatenate(parts), quality)
+        return LoadedAudio(parts[0] if len(parts) == 1 else np.concatenate(parts), quality)
 
     def _predict_long(
         self, sound: Mono, begin: list[Floats], rest: Iterator[Floats]
-    ) -> Clip | Prediction:
+    ) -> LoadedAudio | Prediction:
         """Predict a recording while it is read, in the memory of a short one.
 
         Models that cannot stream need all of it at once, up to `LONGEST_SECONDS`.
@@ -255,7 +255,7 @@ class Model:
                     )
             quality = sound.quality()
             self.refuse_unusable(sound.name, quality)
-            return Clip(np.concatenate(begin), quality)
+            return LoadedAudio(np.concatenate(begin), quality)
         run, pool = encoder.start(), RunningPool(encoder.channels)
         for block in chain(begin, rest):
             pool.add(*run.push(block))
@@ -286,20 +286,20 @@ class Model:
             )
 
     def _predict_chunk(
-        self, clips: Sequence[Clip | Prediction | AudioError]
+        self, clips: Sequence[LoadedAudio | Prediction | AudioError]
     ) -> Iterator[Prediction | AudioError]:
         by_length: dict[int, list[int]] = {}
         for index, clip in enumerate(clips):
-            if isinstance(clip, Clip):
+            if isinstance(clip, LoadedAudio):
                 by_length.setdefault(len(clip.waveform), []).append(index)
         answers: dict[int, Prediction] = {}
         for indices in by_length.values():
-            alike = [clip for i in indices if isinstance(clip := clips[i], Clip)]
+            alike = [clip for i in indices if isinstance(clip := clips[i], LoadedAudio)]
             answers.update(zip(indices, self._run(alike), strict=True))
         for index, clip in enumerate(clips):
-            yield answers[index] if isinstance(clip, Clip) else clip
+            yield answers[index] if isinstance(clip, LoadedAudio) else clip
 
-    def _run(self, clips: Sequence[Clip]) -> list[Prediction]:
+    def _run(self, clips: Sequence[LoadedAudio]) -> list[Prediction]:
         waveforms = np.stack([clip.waveform for clip in clips])  # [batch, samples]
         outputs = self._backend.run(waveforms)
         return [self._prediction(clip.quality, outputs, i) for i, clip in enumerate(clips)]
@@ -319,7 +319,7 @@ class Model:
             scores=dict(zip(self.labels, map(float, probabilities), strict=True)),
             embedding=embedding,
             duration=quality.duration,
-            warnings=tuple(describe_doubts(quality, unlike=ood_score)),
+            warnings=tuple(describe_warnings(quality, ood_score=ood_score)),
             quality=quality,
             ood_score=ood_score,
             **numbers_of(outputs, index),

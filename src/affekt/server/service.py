@@ -17,7 +17,7 @@ from affekt.server.errors import ApiError, busy
 from affekt.server.keys import KeyRing, RateLimiter
 from affekt.server.settings import Settings
 from affekt.server.shares import Shares
-from affekt.server.telemetry import Metrics
+from affekt.server.telemetry import ServerMetrics
 
 MODEL_FILES = ("config.json", "model.onnx", "encoder.onnx", "head.onnx")
 """All that is served of a model directory."""
@@ -64,7 +64,7 @@ class Service:
     engine: Engine
     bundles: Mapping[str, Bundle]
     decoders: DecoderPool
-    metrics: Metrics
+    metrics: ServerMetrics
     keys: KeyRing
     rate: RateLimiter
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -161,7 +161,7 @@ def make_service(settings: Settings) -> Service:
     ModelError
         If a model is missing or damaged.
     """
-    limits, metrics = settings.limits, Metrics()
+    limits, metrics = settings.limits, ServerMetrics()
     bundles = {name: open_bundle(source) for name, source in settings.models.items()}
     # One thread within each run: requests run beside one another instead.
     models = {name: Model(OnnxBackend(bundle, threads=1)) for name, bundle in bundles.items()}

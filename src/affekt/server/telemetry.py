@@ -18,7 +18,7 @@ LOGGER = "affekt.server"
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
-class Metrics:
+class ServerMetrics:
     """Counters of one server, in a registry of their own."""
 
     def __init__(self) -> None:

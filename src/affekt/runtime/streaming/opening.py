@@ -10,14 +10,14 @@ from affekt.runtime.backends import Backend
 from affekt.runtime.domain import Domain
 from affekt.runtime.session import Floats, numbers_of
 from affekt.runtime.streaming.activity import Activity
-from affekt.runtime.streaming.sliding import Cell
+from affekt.runtime.streaming.sliding import WindowScore
 
 LONGEST = 10.0
 """Seconds that are looked back at most, so that long windows do not make it slow."""
 
 
 class Opening:
-    """Judges what was heard so far, until a window has been judged.
+    """Scores what was heard so far, until a window has been scored.
 
     An answer is what ``predict`` says of the last seconds alone, no more of them than a window. It
     takes a run of the whole graph, and has no part in measurements and segments.
@@ -52,7 +52,7 @@ class Opening:
         self._blocks: deque[Floats] = deque()
         self._kept = self._heard = 0  # samples
 
-    def hear(self, samples: Floats) -> Cell | None:
+    def hear(self, samples: Floats) -> WindowScore | None:
         """Hear more samples [samples]; say what is heard by now, None where that is nothing."""
         self._blocks.append(samples)
         self._heard += len(samples)
@@ -70,16 +70,16 @@ class Opening:
             if speech.sum() * self._step < shortest:
                 return None
             share = float(speech.mean())
-        return self._cell(waveform, share)
+        return self._window_score(waveform, share)
 
-    def _cell(self, waveform: Floats, speech: float | None) -> Cell:
+    def _window_score(self, waveform: Floats, speech: float | None) -> WindowScore:
         outputs = self._backend.run(waveform[None])
         numbers = numbers_of(outputs, 0)
         duration, end = len(waveform) / self._rate, self._heard / self._rate
         if self._domain is not None:
             score = self._domain.score(outputs["embedding"][0], duration)
             numbers |= {} if score is None else {"ood_score": score}
-        return Cell(
+        return WindowScore(
             start=round(end - duration, 6),
             end=round(end, 6),
             scores=outputs["probabilities"][0].astype(np.float64),

@@ -14,7 +14,7 @@ from affekt.runtime.streaming.sliding import Span
 _CAPACITY = 1024  # rows to begin with
 
 
-class FrameJudge:
+class FrameScorer:
     """Runs the encoder once over a stream, and the head on each stretch of its frames.
 
     Where speech is told from other sound, only frames that see speech are pooled.
@@ -36,7 +36,7 @@ class FrameJudge:
 
     @property
     def known(self) -> int:
-        """Steps from the beginning that can be judged."""
+        """Steps from the beginning that can be scored."""
         return 0 if self._sums is None else self._sums.frames
 
     def push(self, samples: Floats) -> None:
@@ -47,8 +47,8 @@ class FrameJudge:
         """Know that no more samples come."""
         self._add(*self._run.finish())
 
-    def judge(self, spans: Sequence[Span]) -> dict[str, Floats]:
-        """Return the outputs of the model for spans, by name: see :class:`Judge`."""
+    def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
+        """Return the outputs of the model for spans, by name: see :class:`SpanScorer`."""
         assert self._sums is not None  # spans are known only when frames are
         ends = [self.known if span.at_end else span.last for span in spans]
         pooled = [self._sums.pool(span.first, end) for span, end in zip(spans, ends, strict=True)]

@@ -63,7 +63,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Cell:
+class WindowScore:
     """What the model says of one hop.
 
     Attributes
@@ -85,12 +85,12 @@ class Cell:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-class Judge(Protocol):
-    """What answers for stretches of a stream: :class:`RerunJudge` or ``FrameJudge``."""
+class SpanScorer(Protocol):
+    """What answers for stretches of a stream: :class:`RerunScorer` or ``FrameScorer``."""
 
     @property
     def known(self) -> int:
-        """Steps from the beginning that can be judged."""
+        """Steps from the beginning that can be scored."""
         ...
 
     def push(self, samples: Floats) -> None:
@@ -101,7 +101,7 @@ class Judge(Protocol):
         """Know that no more samples come."""
         ...
 
-    def judge(self, spans: Sequence[Span]) -> dict[str, Floats]:
+    def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
         """Return the outputs of the model for spans, by name.
 
         ``probabilities`` [spans, classes], ``embedding`` [spans, dim], and [spans] for each of
@@ -116,7 +116,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch to judge.
+    """A stretch to score.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class Span:
     at_end: bool = False
 
 
-class RerunJudge:
+class RerunScorer:
     """Runs the whole graph on each stretch again: for models whose encoder cannot stream."""
 
     def __init__(self, backend: Backend, step: int) -> None:
@@ -142,7 +142,7 @@ class RerunJudge:
 
     @property
     def known(self) -> int:
-        """Steps from the beginning that can be judged."""
+        """Steps from the beginning that can be scored."""
         return self._first + len(self._samples) // self._step
 
     def push(self, samples: Floats) -> None:
@@ -152,7 +152,7 @@ class RerunJudge:
     def finish(self) -> None:
         """Nothing to do: the graph sees where a stretch ends."""
 
-    def judge(self, spans: Sequence[Span]) -> dict[str, Floats]:
+    def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
         """Return what is heard in each span; pauses in it are heard too."""
         answers = []
         for span in spans:
@@ -173,11 +173,11 @@ class RerunJudge:
 
 
 class SlidingWindows:
-    """From samples to cells, in order; the same ones however the samples were cut.
+    """From samples to windows, in order; the same ones however the samples were cut.
 
     Parameters
     ----------
-    judge : Judge
+    scorer : SpanScorer
     grid : Grid
     activity : Activity
     block : int
@@ -185,16 +185,16 @@ class SlidingWindows:
     sample_rate : int
         Hz.
     shortest : float
-        Seconds of sound below which nothing is judged.
+        Seconds of sound below which nothing is scored.
     domain : Domain, optional
         Where embeddings of speech lie.
     at_block : callable, optional
-        Called with the samples of every block that left all cells so far without an answer.
+        Called with the samples of every block that left all windows so far without an answer.
     """
 
     def __init__(
         self,
-        judge: Judge,
+        scorer: SpanScorer,
         grid: Grid,
         activity: Activity,
         *,
@@ -204,7 +204,7 @@ class SlidingWindows:
         domain: Domain | None = None,
         at_block: Callable[[Floats], None] | None = None,
     ) -> None:
-        self._judge = judge
+        self._scorer = scorer
         self._grid = grid
         self._activity = activity
         self._block = block * grid.step
@@ -215,11 +215,11 @@ class SlidingWindows:
         self._rest: list[Floats] = []
         self._waiting = 0  # samples in _rest
         self._heard = 0  # samples
-        self._next = 0  # index of the next cell
+        self._next = 0  # index of the next window
 
-    def push(self, samples: Floats) -> list[Cell]:
-        """Hear more samples [samples]; return the cells that became known."""
-        cells: list[Cell] = []
+    def push(self, samples: Floats) -> list[WindowScore]:
+        """Hear more samples [samples]; return the windows that became known."""
+        windows: list[WindowScore] = []
         self._rest.append(samples)
         self._waiting += len(samples)
         if self._waiting >= self._block:
@@ -230,34 +230,34 @@ class SlidingWindows:
                 block = rest[start : start + self._block]
                 self._hear(block)
                 known = self._ready()
-                cells += known
+                windows += known
                 if self._at_block is not None:
-                    if any(cell.scores is not None for cell in known):
+                    if any(window.scores is not None for window in known):
                         self._at_block = None
                     else:
                         self._at_block(block)
-        return cells
+        return windows
 
-    def flush(self) -> list[Cell]:
+    def flush(self) -> list[WindowScore]:
         """Return what is left when no more samples come."""
         if self._rest:
             self._hear(np.concatenate(self._rest))
         self._rest, self._waiting = [], 0
         if self._heard >= self._shortest * self._grid.step:
             self._activity.finish()
-            self._judge.finish()
+            self._scorer.finish()
             return self._ready(at_end=True)
         return []
 
     def _hear(self, samples: Floats) -> None:
         self._heard += len(samples)
         self._activity.push(samples)
-        self._judge.push(samples)
+        self._scorer.push(samples)
 
-    def _ready(self, *, at_end: bool = False) -> list[Cell]:
-        """All cells that are known by now; scored together."""
+    def _ready(self, *, at_end: bool = False) -> list[WindowScore]:
+        """All windows that are known by now; scored together."""
         hop, step = self._grid.hop, self._grid.step
-        known = min(self._judge.known, self._activity.steps)
+        known = min(self._scorer.known, self._activity.steps)
         found: list[tuple[int, Span | None]] = []
         while True:
             first, last = self._grid.window(self._next)
@@ -273,20 +273,20 @@ class SlidingWindows:
             self._next += 1
         spans = [span for _, span in found if span is not None]
         answers = self._answers(spans)
-        cells = [
-            self._cell(index, *((None, {}) if span is None else next(answers)))
+        windows = [
+            self._window_score(index, *((None, {}) if span is None else next(answers)))
             for index, span in found
         ]
         oldest = max(0, self._next * hop - self._grid.length)
         self._activity.forget(oldest)
-        self._judge.forget(oldest)
-        return cells
+        self._scorer.forget(oldest)
+        return windows
 
     def _answers(self, spans: Sequence[Span]) -> Iterator[tuple[Floats, dict[str, float]]]:
         """Probabilities [classes] of each span, and the numbers that are known of it."""
         if not spans:
             return
-        outputs = self._judge.judge(spans)
+        outputs = self._scorer.score(spans)
         for index, score in enumerate(self._ood_scores(spans, outputs["embedding"])):
             numbers = numbers_of(outputs, index)
             if score is not None:
@@ -316,14 +316,16 @@ class SlidingWindows:
         return bool(activity.speech(*own).any() and speech.sum() >= self._shortest)
 
     def _own(self, index: int) -> tuple[int, int]:
-        """The steps that a cell stands for."""
+        """The steps that a window stands for."""
         return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
 
-    def _cell(self, index: int, scores: Floats | None, numbers: Mapping[str, float]) -> Cell:
+    def _window_score(
+        self, index: int, scores: Floats | None, numbers: Mapping[str, float]
+    ) -> WindowScore:
         seconds = self._heard * self._seconds / self._grid.step
         first, last = self._own(index)
         share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
-        return Cell(
+        return WindowScore(
             start=round(first * self._seconds, 6),
             end=round(min((index + 1) * self._grid.hop * self._seconds, seconds), 6),
             scores=None if scores is None else scores.astype(np.float64),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import Response
 
-from affekt.audio import Clip
+from affekt.audio import LoadedAudio
 from affekt.errors import AudioError
 from affekt.results import Prediction, Segment
 from affekt.runtime import Model
@@ -154,7 +154,7 @@ def _check(param: str, value: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-async def _decode(order: _Order, service: Service, caller: str) -> Clip:
+async def _decode(order: _Order, service: Service, caller: str) -> LoadedAudio:
     rate, longest = order.model.config.sample_rate, service.settings.limits.audio_seconds
     try:
         if longest >= plain_wav.MAX_SECONDS and plain_wav.is_plain_wav(order.content, rate):
@@ -169,11 +169,13 @@ async def _decode(order: _Order, service: Service, caller: str) -> Clip:
     return clip
 
 
-def _time_line(model: Model, clip: Clip) -> list[Segment]:
+def _time_line(model: Model, clip: LoadedAudio) -> list[Segment]:
     return list(model.timeline((clip.waveform, model.config.sample_rate)))
 
 
-def _response(order: _Order, clip: Clip, answer: Prediction, segments: list[Segment]) -> Response:
+def _response(
+    order: _Order, clip: LoadedAudio, answer: Prediction, segments: list[Segment]
+) -> Response:
     if order.response_format in TEXT_TYPES:
         labels = order.model.labels
         text = as_text(order.response_format, answer, segments, labels, clip.quality)

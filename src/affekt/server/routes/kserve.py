@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from affekt import __version__
-from affekt.audio import Clip
+from affekt.audio import LoadedAudio
 from affekt.errors import AudioError
 from affekt.runtime import Model
 from affekt.runtime.session import known_outputs
@@ -157,7 +157,7 @@ def _json_size(request: Request, limits: Limits) -> int | None:
 
 async def _read(
     service: Service, model: Model, body: bytearray, json_size: int | None, caller: str
-) -> tuple[str | None, list[Clip]]:
+) -> tuple[str | None, list[LoadedAudio]]:
     """Read a request; every fault in it is the client's."""
     rate = model.config.sample_rate
     try:

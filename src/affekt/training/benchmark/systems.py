@@ -37,7 +37,7 @@ NETWORK = "network.safetensors"
 
 
 @dataclass(frozen=True)
-class Answer:
+class SystemPredictions:
     """What a system said of the test clips of a fold.
 
     Attributes
@@ -66,7 +66,7 @@ class System(Protocol):
         place: Path,
         seed: int,
         teachers: Teaching | None = None,
-    ) -> Answer:
+    ) -> SystemPredictions:
         """Train on a fold and score its test clips once.
 
         Parameters
@@ -126,11 +126,11 @@ class NetworkSystem:
         place: Path,
         seed: int,
         teachers: Teaching | None = None,
-    ) -> Answer:
+    ) -> SystemPredictions:
         """Train, or go on from what lies in ``place``, and score."""
         network = self.network(fold, place, seed, teachers)
         own = [network.config.labels.index(label) for label in labels]
-        return Answer(
+        return SystemPredictions(
             logits=score_clips(network, fold.test, self.store)[:, own],
             temperature=float(network.temperature),
             parameters=describe(network).parameters,
@@ -237,12 +237,12 @@ class ClassicalSystem:
         place: Path,
         seed: int,
         teachers: Teaching | None = None,
-    ) -> Answer:
+    ) -> SystemPredictions:
         """Fit and score; nothing is left in ``place``, a fold takes seconds."""
         own, system = self._fit(fold, seed)
         learned = system.learned()
         columns = [own.index(label) for label in labels]
-        return Answer(
+        return SystemPredictions(
             logits=system.logits(self.store.matrix(fold.test))[:, columns],
             temperature=system.temperature,
             parameters=learned.parameters,

@@ -24,7 +24,7 @@ from affekt.training.data.features import FeatureStore, Progress, Variant, varia
 from affekt.training.network.distil import Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
 from affekt.training.network.linear import (
-    Answers,
+    HeldOutAnswers,
     Lesson,
     answers_elsewhere,
     fit_confidence,
@@ -183,16 +183,16 @@ def _answers(
     lesson: Lesson,
     validation: Sequence[Clip],
     store: FeatureStore,
-) -> Answers | None:
+) -> HeldOutAnswers | None:
     """What the confidence of a linear classifier is fitted on; None where there is nothing."""
     parts = []
     if validation:
         embeddings = embed_clips(network, validation, store)
         targets = hard_targets(validation, network.config.labels)
-        parts.append(Answers.of(network.head, embeddings, targets))
+        parts.append(HeldOutAnswers.of(network.head, embeddings, targets))
     if config.calibration == "corpora":
         parts.append(answers_elsewhere(config, lesson, network.embedding_size))
-    return Answers.together(parts) if parts else None
+    return HeldOutAnswers.together(parts) if parts else None
 
 
 def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> None:

@@ -85,7 +85,7 @@ def _statistics_of(network: Network) -> Statistics:
 
 def _fit_classifier(
     layer: nn.Linear, config: LinearConfig, lesson: Lesson, dimensions: int
-) -> Space:
+) -> StatisticsSpace:
     """Fit a layer in place; return the space that it lies in."""
     targets = lesson.targets
     weights = even_weights(lesson.clips, targets.argmax(axis=1), lesson.corpus_weights)
@@ -109,7 +109,7 @@ def _fit_classifier(
 
 
 @dataclass(frozen=True)
-class Answers:
+class HeldOutAnswers:
     """What a classifier said of clips that it was not fitted on.
 
     Attributes
@@ -129,7 +129,7 @@ class Answers:
     weights: np.ndarray
 
     @classmethod
-    def of(cls, layer: nn.Module, embeddings: np.ndarray, targets: np.ndarray) -> Answers:
+    def of(cls, layer: nn.Module, embeddings: np.ndarray, targets: np.ndarray) -> HeldOutAnswers:
         """Ask a layer about embeddings ``[clips, dim]``; all count the same."""
         with torch.no_grad():
             logits = layer(torch.from_numpy(embeddings.astype(np.float32))).numpy()
@@ -137,7 +137,7 @@ class Answers:
         return cls(logits, (embeddings**2).mean(axis=1), targets, np.full(count, 1 / count))
 
     @classmethod
-    def together(cls, parts: Sequence[Answers]) -> Answers:
+    def together(cls, parts: Sequence[HeldOutAnswers]) -> HeldOutAnswers:
         """All of several, which count the same."""
         return cls(
             np.concatenate([part.logits for part in parts]),
@@ -147,7 +147,7 @@ class Answers:
         )
 
 
-def answers_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> Answers:
+def answers_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> HeldOutAnswers:
     """Answer each training corpus with a classifier that was fitted without it.
 
     Raises
@@ -168,11 +168,11 @@ def answers_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> 
         layer = nn.Linear(dimensions, lesson.targets.shape[1])
         space = _fit_classifier(layer, config, lesson.part(~own), dimensions)
         points = space.points(lesson.statistics[0, own])
-        parts.append(Answers.of(layer, points, lesson.targets[own].argmax(axis=1)))
-    return Answers.together(parts)
+        parts.append(HeldOutAnswers.of(layer, points, lesson.targets[own].argmax(axis=1)))
+    return HeldOutAnswers.together(parts)
 
 
-def fit_confidence(network: Network, answers: Answers) -> None:
+def fit_confidence(network: Network, answers: HeldOutAnswers) -> None:
     """Set the temperature, and how it grows with the distance from the training clips, in place.
 
     The two that make the true classes most likely.
@@ -192,7 +192,7 @@ def fit_confidence(network: Network, answers: Answers) -> None:
 
 
 @dataclass(frozen=True)
-class Space:
+class StatisticsSpace:
     """Where the statistics of training clips lie.
 
     Attributes
@@ -218,7 +218,7 @@ def _fit_space(
     weights: np.ndarray,
     dimensions: int,
     shrinkage: float,
-) -> Space:
+) -> StatisticsSpace:
     """Principal components of the standardised statistics, whitened within the classes.
 
     The covariance within the classes is shrunk towards a multiple of the identity, so that
@@ -241,7 +241,7 @@ def _fit_space(
     shrunk = values + shrinkage * values.mean()
     projection = directions @ ((axes / np.sqrt(shrunk)) @ axes.T)
     square = repeated @ ((standardised @ projection) ** 2).mean(axis=1)
-    return Space(mean, scale, (projection / np.sqrt(square)).astype(np.float32))
+    return StatisticsSpace(mean, scale, (projection / np.sqrt(square)).astype(np.float32))
 
 
 def _eigenvectors(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,9 @@ import { oodScore, readDomain } from "./domain.js";
 import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
 import { OUTPUTS } from "./fields.js";
-import { FrameJudge } from "./frames.js";
+import { FrameScorer } from "./frames.js";
 import { known, measureQuality, warningsOf } from "./quality.js";
-import { RerunJudge, Stream } from "./stream.js";
+import { RerunScorer, Stream } from "./stream.js";
 
 export { AffektError } from "./errors.js";
 export { decode, toMono } from "./audio.js";
@@ -139,8 +139,8 @@ export class Model {
   }
 
   /** What answers for the windows of one stream. */
-  judge(step) {
-    return this.#streaming ? new FrameJudge(this.#streaming) : new RerunJudge(this, step);
+  scorer(step) {
+    return this.#streaming ? new FrameScorer(this.#streaming) : new RerunScorer(this, step);
   }
 
   /** Outputs of a graph as an answer: `{label, confidence, scores}`, and what else it says. */
