@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from starlette.requests import HTTPConnection
 
 from affekt.runtime import Model
 from affekt.runtime.backends import OnnxBackend
@@ -187,3 +190,19 @@ def make_service(settings: Settings) -> Service:
         keys=KeyRing(settings.keys),
         rate=RateLimiter(limits.rate),
     )
+
+
+def service_of(connection: HTTPConnection) -> Service:
+    """Return the server that a request or session has come to."""
+    service: Service = connection.app.state.service
+    return service
+
+
+def caller_of(connection: HTTPConnection) -> str:
+    """Return who asks, for what is shared between callers."""
+    return str(connection.scope["state"]["share"])
+
+
+def note(connection: HTTPConnection, **facts: Any) -> None:
+    """Add facts to the log line of a request; never sound, names or scores."""
+    connection.scope["state"].setdefault("facts", {}).update(facts)

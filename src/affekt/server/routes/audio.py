@@ -17,9 +17,8 @@ from affekt.runtime import Model
 from affekt.server import plain_wav
 from affekt.server.answers import FORMATS, TEXT_TYPES, as_json, as_text
 from affekt.server.errors import ApiError
-from affekt.server.routes import caller_of, note, service_of
 from affekt.server.schemas import Error
-from affekt.server.service import Service
+from affekt.server.service import Service, caller_of, note, service_of
 from affekt.server.uploads import Form, read_form
 
 router = APIRouter(tags=["emotions"])

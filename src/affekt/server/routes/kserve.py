@@ -21,14 +21,13 @@ from affekt.errors import AudioError
 from affekt.runtime import Model
 from affekt.runtime.session import known_outputs
 from affekt.server.errors import ApiError
-from affekt.server.routes import caller_of, note, service_of
 from affekt.server.schemas import (
     InferenceRequest,
     InferenceResponse,
     KServeError,
     inlined_schema,
 )
-from affekt.server.service import Service
+from affekt.server.service import Service, caller_of, note, service_of
 from affekt.server.settings import Limits
 from affekt.server.uploads import read_body, too_large
 
