@@ -19,7 +19,7 @@ from affekt import Measurement, Segment, TimelineOptions
 from affekt.export import ModelMetadata, write_model_directory
 from affekt.formats.registry import FORMATS, text_lines
 from affekt.results import Outcome, Track, as_track
-from affekt.server.answers import as_json
+from affekt.server.routes.audio import as_json
 from affekt.server.utterances import utterance
 
 OPTIONS = TimelineOptions(window=1.0, hop=0.25, min_duration=0.5, threshold=0.0, vad="off")
