@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from affekt.runtime.processor import instruction_sets
+from affekt.runtime.devices import instruction_sets
 
 
 def main() -> None:

@@ -15,9 +15,8 @@ import numpy as np
 from affekt.audio import load_audio
 from affekt.batch.journal import JournalEntry, Work
 from affekt.batch.processes import each_done, usable_cores
-from affekt.features.extract import extract
+from affekt.features.extract import extract, number
 from affekt.features.settings import DEFAULT, FeatureSettings
-from affekt.features.table import number
 from affekt.files import table_cell
 
 FILES_PER_PROCESS = 8

@@ -19,9 +19,8 @@ from affekt.runtime.bundle import open_bundle  # noqa: E402
 from affekt.training import load_recipe  # noqa: E402
 from affekt.training.benchmark.systems import make_system  # noqa: E402
 from affekt.training.data.split import choose_split  # noqa: E402
-from affekt.training.network.distil import blended, standardised  # noqa: E402
 from affekt.training.network.fit import fit  # noqa: E402
-from affekt.training.network.teachers import FILE, Teachers  # noqa: E402
+from affekt.training.network.teachers import FILE, Teachers, blended, standardised  # noqa: E402  # noqa: E402
 from affekt.training.recipe.schema import (  # noqa: E402
     DistilConfig,
     Recipe,

@@ -19,8 +19,8 @@ from affekt.evaluation.metrics import uar
 from affekt.export.check.recordings import PROTOCOL, UnheardSpeech, speech_like
 from affekt.export.graph.onnx import voice_like
 from affekt.runtime import stored_answers
+from affekt.runtime.devices import instruction_sets
 from affekt.runtime.litert import fill_windows
-from affekt.runtime.processor import instruction_sets
 
 if TYPE_CHECKING:
     from affekt.export.artefact import Artefact, ExportedGraph, ExportJob

@@ -20,11 +20,11 @@ from affekt.export.graph.onnx import export_onnx
 from affekt.models import Network, checkpoint, describe
 from affekt.training.benchmark.fitted import CentredSystem, Fitted
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
-from affekt.training.network.distil import Teaching
 from affekt.training.network.fit import fit, new_network
 from affekt.training.network.infer import embed_clips, score_clips
 from affekt.training.network.loop import Reporter
 from affekt.training.network.pretrain import pretrain
+from affekt.training.network.teachers import Teaching
 from affekt.training.recipe.classical import ClassicalConfig
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
@@ -223,7 +223,7 @@ class ClassicalSystem:
         folder: Path,
         progress: Progress | None = None,
     ) -> None:
-        from affekt.training.data.vectors import VectorStore
+        from affekt.training.classic.fit import VectorStore
 
         self.config = config
         self.labels = labels

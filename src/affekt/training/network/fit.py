@@ -21,7 +21,6 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training.data.batches import Batches, hard_targets
 from affekt.training.data.features import FeatureStore, Progress, Variant, variants_of
-from affekt.training.network.distil import Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
 from affekt.training.network.linear import (
     HeldOutAnswers,
@@ -33,6 +32,7 @@ from affekt.training.network.linear import (
 from affekt.training.network.loop import Epoch, Reporter, Trainer
 from affekt.training.network.processes import choose_device
 from affekt.training.network.smote import refit_head
+from affekt.training.network.teachers import Teaching, blended, standardised
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import DistilConfig, LinearConfig, Recipe
 
