@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 30.0
 """How often a batch says how far it is where no terminal shows a bar."""
 
 
-class FileResult(Protocol):
+class _FileResult(Protocol):
     """What becomes of a file: whatever it is, or an error."""
 
     @property
@@ -28,7 +28,7 @@ class FileResult(Protocol):
         """What was wrong; empty where nothing was."""
 
 
-Done = TypeVar("Done", bound=FileResult)
+Done = TypeVar("Done", bound=_FileResult)
 
 
 def run_batch(

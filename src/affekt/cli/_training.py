@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from affekt.training.network.loop import Epoch
 
 
-class RunView:
+class _RunView:
     """Reports a run on stderr: a live bar for people, one line per epoch for logs."""
 
     def __init__(self, bar: Any | None, quiet_epochs: bool = False) -> None:
@@ -105,10 +105,10 @@ class RunView:
 
 
 @contextmanager
-def run_view(quiet_epochs: bool = False) -> Iterator[RunView]:
+def run_view(quiet_epochs: bool = False) -> Iterator[_RunView]:
     """A view on a run, with a bar if a person watches stderr."""
     if not watched(sys.stderr):
-        yield RunView(None, quiet_epochs)
+        yield _RunView(None, quiet_epochs)
         return
     from rich.console import Console
     from rich.progress import (
@@ -130,7 +130,7 @@ def run_view(quiet_epochs: bool = False) -> Iterator[RunView]:
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        yield RunView(bar)
+        yield _RunView(bar)
 
 
 def _percent(fraction: float) -> str:

@@ -96,7 +96,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class AdaptedPredictions:
+class _AdaptedPredictions:
     """What a system said with baselines of one kind, all draws together.
 
     Attributes
@@ -112,7 +112,7 @@ class AdaptedPredictions:
     clips: float
 
 
-AdaptedAnswers = Mapping[tuple[str, str], AdaptedPredictions]
+AdaptedAnswers = Mapping[tuple[str, str], _AdaptedPredictions]
 """By way and number of clips."""
 
 
@@ -199,7 +199,7 @@ def adapted_answers(
     index = np.concatenate(rows)
     who = names[index].tolist()
     return {
-        key: AdaptedPredictions(
+        key: _AdaptedPredictions(
             Predictions(softmax(np.concatenate(parts)), classes[index], who, [fold] * len(index)),
             used[key] / len(index),
         )
@@ -216,7 +216,7 @@ def join_folds(folds: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
         if all(key in fold for fold in folds):
             answers = [fold[key] for fold in folds]
             sizes = [len(one.predictions.speakers) for one in answers]
-            together[key] = AdaptedPredictions(
+            together[key] = _AdaptedPredictions(
                 Predictions(
                     np.concatenate([one.predictions.probabilities for one in answers]),
                     np.concatenate([one.predictions.targets for one in answers]),
@@ -250,7 +250,7 @@ def speaker_mean(embeddings: npt.ArrayLike, speakers: Sequence[str]) -> FloatArr
 
 
 @dataclass(frozen=True)
-class AdaptedScore:
+class _AdaptedScore:
     """What baselines of one kind are worth.
 
     Attributes
@@ -273,7 +273,7 @@ class AdaptedScore:
 
 def summarise_adapted(
     runs: Sequence[AdaptedAnswers], labels: Sequence[str], *, mean_of_folds: bool = False
-) -> dict[str, dict[str, AdaptedScore]]:
+) -> dict[str, dict[str, _AdaptedScore]]:
     """Score the answers of one or more seeds.
 
     Parameters
@@ -289,7 +289,7 @@ def summarise_adapted(
     dict of str to dict of str to AdaptedScore
         By way, then by number of clips.
     """
-    scores: dict[str, dict[str, AdaptedScore]] = {}
+    scores: dict[str, dict[str, _AdaptedScore]] = {}
     for way, count in runs[0]:
         own = [run[way, count].predictions for run in runs]
         without = [run[way, "0"].predictions for run in runs]
@@ -299,7 +299,7 @@ def summarise_adapted(
             lowest = np.sort(adapted)[: -(-len(adapted) // 4)]
             quarters.append(float(lowest.mean()))
             shares.append(float((adapted < before - 1e-12).mean()))
-        scores.setdefault(way, {})[count] = AdaptedScore(
+        scores.setdefault(way, {})[count] = _AdaptedScore(
             uar=summarise(own, labels, mean_of_folds=mean_of_folds).uar,
             worst_quarter=Score.over_seeds(quarters),
             harmed=Score.over_seeds(shares),

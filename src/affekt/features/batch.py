@@ -135,7 +135,7 @@ def _measured(record: JournalEntry) -> FeatureRows:
 Rows: TypeAlias = Iterable[FeatureRows]
 
 
-def write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
+def _write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
     """Write rows as CSV: ``file``, the columns, ``error``; NaN is an empty field."""
     import csv
 
@@ -147,7 +147,7 @@ def write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
             writer.writerow([texts[0], *map(number, row), texts[1]])
 
 
-def write_json(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
+def _write_json(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
     """Write rows as JSON, one object a line; NaN is null, and a bad file has its error alone."""
     for one in rows:
         if one.error:
@@ -164,6 +164,6 @@ def row_values(one: FeatureRows, columns: int) -> np.ndarray:
 
 
 TEXT_WRITERS: Mapping[str, Callable[[Rows, Sequence[str], IO[str]], None]] = MappingProxyType(
-    {"csv": write_csv, "json": write_json}
+    {"csv": _write_csv, "json": _write_json}
 )
 """Formats that go to a stream of text."""

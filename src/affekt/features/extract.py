@@ -120,7 +120,7 @@ def extract(
     """
     chosen = checked_sets(sets, per)
     names = table_names(chosen, per, settings)
-    ready = checked_samples(samples, sample_rate, settings)
+    ready = _checked_samples(samples, sample_rate, settings)
     parts = [
         opensmile_features(ready, settings.sample_rate, name, per)
         for name in chosen
@@ -177,7 +177,7 @@ def table_names(sets: Sequence[str], per: str, settings: FeatureSettings) -> tup
     return tuple(names)
 
 
-def checked_samples(samples: np.ndarray, sample_rate: int, settings: FeatureSettings) -> Floats:
+def _checked_samples(samples: np.ndarray, sample_rate: int, settings: FeatureSettings) -> Floats:
     """Return samples as float32 at the rate of the settings.
 
     Raises
@@ -209,7 +209,7 @@ def measure(
     Parameters
     ----------
     samples : np.ndarray [shape=(samples,)]
-        As `checked_samples` returns them.
+        As `_checked_samples` returns them.
     settings : FeatureSettings
     sets : sequence of str
         Families, see `affekt.features.SETS`; others are left out.
@@ -322,7 +322,7 @@ def functional_vector(
 
 
 def _tutorial_vector(samples: np.ndarray, sample_rate: int) -> tuple[tuple[str, ...], np.ndarray]:
-    ready = checked_samples(samples, sample_rate, TUTORIAL)
+    ready = _checked_samples(samples, sample_rate, TUTORIAL)
     columns = spectrum_features(ready, TUTORIAL, ("mfcc", "mel"))
     kept = {name: one for name, one in columns.items() if not name.startswith("mfcc_delta2")}
     means = np.stack(list(kept.values())).mean(axis=1, dtype=np.float64)

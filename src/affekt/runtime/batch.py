@@ -50,7 +50,7 @@ def predict_files(
     if jobs > 1:
         yield from each_done(elsewhere, files, jobs, _failed)
         return
-    here = partial(predict_file, model=model or load_model(model_id))
+    here = partial(_predict_file, model=model or load_model(model_id))
     usual = [file for file in files if file not in suspects]
     for file in usual:
         begin(file)
@@ -60,7 +60,7 @@ def predict_files(
         yield from each_done(elsewhere, others, 1, _failed, apart=True)
 
 
-def predict_file(file: str, model: Model) -> Outcome:
+def _predict_file(file: str, model: Model) -> Outcome:
     """Predict one file.
 
     Raises
@@ -77,7 +77,7 @@ def _failed(file: str, reason: str) -> Outcome:
 
 
 def _predict_elsewhere(file: str, model_id: str | None) -> Outcome:
-    return predict_file(file, _model_of_process(model_id))
+    return _predict_file(file, _model_of_process(model_id))
 
 
 @lru_cache(maxsize=1)

@@ -85,7 +85,7 @@ def open_session(path: Path, threads: int, device: str = CPU) -> Any:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
-    providers, options = providers_of(device), session_options(threads)
+    providers, options = providers_of(device), _session_options(threads)
     try:
         session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
     except (
@@ -109,7 +109,7 @@ def open_session(path: Path, threads: int, device: str = CPU) -> Any:
     return session
 
 
-def session_options(threads: int) -> Any:
+def _session_options(threads: int) -> Any:
     """Options of every session: its threads, and the same answers on every processor."""
     import onnxruntime
 

@@ -88,8 +88,8 @@ class Session:
         self._options = TimelineOptions()
         self._stream = model.stream(self._options, sample_rate=SAMPLE_RATE)
         self._utterances = UtteranceEvents(self._options.max_pause)
-        self._pcm = PcmReader()
-        self._buffer = SoundBuffer(round(BUFFER_SECONDS * SAMPLE_RATE))
+        self._pcm = _PcmReader()
+        self._buffer = _SoundBuffer(round(BUFFER_SECONDS * SAMPLE_RATE))
         self._decoding: DecodingStream | None = None
         self._begun = False  # the first sound has come
         self._tasks: list[asyncio.Task[Any]] = []
@@ -340,7 +340,7 @@ def _expired(seconds: float) -> ApiError:
 Samples = NDArray[np.float32]
 
 
-class SoundBuffer:
+class _SoundBuffer:
     """Samples on their way from one task to another.
 
     Parameters
@@ -396,7 +396,7 @@ class SoundBuffer:
             return samples
 
 
-class PcmReader:
+class _PcmReader:
     """s16le bytes, cut anywhere, to float32 samples."""
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ _ROUNDS = 15  # of the latency
 
 
 @dataclass(frozen=True)
-class ParityLimits:
+class _ParityLimits:
     """How far an export may be from its network.
 
     Attributes
@@ -52,10 +52,10 @@ class ParityLimits:
     uar_loss: float
 
 
-LIMITS: Mapping[str, ParityLimits] = {
-    "fp32": ParityLimits(max_difference=1e-4, label_agreement=1.0, uar_loss=0.0),
-    "fp16": ParityLimits(max_difference=0.05, label_agreement=0.99, uar_loss=0.005),
-    "int8": ParityLimits(max_difference=1.0, label_agreement=0.95, uar_loss=0.01),
+LIMITS: Mapping[str, _ParityLimits] = {
+    "fp32": _ParityLimits(max_difference=1e-4, label_agreement=1.0, uar_loss=0.0),
+    "fp16": _ParityLimits(max_difference=0.05, label_agreement=0.99, uar_loss=0.005),
+    "int8": _ParityLimits(max_difference=1.0, label_agreement=0.95, uar_loss=0.01),
 }
 
 

@@ -105,7 +105,7 @@ def export_onnx(network: Network, path: Path, metadata: Mapping[str, Any]) -> No
     ModelError
         If the weights are more than a file can hold, or the network cannot be exported.
     """
-    check_size(network)
+    _check_size(network)
     frontend = network.config.frontend
     batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=400)
     waveform = Port("waveform", torch.zeros(2, frontend.sample_rate), {0: batch, 1: samples})
@@ -175,7 +175,7 @@ def export_module(
         onnx.save(model, partial)
 
 
-def check_size(network: Network) -> None:
+def _check_size(network: Network) -> None:
     """Refuse more weights than one ONNX file holds, before anything is computed."""
     size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
     if size > LARGEST_BYTES:

@@ -85,13 +85,13 @@ def _statistics_of(network: Network) -> Statistics:
 
 def _fit_classifier(
     layer: nn.Linear, config: LinearConfig, lesson: Lesson, dimensions: int
-) -> StatisticsSpace:
+) -> _StatisticsSpace:
     """Fit a layer in place; return the space that it lies in."""
     targets = lesson.targets
     weights = even_weights(lesson.clips, targets.argmax(axis=1), lesson.corpus_weights)
     space = _fit_space(lesson.statistics, targets, weights, dimensions, config.shrinkage)
     points = space.points(lesson.statistics)  # [versions, clips, dimensions]
-    centred = _centred(points, speaker_groups(lesson.clips))
+    centred = _centred(points, _speaker_groups(lesson.clips))
     copies = ((points, 1 - config.centred), (centred, config.centred))
     used = [(array, share) for array, share in copies if share > 0]
     x = np.concatenate([array.reshape(-1, array.shape[2]) for array, _ in used])
@@ -192,7 +192,7 @@ def fit_confidence(network: Network, answers: HeldOutAnswers) -> None:
 
 
 @dataclass(frozen=True)
-class StatisticsSpace:
+class _StatisticsSpace:
     """Where the statistics of training clips lie.
 
     Attributes
@@ -218,7 +218,7 @@ def _fit_space(
     weights: np.ndarray,
     dimensions: int,
     shrinkage: float,
-) -> StatisticsSpace:
+) -> _StatisticsSpace:
     """Principal components of the standardised statistics, whitened within the classes.
 
     The covariance within the classes is shrunk towards a multiple of the identity, so that
@@ -241,7 +241,7 @@ def _fit_space(
     shrunk = values + shrinkage * values.mean()
     projection = directions @ ((axes / np.sqrt(shrunk)) @ axes.T)
     square = repeated @ ((standardised @ projection) ** 2).mean(axis=1)
-    return StatisticsSpace(mean, scale, (projection / np.sqrt(square)).astype(np.float32))
+    return _StatisticsSpace(mean, scale, (projection / np.sqrt(square)).astype(np.float32))
 
 
 def _eigenvectors(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -261,7 +261,7 @@ def even_weights(
     return np.asarray(weights / weights.sum())
 
 
-def speaker_groups(clips: Sequence[Clip]) -> np.ndarray:
+def _speaker_groups(clips: Sequence[Clip]) -> np.ndarray:
     """Number of each clip's speaker ``[clips]``; where unknown, all of the corpus are one."""
     names = [clip.speaker_id or f"{clip.corpus}/" for clip in clips]
     return np.asarray(np.unique(names, return_inverse=True)[1])
