@@ -3,7 +3,7 @@
 A benchmark is a script with a :class:`Report` and a function that turns a stored result into
 Markdown:
 
-    REPORT = Report("speed", "docs/speed.md")
+    REPORT = Report("speed", "benchmarks/measurements.md")
     ...
     if options.table_only:
         REPORT.show(table(REPORT.load()))

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from affekt.data import Clip
     from affekt.training import FeatureStore
 
-REPORT = Report("ablation", "docs/augmentation.md")
+REPORT = Report("ablation", "benchmarks/measurements.md")
 RECIPE = ROOT / "benchmarks" / "recipes" / "ablation.toml"
-PICTURE = ROOT / "docs" / "images" / "ablation.png"
+PICTURE = ROOT / "benchmarks" / "images" / "ablation.png"
 
 PROTOCOL = "ravdess-luna5"
 GROUPS = 3  # of speakers, and as many seeds
@@ -339,7 +339,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
 
 
 def show(result: Result) -> None:
-    """Draw the picture and put the table into docs/augmentation.md."""
+    """Draw the picture and put the table into the page."""
     draw(result, PICTURE)
     REPORT.show(table(result))
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from affekt.models import Network
 
 REPORT = Report("architectures", "docs/models.md")
+LAYERS = Report("architectures", "benchmarks/measurements.md")
 
 
 def measure() -> Result:
@@ -157,7 +158,7 @@ def show(result: Result) -> None:
     """Write the table and each section."""
     REPORT.show(table(result))
     for name in result["architectures"]:
-        replace(REPORT, part=name).show(section(name, result))
+        replace(LAYERS, part=name).show(section(name, result))
 
 
 def _work(row: Result) -> str:

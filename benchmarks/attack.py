@@ -2,7 +2,7 @@
 
     python benchmarks/attack.py                  # all attacks, writes the JSON and the table
     python benchmarks/attack.py --only gsm       # one of them, and prints what came of it
-    python benchmarks/attack.py --table-only     # writes the table of docs/serving.md again
+    python benchmarks/attack.py --table-only     # writes the table again
 
 Each attack goes on for some seconds, from an address of its own (127.0.0.2), against ``affekt
 serve`` as it is without options. The bystander asks `/health/live` every 20 ms, and uploads 3 s of
@@ -27,7 +27,7 @@ from _load import form_request
 from _watch import processes
 from serve import affekt_server, clips
 
-REPORT = Report("attack", "docs/serving.md")
+REPORT = Report("attack", "benchmarks/measurements.md")
 SETTLE_SECONDS = 45.0  # until what an attack has opened must be gone
 
 

@@ -1,7 +1,7 @@
 """Waveform augmentation beside audiomentations, and its share of a training epoch.
 
     python benchmarks/augment.py --data ../shared/data   # measures, writes JSON and tables
-    python benchmarks/augment.py --table-only            # writes docs/augmentation.md again
+    python benchmarks/augment.py --table-only            # writes the tables again
 
 Needs ``pip install audiomentations fast-mp3-augment`` beside the ``train`` extra. Both sides get
 the same RAVDESS clips, decoded before, and one thread; they take turns round by round, and a ratio
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from affekt.data import Clip
     from affekt.training.data.batches import Batch
 
-REPORT = Report("augment", "docs/augmentation.md")
+REPORT = Report("augment", "benchmarks/measurements.md")
 RATE = 16_000  # Hz
 THREADS = 2  # of the training epoch
 ASKED = {"rate": 1.13, "snr_db": 10.0}  # what the exactness of both sides is measured at
@@ -167,7 +167,7 @@ def per_clip(times: Sequence[float], waveforms: Sequence[np.ndarray]) -> float:
 
 
 def exactness(waveforms: Sequence[np.ndarray], noise: Path) -> dict[str, Any]:
-    """How far duration and SNR are at most from what was asked for, and how much else changes."""
+    """How far duration and SNR are at most from the requested values, and how much else changes."""
     rate, snr_db = ASKED["rate"], ASKED["snr_db"]
     stretch = {"min_rate": rate, "max_rate": rate}
     ratio = {"min_snr_db": snr_db, "max_snr_db": snr_db}

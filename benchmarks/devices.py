@@ -1,7 +1,7 @@
 """The same training on every device and in every setup: equally good, and how fast?
 
     python benchmarks/devices.py --data ../shared/data  # trains; writes the JSON and the table
-    python benchmarks/devices.py --table-only           # writes the table of docs/training.md again
+    python benchmarks/devices.py --table-only           # writes the table again
 
 Each setup trains the small network of ``benchmarks/recipes/ablation.toml`` on fold 1 of
 ``ravdess-luna5``, once for each seed, by ``affekt train``, and is scored on the test actors. Every
@@ -28,7 +28,7 @@ from typing import Any
 
 from _common import ROOT, THREAD_VARIABLES, Report, Result, processor
 
-REPORT = Report("devices", "docs/training.md")
+REPORT = Report("devices", "benchmarks/measurements.md")
 RECIPE = ROOT / "benchmarks" / "recipes" / "ablation.toml"
 PROTOCOL = "ravdess-luna5"
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Heard = tuple[np.ndarray, np.ndarray]
 """What a model makes of recordings: embeddings [count, dim], probabilities [count, classes]."""
 
-REPORT = Report("domain", "docs/input-quality.md")
+REPORT = Report("domain", "benchmarks/measurements.md")
 RATE = 16000  # Hz
 LENGTHS = (1.0, 2.0, 4.0, 8.0)  # seconds
 FITTED_LENGTHS = (1.0, 2.0, 4.0)  # seconds

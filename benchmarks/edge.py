@@ -30,7 +30,7 @@ from _common import ROOT, Report, Result, processor
 from report.page import write_text
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-REPORT = Report("edge", "docs/export.md")
+REPORT = Report("edge", "benchmarks/measurements.md")
 SIZES = {
     "default": ROOT / "src/affekt/assets/default",
     **{name: ROOT / "models" / name for name in ("small", "nano", "light")},
@@ -44,7 +44,7 @@ NOT_RUN = ("tensorrt", "triton")  # no GPU at hand
 WINDOW = 48000  # samples of 3 s
 ROUNDS, LOADS = 21, 5
 SHOWN = ("torch", "onnxruntime", "ai-edge-litert", "ai-edge-quantizer", "numpy")
-CURVE = ROOT / "docs" / "export-curve.svg"
+CURVE = ROOT / "benchmarks" / "images" / "export-curve.svg"
 COLOURS = {"default": "#4c566a", "small": "#5e81ac", "nano": "#bf616a", "light": "#8fae62"}
 LARGE, PEER = "wav2vec2-base, ONNX Runtime", "light"
 UNTRAINED = "LIGHT-SERNET, not trained"
@@ -250,7 +250,7 @@ def table(result: Result) -> str:
         f"{result['rounds']} rounds in which every one has its turn. LIGHT-SERNET is rebuilt from "
         f"its paper, wav2vec2-base has random weights. {result['machine']}; {shown}."
     )
-    picture = f"![UAR against bytes and against milliseconds]({CURVE.name})"
+    picture = f"![UAR against bytes and against milliseconds](images/{CURVE.name})"
     parts = (_exports(result), _peers(result), _targets(result), [picture], [conditions])
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 

@@ -1,7 +1,7 @@
 """Feature extraction by affekt, librosa and openSMILE, side by side on the same clips.
 
     python benchmarks/features.py --data ../shared/data   # measures, writes the JSON and the table
-    python benchmarks/features.py --table-only            # writes the tables of docs/features.md
+    python benchmarks/features.py --table-only            # writes the tables again
 
 The common task is what tutorials extract: the means of 13 MFCC, of their first and second
 differences, and of 40 log-mel bands, with librosa's windows. Every system starts from the
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from _common import Report, Result, Worker, choose_clips, duration, processor, work_in_rounds
 
-REPORT = Report("features", "docs/features.md")
+REPORT = Report("features", "benchmarks/measurements.md")
 WARM_UP = 5  # clips
 REQUIRED = ("librosa", "opensmile", "scipy", "swift-f0")
 REFERENCE = "affekt"

@@ -1,7 +1,7 @@
 """What each frontend costs in ONNX Runtime, by itself.
 
     python benchmarks/frontends.py               # measures, writes the JSON and the table
-    python benchmarks/frontends.py --table-only  # writes the table of docs/models.md again
+    python benchmarks/frontends.py --table-only  # writes the table again
 
 The frontends take turns on the same waveform, one thread each: whatever else the machine does
 meets all of them alike.
@@ -24,7 +24,7 @@ from _common import Report, Result, processor
 if TYPE_CHECKING:
     from affekt.models.frontend import FrontendConfig
 
-REPORT = Report("frontends", "docs/models.md")
+REPORT = Report("frontends", "benchmarks/measurements.md")
 SECONDS = 3.0
 PLAIN = "log-mel"
 

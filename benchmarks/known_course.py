@@ -3,9 +3,9 @@
     python benchmarks/known_course.py --data ../shared/data  # measures, draws, writes the table
     python benchmarks/known_course.py --table-only           # writes the table again
 
-For each speaker of CREMA-D whom the model never heard, clips without the silence at their ends are
-put one after another in blocks of three of one emotion, with short pauses; noise of a room lies
-under all of it. A frame of 0.1 s within a clip is right where the segment that covers it carries
+For each speaker of CREMA-D whom the model was not trained on, clips without the silence at their
+ends are put one after another in blocks of three of one emotion, with short pauses and background
+noise. A frame of 0.1 s within a clip is right where the segment that covers it carries
 the clip's emotion. Options are compared on validation speakers; the final figures are of the test
 speakers.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import affekt
     from affekt.data import Clip
 
-REPORT = Report("known_course", "docs/timeline.md")
-PICTURE = ROOT / "docs" / "timeline.png"
+REPORT = Report("known_course", "benchmarks/measurements.md")
+PICTURE = ROOT / "benchmarks" / "images" / "timeline.png"
 PROTOCOL = "cremad-tfds"
 RATE = 16000  # Hz
 FRAME = 0.1  # seconds

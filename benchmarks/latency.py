@@ -2,7 +2,7 @@
 
     python benchmarks/latency.py --data ../shared/data  # measures, writes the JSON and the table
     python benchmarks/latency.py --recipe cnn           # one and openSMILE; adds it by their ratio
-    python benchmarks/latency.py --table-only           # writes the table of docs/speed.md again
+    python benchmarks/latency.py --table-only           # writes the table again
 
 Then `make tables` shows the times in docs/results.md, too. Everything hears the same clip in this
 process, on one thread, in turns: whatever else the machine does meets all of them alike, and a
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from affekt.training import Recipe
 
-REPORT = Report("latency", "docs/speed.md")
+REPORT = Report("latency", "benchmarks/measurements.md")
 REFERENCE = "openSMILE ComParE 2016, no model"
 SECONDS = 3.0
 PROTOCOL, FOLD = "ravdess-luna5", "1"  # what classical systems are trained on

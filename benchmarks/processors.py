@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from _common import ROOT, Report, Result, processor
 
-REPORT = Report("processors", "docs/export.md")
+REPORT = Report("processors", "benchmarks/measurements.md")
 WORKER = Path(__file__).with_name("_answer.py")
 WEB_WORKER = Path(__file__).with_name("_answer.mjs")
 EMULATED = ("qemu-x86_64", "-cpu", "Haswell")
@@ -135,7 +135,7 @@ def measure_place(place: str, clips: Clips, options: argparse.Namespace) -> list
 
 
 def measure(options: argparse.Namespace) -> Result:
-    """Measure the places that are asked for; rows of others stay as they are stored."""
+    """Measure the chosen places; rows of others stay as they are stored."""
     from affekt.evaluation.provenance import commit, software_versions
 
     rows = REPORT.load()["rows"] if options.only and REPORT.file.is_file() else []

@@ -34,7 +34,7 @@ from affekt.audio import decode_blocks
 if TYPE_CHECKING:
     import affekt
 
-REPORT = Report("realtime", "docs/timeline.md")
+REPORT = Report("realtime", "benchmarks/measurements.md")
 RATE = 16000  # Hz
 HOUR, FIVE_MINUTES, TEN_MINUTES = 3600, 300, 600  # seconds
 CHUNK = 1600  # samples: 100 ms

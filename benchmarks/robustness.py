@@ -3,8 +3,9 @@
     python benchmarks/robustness.py --data ../shared/data  # measures, writes JSON and table
     python benchmarks/robustness.py --table-only           # writes docs/input-quality.md again
 
-The clips are those of the test speakers of ``cremad-tfds``, which the shipped model never heard;
-every condition changes the same clips. Noise comes from the folder ``noise/noise`` of the data.
+The clips are those of the test speakers of ``cremad-tfds``, which the shipped model was not
+trained on; every condition changes the same clips. Noise comes from the folder ``noise/noise`` of
+the data.
 """
 
 from __future__ import annotations

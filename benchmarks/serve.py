@@ -2,7 +2,7 @@
 
     python benchmarks/serve.py                  # measures, writes the JSON and the table
     python benchmarks/serve.py --soak 600       # only ten minutes of mixed load, beside the rest
-    python benchmarks/serve.py --table-only     # writes the table of docs/serving.md again
+    python benchmarks/serve.py --table-only     # writes the table again
 
 Server and clients share the cores of one machine, over loopback. The clips are 3 s of noise that
 swells, so that all runs cost the same. affekt's server and a direct call of its model take turns
@@ -32,7 +32,7 @@ from _common import ROOT, Report, Result, Worker, processor, work_in_rounds
 from _load import SAMPLE_RATE, Answers, drive, form_request, hold_streams
 from _watch import cpu_seconds, memory
 
-REPORT = Report("serve", "docs/serving.md")
+REPORT = Report("serve", "benchmarks/measurements.md")
 CLIP_SECONDS = 3.0
 CLIENTS = (1, 8, 64)
 KINDS = ("WAV", "FLAC")  # read as it is, and decoded in a process of its own

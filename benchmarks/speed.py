@@ -1,7 +1,7 @@
 """Clips per second and peak memory of affekt, librosa's features and openSMILE, side by side.
 
     python benchmarks/speed.py --data ../shared/data     # measures, writes the JSON and the table
-    python benchmarks/speed.py --table-only              # writes the table of docs/speed.md again
+    python benchmarks/speed.py --table-only              # writes the table again
 
 Every system starts from the same RAVDESS files on disk and has a process and one thread of
 its own, so that peak memory is its own too. The rounds are interleaved: whatever else the machine
@@ -34,7 +34,7 @@ from _common import (
 if TYPE_CHECKING:
     from affekt.data import Clip
 
-REPORT = Report("speed", "docs/speed.md")
+REPORT = Report("speed", "benchmarks/measurements.md")
 REQUIRED = ("librosa", "opensmile")
 SHOWN = ("python", "affekt", "onnxruntime", "numpy", *REQUIRED)  # versions under the table
 WARM_UP = 5  # clips

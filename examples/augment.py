@@ -1,4 +1,4 @@
-"""Hear and see what augmentations do: each transform by itself, and a chain as a recipe has it.
+"""Write what augmentations do: each transform by itself, and a chain as a recipe has it.
 
 Usage: python examples/augment.py recording.wav folder [noise-folder [room-folder]]
 """

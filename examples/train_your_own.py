@@ -42,7 +42,7 @@ def main(folder: Path, run: Path, epochs: int) -> None:
     """Train, print the figures, and predict what was held out."""
     result = train(small_recipe(folder, epochs), run, reporter=Narrator())
     metrics = result.test["own"]
-    print(f"\non {metrics.n} recordings of speakers it never heard: UAR {metrics.uar:.1%}")
+    print(f"\non {metrics.n} recordings of the test speakers: UAR {metrics.uar:.1%}")
     for emotion, recall in metrics.recall.items():
         print(f"  {emotion}: {recall:.0%} recognised")
 

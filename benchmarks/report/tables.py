@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affekt.errors import DataError
-from affekt.evaluation.metrics import SCORES
 from affekt.evaluation.protocols import PROTOCOLS
 from affekt.evaluation.results import Result, Score
 from report.anchors import Anchor
 
 _COLUMNS = (
-    *("system", "seeds", "UAR", "WA", "weighted F1", "macro F1", "ECE"),
-    *("parameters", "bytes", "ms", "extra data", "remarks"),
+    *("system", "seeds", "UAR", "WA", "weighted F1", "ECE"),
+    *("parameters", "ms", "extra data", "remarks"),
 )
-_RULE = "|---|" + "---:|" * 9 + "---|---|"
+_RULE = "|---|" + "---:|" * 7 + "---|---|"
 _COLUMN_OF = {"UAR": "UAR", "UA": "UAR", "accuracy": "WA"}
 
 
@@ -116,9 +115,8 @@ def _own_cells(result: Result, latency: Latency) -> list[str]:
         f"`{result.recipe}`",
         str(n_seeds),
         _percent(result.uar, n_seeds, ci=True),
-        *(_percent(getattr(result, name), n_seeds) for name in SCORES[1:]),
+        *(_percent(getattr(result, name), n_seeds) for name in ("wa", "weighted_f1", "ece")),
         f"{result.parameters:,}",
-        f"{result.bytes:,}",
         _milliseconds(latency.recipes.get(result.recipe)),
         ", ".join(result.extra_data) or "none",
         ", ".join(marks),
@@ -126,7 +124,7 @@ def _own_cells(result: Result, latency: Latency) -> list[str]:
 
 
 def _other_cells(anchor: Anchor, latency: Latency) -> list[str]:
-    scores = dict.fromkeys(_COLUMNS[2:7], "")
+    scores = dict.fromkeys(_COLUMNS[2:6], "")
     scores[_COLUMN_OF[anchor.score]] = _figure(anchor)
     known = anchor.parameters
     return [
@@ -134,7 +132,6 @@ def _other_cells(anchor: Anchor, latency: Latency) -> list[str]:
         "",
         *scores.values(),
         "" if known is None else f"{known:,}",
-        "" if known is None else f"≈ {4 * known:,}",
         _milliseconds(latency.peers.get(anchor.latency)),
         "much other speech" if anchor.pretrained else "" if anchor.listeners else "none",
         _remarks(anchor),

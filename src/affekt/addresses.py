@@ -31,7 +31,7 @@ def open_address(
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether an address names this machine."""
+    """Return whether an address is this machine's."""
     try:
         host = urlsplit(address).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback

@@ -106,7 +106,7 @@ class Client:
         return list(json.loads(self._request("/v1/models"))["data"])
 
     def is_ready(self) -> bool:
-        """Tell whether the server can be reached and takes requests."""
+        """Return whether the server can be reached and takes requests."""
         try:
             self._request("/health/ready", retries=0)
         except ServerError:

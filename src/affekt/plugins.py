@@ -30,7 +30,7 @@ class Registry(Mapping[str, T]):
     ----------
     group : str
         Of the entry points by which other packages add theirs. They are loaded when they are
-        asked for, and looked for when a name is not one of affekt's own.
+        called, and searched when a name is not one of affekt's own.
     kind : type
         What each has to be.
     own : mapping of str

@@ -181,7 +181,7 @@ class _Interval(Record):
 class Measurement(Answer, _Interval):
     """The answer for one window, which stands for the hop in its middle.
 
-    Hops follow each other; those in which there is nothing to hear are left out.
+    Hops follow each other; those without sound are left out.
     """
 
     speech: Annotated[

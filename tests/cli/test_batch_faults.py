@@ -85,7 +85,7 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 def check(run: subprocess.Popen[str], folder: Path) -> None:
     _, errors = run.communicate()
     assert run.returncode == 1
-    assert "1 of 4 recordings could not be judged" in errors
+    assert "1 of 4 recordings failed" in errors
     found = rows(folder)
     assert list(found) == FILES
     assert found["pipe.wav"]["error"].startswith("pipe.wav: the process that read it ended")

@@ -124,14 +124,14 @@ def test_one_speaker_on_two_sides(tmp_path: Path) -> None:
     assert not audit([replace(c, split="") for c in (one, other, unknown)]).findings
 
 
-def test_labels_that_nobody_heard(tmp_path: Path) -> None:
+def test_labels_that_few_listeners_chose(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav")
     doubted = clip(path, votes={"angry": 0.9, "sad": 0.05, "calm": 0.05})
     torn = clip(path, votes={"angry": 0.5, "calm": 0.5})
     agreed = clip(path, votes={"angry": 0.4, "sad": 0.6})
     unheard = clip(path, recognition=0.0)
     details = [f.detail for f in audit([doubted]).findings]
-    assert details == ["5% of the listeners heard sad, 90% angry"]
+    assert details == ["5% of the listeners chose sad, 90% angry"]
     assert audit([torn]).findings == audit([agreed]).findings == ()
     assert [f.kind for f in audit([unheard]).findings] == ["doubtful"]
     assert [f.kind for f in audit([agreed], min_agreement=0.7).findings] == []

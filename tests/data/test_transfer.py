@@ -205,14 +205,14 @@ def test_another_range_than_the_one_asked_for_is_refused(
 ) -> None:
     part.write_bytes(CONTENT[:30_000])
     server.content_range = said
-    with pytest.raises(DataError, match="where bytes 30000- was asked for"):
+    with pytest.raises(DataError, match="where bytes 30000- was requested"):
         download(f"{server.url}/a.zip", part)
     assert part.read_bytes() == CONTENT[:30_000]
 
 
 def test_a_part_that_nobody_asked_for_is_refused(server: Any, part: Path) -> None:
     server.content_range = "bytes 0-102399/102400"
-    with pytest.raises(DataError, match="where all of it was asked for"):
+    with pytest.raises(DataError, match="where all of it was requested"):
         download(f"{server.url}/a.zip", part)
     assert not part.exists()
 

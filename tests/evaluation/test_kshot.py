@@ -1,4 +1,4 @@
-"""A few labelled clips on the embeddings of an encoder that never heard the corpus."""
+"""A few labelled clips on the embeddings of an encoder not trained on the corpus."""
 
 from __future__ import annotations
 

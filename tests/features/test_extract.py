@@ -155,7 +155,7 @@ def test_sets_come_once_and_in_their_order() -> None:
 
 
 def test_a_column_that_is_not_there() -> None:
-    with pytest.raises(AffektError, match="no column 'pitch_hz_mean': was its set asked for"):
+    with pytest.raises(AffektError, match="no column 'pitch_hz_mean': was its set extracted"):
         extract(noise(), RATE, ["energy"])["pitch_hz_mean"]
 
 

@@ -295,7 +295,7 @@ def test_a_resampled_stream_is_the_resampled_recording(run: Run, voice: np.ndarr
         ("await model.predict(bytes.buffer)", "the recording is empty"),
         ("await model.predict(new Uint8Array(4000))", "this browser cannot read the recording"),
         ("await model.predict(new Float32Array(16000))", "samples need their rate"),
-        ("await model.predict(new Float32Array(16000), 16000)", "silent, nothing to hear"),
+        ("await model.predict(new Float32Array(16000), 16000)", "silent"),
         ("await model.predict(new Float32Array(100).fill(.1), 16000)", "too short: 0.0063 s"),
         ("await model.predict(new Float32Array(16000).fill(900), 16000)", "a sample is 900"),
         ("await model.predict(new Float32Array(16000).fill(NaN), 16000)", "a sample is NaN"),
@@ -328,5 +328,5 @@ def test_what_is_unlike_the_training_data_is_so_in_both(
 
 
 def test_python_refuses_what_the_module_refuses(model: affekt.Model) -> None:
-    with pytest.raises(AudioError, match="silent, nothing to hear"):
+    with pytest.raises(AudioError, match="silent"):
         model.predict((np.zeros(RATE, dtype=np.float32), RATE))

@@ -56,7 +56,7 @@ class Aligner:
         self._other_rate = 0
 
     def begin(self) -> None:
-        """Know that times count from here again."""
+        """Restart the times here."""
         self._shift = self.length
 
     def add(self, piece: Piece, latest: float | None = None) -> Blocks:

@@ -1,4 +1,4 @@
-"""Samples that are already in memory: (array, rate) to float32, with every doubt refused."""
+"""Samples in memory: (array, rate) to float32; ambiguous input is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_PEAK = 4.0
 """The largest sample that can be meant, 12 dB over full scale.
 
 Lossy codecs and float recordings overshoot 1 by a few dB. Integers stored as floats go to
-hundreds, and recordings scaled to unit variance to about ten: both would be heard at a wrong
+hundreds, and recordings scaled to unit variance to about ten: both would be taken at a wrong
 level, so they are refused rather than guessed at.
 """
 

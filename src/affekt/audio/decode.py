@@ -96,7 +96,7 @@ def decode_blocks(source: AudioSource, *, seconds: float = BLOCK_SECONDS) -> Blo
 
 
 def decode_live(stream: BinaryIO, name: str) -> Blocks:
-    """Decode what is being recorded right now, as soon as it can be heard.
+    """Decode a recording in progress, as soon as its samples are known.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}
 
 
 class UnreadableError(AudioError):
-    """FFmpeg cannot open it, or knows no decoder for it; another library may."""
+    """FFmpeg cannot open it, or has no decoder for it; another library may."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _begin(container: InputContainer, track: AudioStream) -> float | None:
 
 
 def _tells_of_mp3(packet: Packet[AudioStream]) -> bool:
-    """Tell the frame that encoders put before an MP3, behind its tags, to say how long it is."""
+    """Return the frame that encoders put before an MP3, after its tags, with its length."""
     head = bytes(packet)[:256]
     return head.startswith(b"ID3") or b"Xing" in head or b"Info" in head
 

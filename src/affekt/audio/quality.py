@@ -1,7 +1,7 @@
 """How much noise is in a recording, and how far up its sound reaches: two simple measures.
 
 Both look at the power of short frames in bands, spread evenly over the recording, so that an hour
-costs no more than two minutes. Neither knows what speech is; see `docs/input-quality.md` for what
+costs no more than two minutes. Neither detects speech; see `docs/input-quality.md` for what
 they miss.
 """
 
@@ -25,7 +25,7 @@ LOWEST = 60.0
 BAND = 125.0
 """Width of the bands in which the reach is sought, in Hz; the noise, in two of them at a time."""
 SNR_RANGE_DB = (-10.0, 60.0)
-"""Ratios beyond cannot be told from a few seconds."""
+"""Ratios beyond cannot be estimated from a few seconds."""
 FEWEST_FRAMES = 12
 """Fewer frames hold no pause to find noise in."""
 

@@ -121,11 +121,11 @@ class Input:
         return cast(IO[bytes], Window(self._file, self.name, start=self._base))
 
     def is_empty(self) -> bool:
-        """Tell whether there is nothing to read at all."""
+        """Return whether the source is empty."""
         return not self.peek(1)
 
     def was_read_before(self) -> bool:
-        """Tell whether the file did not stand at its beginning."""
+        """Return whether the file was not at its beginning."""
         return bool(self._base)
 
     def close(self) -> None:

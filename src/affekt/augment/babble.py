@@ -25,7 +25,7 @@ class Babble:
     min_snr_db, max_snr_db : float
         Range of the ratio between the mean power of the recording and that of the background.
     min_voices, max_voices : int
-        How many others are heard.
+        Number of other clips that are added.
     """
 
     probability: float = 0.0

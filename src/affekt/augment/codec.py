@@ -61,7 +61,7 @@ class Codec(WaveformTransform):
     kinds : tuple of str
         Which codecs to draw from.
     min_kbps, max_kbps : float
-        Range of the bit rates, in kbit/s, of which a codec takes those that it knows;
+        Range of the bit rates, in kbit/s, of which a codec takes those that it supports;
         ``phone`` has one of its own.
     """
 
@@ -82,7 +82,7 @@ class Codec(WaveformTransform):
                 known = ", ".join(f"{rate:g}" for rate in CODECS[kind].kbps)
                 raise ConfigError(
                     f"codec: {kind} has no rate from {self.min_kbps:g} to {self.max_kbps:g} "
-                    f"kbit/s: it knows {known}"
+                    f"kbit/s: it supports {known}"
                 )
 
     def _bit_rates(self, kind: str) -> list[float]:
@@ -130,7 +130,7 @@ CODECS: Mapping[str, CodecFacts] = MappingProxyType(
         ),
         # 576 samples of the encoder and 529 of the decoder.
         "mp3": CodecFacts("libmp3lame", "mp3float", 16_000, (8, 16, 24, 32), 1105, effort=7),
-        # The decoder knows from the header how much to leave out.
+        # The header says how much the decoder leaves out.
         "opus": CodecFacts("libopus", "libopus", 16_000, (6, 8, 12, 16, 24), 0, effort=5),
     }
 )
@@ -147,7 +147,7 @@ def through(samples: Samples, sample_rate: int, codec: str, kbps: float) -> Samp
     codec : str
         One of :data:`CODECS`.
     kbps : float
-        Bit rate in kbit/s, one that the codec knows.
+        Bit rate in kbit/s, one that the codec supports.
 
     Returns
     -------

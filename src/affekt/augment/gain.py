@@ -15,7 +15,7 @@ class Gain(WaveformTransform):
     """Multiply by a drawn gain; the length stays.
 
     Samples may leave [-1, 1]: add :class:`Clipping` to cut them. A frontend that normalises the
-    level, as affekt's own does, hears no difference.
+    level, as affekt's own does, removes it again.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ class _Process:
 
 @contextmanager
 def _processes() -> Iterator[Callable[[], _Process]]:
-    """Give what starts processes that have one thread each; end them whatever happens."""
+    """Yield the context that starts processes with one thread each; end them on every exit."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # read by numpy where a process imports it
     started: list[_Process] = []
@@ -153,7 +153,7 @@ def _processes() -> Iterator[Callable[[], _Process]]:
 
 @contextmanager
 def _ctrl_c_later() -> Iterator[None]:
-    """Hold Ctrl-C back; a process that is started meanwhile never hears it.
+    """Hold Ctrl-C back; a process that is started meanwhile does not receive it.
 
     A terminal sends it to all processes, and one that has come no further than its imports would
     end with a traceback.

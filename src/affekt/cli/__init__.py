@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "predict": "Say which emotion each recording carries.",
         "serve": "Answer over HTTP and WebSocket, with a page for people.",
         "timeline": "Say which emotions recordings carry from when to when.",
-        "stream": "Listen to a microphone or a pipe, and say what is heard.",
+        "stream": "Recognise emotions in live sound, from a microphone or a pipe.",
         "train": "Train a model from a recipe, or resume a run.",
         "soup": "Mix the weights of several runs into one model.",
         "evaluate": "Score a model on a corpus.",
@@ -44,7 +44,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "benchmark": "Measure a recipe under a published protocol.",
         "export": "Turn a training run into a model directory.",
         "features": "Measure pitch, spectrum, voice quality and rhythm as tables.",
-        "augment": "Hear and see what an augmentation does to a recording.",
+        "augment": "Write a recording after an augmentation, with spectrograms.",
         "data": "List, download, audit and split speech corpora.",
         "models": "Show the facts of the default model and of the models at hand.",
         "doctor": "Check this installation and say what is missing.",
@@ -80,7 +80,7 @@ def fail(message: str) -> NoReturn:
 
 
 def interrupted() -> NoReturn:
-    """Say on stderr that Ctrl-C was heard, and exit with status 130."""
+    """Write 'interrupted' to stderr, and exit with status 130."""
     typer.echo("interrupted", err=True)
     raise SystemExit(INTERRUPTED)
 
@@ -101,11 +101,11 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """Hear emotion in speech: predict, train, measure and export."""
+    """Speech emotion recognition: predict, train, measure and export."""
 
 
 def _listed_only() -> None:
-    """Stand in for a command that is listed but not called; its module stays unimported."""
+    """Placeholder of a command that is listed but not called; its module stays unimported."""
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:

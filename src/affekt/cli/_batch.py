@@ -72,7 +72,7 @@ def run_batch(
 
 def _recalled(book: Journal, sources: Sequence[str], work: Work[Done]) -> Iterator[Done]:
     for source in sources:
-        # A file that changed while the others were done is done once more.
+        # A file that changed while the others were processed is processed once more.
         if source in book:
             yield work.recall(book.read(source))
         else:

@@ -61,12 +61,12 @@ ThreadsOption = Annotated[
 
 
 def log(message: str) -> None:
-    """Say something to the person watching: one line on stderr."""
+    """Write one line to stderr."""
     typer.echo(visible(message), err=True)
 
 
 def watched(stream: IO[str] | None = None) -> bool:
-    """Tell whether a person watches a stream (stdout by default) rather than a program."""
+    """Return whether a stream (stdout by default) is a terminal."""
     stream = stream or sys.stdout
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 

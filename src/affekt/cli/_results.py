@@ -82,7 +82,7 @@ def chosen_format(style: str | None, out: Path | None, *, also: Sequence[str] = 
 
 
 def _is_file_name(out: Path) -> bool:
-    """Tell the name of a file, or of one to be made, from a device, a pipe or a folder."""
+    """Return whether a path is a file or a new file, not a device, a pipe or a folder."""
     return out.is_file() or not out.exists()
 
 
@@ -126,7 +126,7 @@ def check_places(
 
 
 def writes_each(style: str, out: Path | None) -> bool:
-    """Tell whether an output means a folder with a file for each recording."""
+    """Return whether an output is a folder with a file for each recording."""
     if out is None or str(out) == STDIN or not _one_each(style):
         return False
     return out.is_dir() or out.suffix == ""
@@ -200,7 +200,7 @@ def _write_each(
     taken: set[str] = set()
     for result in results:
         if isinstance(result, Outcome) and result.error:
-            continue  # it is told on stderr, and by the exit status
+            continue  # it is written to stderr, and in the exit status
         stem = "stdin" if result.file == STDIN else Path(result.file).stem
         name, number = stem, 2
         while name.lower() in taken:
@@ -222,7 +222,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def shows_blocks(stream: TextIO) -> bool:
-    """Tell whether a stream can show the blocks that bars are drawn with."""
+    """Return whether a stream can show the block characters of bars."""
     try:
         "█▏".encode(stream.encoding or "ascii")
     except UnicodeEncodeError:

@@ -20,7 +20,7 @@ from affekt.cli._common import log
 from affekt.errors import AudioError, MissingExtraError
 
 CHUNK = 0.1
-"""Seconds of sound that are asked of a microphone, or played of a file, at once."""
+"""Seconds of sound that are read from a microphone, or played of a file, at once."""
 
 ENCODINGS: dict[str, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 """Raw samples by their name in FFmpeg."""
@@ -29,7 +29,7 @@ _READ = 1 << 16  # bytes at most; a pipe gives what it has
 
 
 def microphone(device: str | None, rate: int | None) -> Blocks:
-    """Yield what a microphone hears, until it is taken away.
+    """Yield the sound of a microphone, until it is removed.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def piped(stream: BinaryIO) -> Blocks:
 
 
 def played(file: Path, speed: float) -> Blocks:
-    """Yield a recording as fast as it would be heard, times ``speed``."""
+    """Yield a recording in real time, times ``speed``."""
     began, heard = time.monotonic(), 0.0
     for block, rate in decode_blocks(file):
         size = max(1, round(CHUNK * rate))

@@ -60,7 +60,7 @@ VadThresholdOption = Annotated[
 
 
 def prepare(options: TimelineOptions) -> None:
-    """Say on stderr, once, what a person should know before the work begins."""
+    """Write notes to stderr, once, before the work begins."""
     from affekt.runtime.streaming.vad import vad_is_installed
 
     handler = _Stderr()
@@ -70,7 +70,7 @@ def prepare(options: TimelineOptions) -> None:
     logger.propagate = False
     if options.vad == Vad.auto.value and not vad_is_installed():
         log(
-            "note: speech is not told from other sound: pip install 'affekt[stream]' "
+            "note: speech is not separated from other sound: pip install 'affekt[stream]' "
             "(--vad off says that this is meant)"
         )
 

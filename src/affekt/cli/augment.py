@@ -1,4 +1,4 @@
-"""``affekt augment``: hear and see what an augmentation does to a recording."""
+"""``affekt augment``: write a recording after an augmentation, with spectrograms."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path(
         "augmented"
     ),
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, another draw.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed.")] = 0,
     pictures: Annotated[
         bool, typer.Option(help="Also draw before and after (needs matplotlib).")
     ] = True,
@@ -52,7 +52,7 @@ def command(
     ] = False,
     style: FormatOption = Format.table,
 ) -> None:
-    """Hear and see what an augmentation does to a recording.
+    """Write a recording after an augmentation, with spectrograms.
 
     Writes the recording as training would read it, and after each transform by itself, as wav
     files, with a picture of both.

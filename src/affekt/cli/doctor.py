@@ -106,7 +106,7 @@ def _codecs() -> Iterator[Check]:
     try:
         import av
     except ImportError:
-        return  # told already, among the packages
+        return  # reported already, among the packages
     for kind, codec in PYAV_CODECS.items():
         there = codec in av.codecs_available
         yield Check(f"reads {kind}", "ok" if there else "absent", f"{codec} by PyAV")
@@ -150,7 +150,7 @@ def _processor() -> Iterator[Check]:
 
 
 def _models(chosen: str | None) -> Iterator[Check]:
-    """The model that is asked for, then whether every shipped one answers as it should."""
+    """Check the chosen model, then the stored answers of every shipped one."""
     from affekt.runtime.bundle import SIZES
 
     loads = _loads(chosen)
@@ -179,7 +179,7 @@ def _loads(model: str | None) -> Check:
         name,
         "ok",
         f"{loaded.config.name}: loads in {ready - start:.2f} s, "
-        f"judges 3 s in {(done - ready) * 1000:.0f} ms",
+        f"classifies 3 s in {(done - ready) * 1000:.0f} ms",
     )
 
 

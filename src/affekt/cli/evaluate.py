@@ -38,8 +38,8 @@ def command(
 
     Runs on the base install. `--split test` takes the speakers that the model's own config names
     as held out; of a corpus that it never saw, all speakers. Clips whose emotion the model does
-    not know are left out, and it is asked to choose among the emotions that both sides know. Where
-    model and corpus say how strongly an emotion is shown, Spearman's correlation is told, too.
+    not have are left out, and the answer is chosen among the emotions of both sides. Where
+    model and corpus say how strongly an emotion is shown, Spearman's correlation is given, too.
 
     \b
     Examples:

@@ -107,7 +107,7 @@ def command(
 ) -> None:
     """Measure MFCC, log-mel, pitch, energy, spectrum, voice quality and rhythm of recordings.
 
-    Per file, every feature is told by its mean, spread, percentiles and slope. A recording that
+    Per file, every feature has its mean, deviation, percentiles and slope. A recording that
     cannot be measured becomes a row with its error; the others are still done, and the exit
     status is 1. A run that writes to --out and is interrupted goes on where it stopped when the
     same command is given again. The columns are explained in docs/features.md.

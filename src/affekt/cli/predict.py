@@ -77,7 +77,7 @@ def command(
     """Say which emotion each recording carries.
 
     Every recording gets one answer: the most probable emotion, with its calibrated probability.
-    A recording that cannot be judged gets a line with its error; the others are still done, and
+    A recording that cannot be classified gets a line with its error; the others are still done, and
     the exit status is 1.
 
     Examples: affekt predict interview.wav;
@@ -161,11 +161,11 @@ class _Seen:
             yield outcome
 
     def close(self) -> None:
-        """Tell of the errors: a line, and the exit status."""
+        """Report the errors: a line, and the exit status."""
         if self.errors and self.count == 1:
             raise AudioError(self.last_error)
         if self.errors:
-            log(f"error: {self.errors} of {self.count} recordings could not be judged")
+            log(f"error: {self.errors} of {self.count} recordings failed")
             raise typer.Exit(1)
 
 
@@ -192,7 +192,7 @@ def _judge(
 
 
 def _explained(outcome: Outcome, recursive: bool) -> Outcome:
-    """Say of a folder what to do about it."""
+    """Add the remedy to the outcome of a folder."""
     source = outcome.file
     if not outcome.error or not Path(source).is_dir():
         return outcome

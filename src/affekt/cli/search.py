@@ -60,7 +60,7 @@ def command(
 ) -> None:
     """Look for good values of a recipe, or go on with the search that lies in --out.
 
-    Every trial trains the recipe with other values and is judged by UAR on validation speakers
+    Every trial trains the recipe with other values and is scored by UAR on validation speakers
     alone: test speakers are taken out before anything is computed. The folder gets best.toml, a
     recipe for `affekt train` and `affekt benchmark`, trials.csv and history.png. Ctrl-C saves and
     stops; the same command goes on from there.

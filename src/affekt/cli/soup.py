@@ -29,8 +29,8 @@ def command(
     """Mix the weights of several runs into one model.
 
     The mean of the weights of runs that share their start, such as the same pre-training, often
-    hears better than any of them and costs no more than one. Validation speakers choose what goes
-    in and calibrate it; norms are measured again over training clips.
+    recognises better than any of them and costs no more than one. Validation speakers choose
+    what goes in and calibrate it; norms are measured again over training clips.
 
     \b
     Examples:
@@ -54,7 +54,9 @@ def command(
         rows[-1][f"test_uar_{corpus}"] = round(metrics.uar, 4)
     emit(rows, format, title="on validation speakers")
     if result.spoiled:
-        log("warning: the mean hears less than each run alone: these runs do not share a start")
+        log(
+            "warning: the mean recognises less than each run alone: these runs do not share a start"
+        )
     elif sum(one.kept for one in result.members) == 1:
         log(f"no other run helped: the soup is {result.members[0].run} alone")
     log(f"model: {out}")

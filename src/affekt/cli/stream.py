@@ -103,7 +103,7 @@ def command(
         bool,
         typer.Option(
             "--hops",
-            help="In JSON, also write what is heard hop by hop; provisional in the first seconds.",
+            help="In JSON, also write the answer of each hop; provisional in the first seconds.",
         ),
     ] = False,
     out: Annotated[
@@ -115,7 +115,7 @@ def command(
     """Listen to sound as it comes, and write each segment as soon as it is final.
 
     Without --mic or --simulate, sound is read from stdin: wav, webm, ogg, or with --rate raw
-    samples. On a terminal, a live view shows what is heard right now. Ctrl-C ends, and writes the
+    samples. On a terminal, a live view shows the present answer. Ctrl-C ends, and writes the
     segment in progress.
 
     Examples: affekt stream --mic;
@@ -161,7 +161,7 @@ def command(
         except AudioError as error:
             writer.error = str(error)
             raise
-        finally:  # what was heard before a fault, or before Ctrl-C, is an answer too
+        finally:  # what was recognised before a fault, or before Ctrl-C, is an answer too
             segments = stream.flush()
             writer.write(stream.measurements, segments)
             writer.close(stream.duration)

@@ -185,12 +185,12 @@ def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | Non
         if recording.error and len(recordings) > 1:
             yield f"error: {visible(recording.error)}"
         elif not heard and not recording.error:
-            yield "nothing to hear"
+            yield "no sound"
         yield from (f"note: {warning}" for warning in recording.track(()).warnings)
 
 
 def _close(recordings: Sequence[_Recording]) -> None:
-    """Tell of the errors: a line, and the exit status."""
+    """Report the errors: a line, and the exit status."""
     errors = [one.error for one in recordings if one.error]
     if errors and len(recordings) == 1:
         raise AudioError(errors[0])

@@ -85,7 +85,7 @@ def command(
         for corpus, metrics in result.test.items()
     ]
     if rows:
-        emit(rows, format, title="on speakers that training never heard")
+        emit(rows, format, title="on the test speakers")
     else:
         log("no speakers were held out for a test, so nothing was measured")
     log(f"model: {result.model}")

@@ -1,7 +1,7 @@
 """Look for what spoils a data set before a model is trained on it.
 
-Every clip is decoded once. What the ear would notice (silence, clipping, broken files), what the
-tables tell (raters who heard something else) and what nobody would notice (the same audio twice,
+Every clip is decoded once. It finds audible faults (silence, clipping, broken files), labels that
+raters did not choose, and what listening does not show (the same audio twice,
 perhaps under two labels or on both sides of a split) becomes a list of findings.
 """
 
@@ -30,11 +30,11 @@ KINDS = MappingProxyType(
         "contradiction": "the same audio under different labels",
         "duplicate": "the same audio more than once",
         "unreadable": "no audio can be decoded",
-        "silent": "nothing can be heard",
+        "silent": "digital silence or nearly so",
         "short": "too short to carry an emotion",
         "cut-off": "the recording ends before the clip does",
         "clipped": "the loudest passages are cut off at full scale",
-        "doubtful": "most listeners heard something else",
+        "doubtful": "most listeners chose another emotion",
         "incomplete": "a public corpus lacks some of its clips",
         "no-speaker": "unknown speakers: a leak cannot be excluded",
     }
@@ -45,7 +45,7 @@ LEAKS = ("speaker-leak", "audio-leak")
 
 MIN_DURATION = 0.3  # seconds; the shortest clips of the public corpora last more than 1 s
 MAX_CLIPPED_FRACTION = 0.001  # of the samples; a single peak at full scale is no distortion
-MIN_AGREEMENT = 0.1  # fraction of the listeners who heard the label
+MIN_AGREEMENT = 0.1  # fraction of the listeners who chose the label
 
 _TOLERANCE = 0.05  # seconds; codecs pad and cut by a few hundredths
 _MATCHING_ENVELOPES = 0.95  # correlation of envelopes, from which two clips are compared
@@ -127,16 +127,16 @@ def audit(
     Parameters
     ----------
     clips : sequence of Clip
-        Their ``split`` is judged where it is set.
+        Their ``split`` is checked where it is set.
     min_duration : float
         Shorter clips, in seconds, are reported.
     max_clipped_fraction : float
         Clips with a larger fraction of samples at full scale are reported.
     min_agreement : float
-        Clips whose label fewer listeners heard, as a fraction, while most of them agreed on
+        Clips whose label fewer listeners chose, as a fraction, while most of them agreed on
         another, are reported. Needs rater votes or recognition rates.
     progress : Progress
-        Told of every clip.
+        Called for every clip.
     workers : int
         Clips decoded at the same time.
     """
@@ -324,7 +324,7 @@ def _find_doubts(clips: Iterable[Clip], min_agreement: float) -> Iterator[Findin
     for clip in clips:
         if clip.agreement is None or clip.agreement >= min_agreement:
             continue
-        detail = f"{clip.agreement:.0%} of the listeners heard {clip.emotion}"
+        detail = f"{clip.agreement:.0%} of the listeners chose {clip.emotion}"
         if clip.votes:
             winner, share = max(clip.votes.items(), key=lambda vote: vote[1])
             if share <= 0.5 or winner == clip.emotion:

@@ -54,9 +54,9 @@ def fetch(
         See :func:`affekt.data.data_root`.
     mirror : str, optional
         Address of a folder that serves the same files under the names of ``Download.path``,
-        asked instead of the official home. The checksums stay the official ones.
+        used instead of the official home. The checksums stay the official ones.
     progress : Progress
-        Told of bytes, or of files where a corpus comes file by file.
+        Called with bytes, or with files where a corpus comes file by file.
     connections : int
         Transfers at the same time, where a corpus comes file by file.
 
@@ -207,7 +207,7 @@ def _digests(path: Path, kinds: Iterable[str]) -> dict[str, str]:
 
 
 def _is_whole_wav(path: Path) -> bool:
-    """Tell whether a file is as long as its RIFF header says."""
+    """Return whether a file is as long as its RIFF header says."""
     with path.open("rb") as file:
         header = file.read(12)
     announced = int.from_bytes(header[4:8], "little") + 8

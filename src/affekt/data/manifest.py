@@ -82,11 +82,11 @@ class Clip:
     start, end : float, optional
         The stretch of the file that counts, in seconds; None is the file's own start or end.
     votes : Mapping[str, float], optional
-        Emotion to the fraction of raters that heard it; the fractions sum to 1.
+        Emotion to the fraction of raters that chose it; the fractions sum to 1.
     recognition : float, optional
-        Fraction of listeners, from 0 to 1, that heard the label.
+        Fraction of listeners, from 0 to 1, that chose the label.
     strength : float, optional
-        How strongly they heard it, from 0 to 1: the mean over those who did.
+        Mean strength, from 0 to 1, by the raters who chose the label.
     """
 
     file: Path
@@ -118,7 +118,7 @@ class Clip:
 
     @property
     def agreement(self) -> float | None:
-        """The fraction of listeners that heard the label, from whatever source there is."""
+        """The fraction of listeners that chose the label, from `recognition` or else the votes."""
         if self.recognition is not None:
             return self.recognition
         return None if self.votes is None else self.votes.get(self.emotion, 0.0)

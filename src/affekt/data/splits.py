@@ -1,6 +1,6 @@
 """Splits and folds in which no speaker stands on two sides.
 
-A model that has heard a speaker in training recognises the person, not the emotion, in the test;
+A model that was trained on a speaker recognises the person, not the emotion, in the test;
 the figures then say nothing about anybody else. So whole speakers are dealt out, such that every
 side gets its share of every emotion and of both genders, corpus by corpus.
 """
@@ -86,7 +86,7 @@ def speaker_folds(clips: Sequence[Clip], n: int, seed: int = 0) -> list[list[int
 def leaking_speakers(clips: Sequence[Clip]) -> dict[str, set[str]]:
     """Return the speakers that stand on more than one side, with the sides they stand on.
 
-    Clips without a split or without a known speaker cannot be judged and do not count.
+    Clips without a split or without a known speaker do not count.
     """
     sides: dict[str, set[str]] = {}
     for clip in clips:

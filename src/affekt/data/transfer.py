@@ -47,7 +47,7 @@ def download(url: str, part: Path, progress: Progress = no_progress) -> None:
     part : Path
         Where the bytes go. Its folder must exist.
     progress : Progress
-        Told of bytes.
+        Called with bytes.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def download(url: str, part: Path, progress: Progress = no_progress) -> None:
 
 
 def _attempt(url: str, part: Path, progress: Progress) -> None:
-    """Ask once for the rest of a file and write what comes."""
+    """Request the rest of a file once, and write it."""
     offset = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "affekt", "Accept-Encoding": "identity"}
     if offset:
@@ -109,7 +109,7 @@ def _reason(error: object) -> str:
 
 
 def _check_range(answer: http.client.HTTPResponse, url: str, offset: int) -> None:
-    """Refuse a partial answer that is not the part that was asked for."""
+    """Refuse a partial answer that is not the requested part."""
     said = answer.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", said)
     is_rest = match is not None and int(match[1]) == offset > 0
@@ -118,7 +118,7 @@ def _check_range(answer: http.client.HTTPResponse, url: str, offset: int) -> Non
     if not is_rest:
         asked = f"bytes {offset}-" if offset else "all of it"
         raise DataError(
-            f"{url}: the server sent {said[:60]!r} where {asked} was asked for; remove the file "
+            f"{url}: the server sent {said[:60]!r} where {asked} was requested; remove the file "
             f"that ends in .part and run the command again, or take another mirror"
         )
 

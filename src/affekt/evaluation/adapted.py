@@ -104,7 +104,7 @@ class _AdaptedPredictions:
     predictions : Predictions
         Each clip occurs once in every five draws.
     clips : float
-        Clips in a baseline, the mean over what was scored: fewer than asked for where a speaker
+        Clips in a baseline, the mean over what was scored: fewer than requested where a speaker
         has no more.
     """
 

@@ -14,7 +14,7 @@ from affekt.labels import INTENSITIES
 if TYPE_CHECKING:
     from affekt.data import Clip
 
-KNOWN_FROM = {"acted": "what was acted", "rated": "the strength that raters heard"}
+KNOWN_FROM = {"acted": "what was acted", "rated": "the strength by raters"}
 """Where the truth comes from, and what it is called in texts."""
 
 
@@ -40,7 +40,7 @@ def acted_intensity(clip: Clip) -> float | None:
 
 
 def rated_intensity(clip: Clip) -> float | None:
-    """Return the strength that raters heard, from 0 to 1, or None.
+    """Return the mean strength by raters, from 0 to 1, or None.
 
     Of neutral clips they said how neutral they are, not how strong: that counts for nothing.
     """

@@ -1,4 +1,4 @@
-"""What a few labelled clips are worth to an encoder that never heard the corpus, on arrays.
+"""What a few labelled clips are worth to an encoder that was not trained on the corpus, on arrays.
 
 ``k`` labelled clips of each class train a small head on the embeddings. They come from other
 speakers than those that are scored (``others``), or from the same speaker (``same``).
@@ -74,7 +74,7 @@ def kshot_scores(
     Parameters
     ----------
     embeddings : array [shape=(clips, dim)]
-        Of an encoder that never heard the corpus.
+        Of an encoder that was not trained on the corpus.
     targets : array of int [shape=(clips,)]
         Classes, as indices into ``labels``.
     speakers : sequence of str

@@ -58,7 +58,7 @@ class Protocol:
     base : str
         The protocol with the same folds, of which this is a variant, or ``""``.
     nameless : tuple of str
-        Corpora with clips whose speaker nobody knows. Those of a corpus stand on one side.
+        Corpora with clips of unknown speakers. Those of a corpus stay on one side.
     validates : bool
         False if folds have no validation clips: train a fixed number of epochs, keep the last.
     """
@@ -289,7 +289,7 @@ _ADAPTED = tuple(
 
 _KSHOT = Protocol(
     "kshot",
-    "RAVDESS, EMO-DB, SAVEE, EmoTale: a few labelled clips, an encoder that never heard the corpus",
+    "RAVDESS, EMO-DB, SAVEE, EmoTale: a few labelled clips, an encoder not trained on the corpus",
     (*folds.CROSS_VALIDATION, *folds.DEVELOPMENT),
     EMOTIONS,
     _SPEAKERS,

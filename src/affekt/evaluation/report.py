@@ -34,7 +34,7 @@ TITLES = {
 """What the scores are called in texts and tables."""
 
 RESOLUTION = 150  # dots per inch
-_BLUE, _ORANGE, _GREY = "#9ECAE1", "#D55E00", "#666666"  # told apart by colour-blind readers too
+_BLUE, _ORANGE, _GREY = "#9ECAE1", "#D55E00", "#666666"  # distinct for colour-blind readers too
 
 
 def confusion_text(confusion: npt.ArrayLike, labels: Sequence[str]) -> str:

@@ -139,7 +139,7 @@ def summarise(
 def limited_to_fold(run: Predictions) -> Predictions:
     """Return predictions whose answers are limited to the classes that their fold has.
 
-    A corpus that is left out may lack classes that the model knows. This tells how much of the
+    A corpus that is left out may lack classes of the model. This tells how much of the
     error is due to answers that could not be right.
     """
     parts = []
@@ -162,7 +162,7 @@ def limited_to_fold(run: Predictions) -> Predictions:
 def _by_fold(run: Predictions) -> list[Predictions]:
     """Return the predictions of each fold by itself, in the order in which the folds occur."""
     if len(run.folds) != len(run.speakers):
-        raise DataError("folds must name the fold of every clip: the mean over folds is asked for")
+        raise DataError("folds must name the fold of every clip: the mean over folds needs it")
     names, folds = np.asarray(run.speakers), np.asarray(run.folds)
     parts = []
     for fold in dict.fromkeys(run.folds):

@@ -20,7 +20,7 @@ from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE
 from affekt.runtime.config import FORMAT_VERSION
 
 WEIGHTS_FILE = "model.safetensors"
-MINIMUM_DURATION = 0.1  # seconds; shorter than a syllable there is nothing to hear
+MINIMUM_DURATION = 0.1  # seconds; shorter than a syllable
 OWN_RECORDINGS = "own recordings"
 
 INTENDED_USE = (
@@ -260,7 +260,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
         "",
         f"# {config['name']}",
         "",
-        f"Hears {', '.join(labels[:-1])} or {labels[-1]} in a voice. Takes float32 samples at "
+        f"Recognises {', '.join(labels[:-1])} or {labels[-1]} in a voice. Takes float32 samples at "
         f"{config['sample_rate']} Hz, mono, of any length; the frontend is part of the graph.",
         "",
         "```console",
@@ -297,7 +297,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
 
 
 def _soup(config: Mapping[str, Any]) -> list[str]:
-    """Say so where the weights are the mean of those of several runs."""
+    """Return the sentence on a soup, where the weights are one."""
     soup = config.get("soup")
     if not soup:
         return []
@@ -328,7 +328,7 @@ def _figures(config: Mapping[str, Any]) -> list[str]:
     if not config["metrics"]:
         return ["Not measured."]
     lines = [
-        "On speakers that training and validation never heard:",
+        "On the test speakers, who took no part in training and validation:",
         "",
         "| data | clips | speakers | UAR | accuracy | macro F1 | calibration error |",
         "|---|---:|---:|---:|---:|---:|---:|",

@@ -114,7 +114,7 @@ def _file_names(feature: Feature, settings: FeatureSettings) -> list[str]:
 PERCENTILES = (10, 50, 90)
 
 FUNCTIONALS = ("mean", "sd", *(f"p{percent}" for percent in PERCENTILES), "slope")
-"""What is told of each frame feature, in the order of the columns ``<feature>_<functional>``."""
+"""Functionals of each frame feature, in the order of the columns ``<feature>_<functional>``."""
 
 
 def functionals(frames: Mapping[str, np.ndarray], hop: float) -> dict[str, float]:

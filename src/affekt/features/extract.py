@@ -46,7 +46,7 @@ class Table:
     def __getitem__(self, name: str) -> np.ndarray:
         """Return a column: [rows]."""
         if name not in self.names:
-            raise ConfigError(f"there is no column {name!r}: was its set asked for?")
+            raise ConfigError(f"there is no column {name!r}: was its set extracted?")
         column: np.ndarray = self.values[:, self.names.index(name)]
         return column
 

@@ -167,7 +167,7 @@ def _crepe(samples: Floats, settings: FeatureSettings) -> Pitch:
         )
     at = np.arange(hz.shape[1]) * hop_length / _CREPE_RATE
     times = np.arange(settings.frames(len(samples))) * settings.hop
-    # The network hears voice in silence, too; torchcrepe's own advice is a threshold of level.
+    # The network finds voice in silence, too; torchcrepe's own advice is a threshold of level.
     voicing = periodicity[0].numpy() * _loud(resampled, hop_length, hz.shape[1])
     return on_grid(at, hz[0].numpy(), voicing, times)
 

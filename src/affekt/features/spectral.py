@@ -152,7 +152,7 @@ def _bins(settings: FeatureSettings) -> Floats:
 
 
 AMIN = 1e-10
-"""Power below which nothing is told apart: -100 dB."""
+"""Smallest power: -100 dB."""
 
 TOP_DB = 80.0
 """Range kept below the loudest value of a clip, in dB."""

@@ -12,7 +12,7 @@ from affekt.features.pitch import Pitch
 from affekt.features.settings import DEFAULT, FeatureSettings
 
 HNR_RANGE_DB = (-20.0, 40.0)
-"""What is told apart; beyond lies rounding."""
+"""Smallest difference above rounding."""
 
 PERIODS = 4.5
 """Periods of the lowest pitch in the window that harmonics are measured in."""

@@ -1,7 +1,7 @@
 """Answers as the audio classification pipeline of Hugging Face gives them: ``[{label, score}]``.
 
 One answer for a whole recording, the most probable emotion first; there is no place for times,
-warnings, quality or errors. A recording that could not be judged has an empty list.
+warnings, quality or errors. A recording that failed has an empty list.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Predictions for people: one line per recording, with a bar for the confidence.
 
-Written without rich, which takes longer to import than a recording takes to judge, and line by
+Written without rich, which takes longer to import than a prediction takes, and line by
 line, so that a long batch shows its answers as they come.
 """
 

@@ -150,7 +150,7 @@ class Network(nn.Module):
     def standardised(
         self, spectrum: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """What the encoder hears ``[batch, channels, frames]``, and its mask if there are lengths.
+        """The encoder's input ``[batch, channels, frames]``, and its mask if there are lengths.
 
         The mask ``[batch, 1, frames]`` is 1 for frames and 0 for padding.
         """

@@ -77,7 +77,7 @@ class Encoder(nn.Module):
     def softness(self, embedding: Tensor) -> Tensor | None:
         """What logits are divided by ``[batch, 1]`` besides the temperature; None: nothing.
 
-        An encoder that knows how far a recording lies from its training clips is less sure of
+        An encoder that measures how far a recording is from its training clips is less certain of
         what lies far away.
         """
         return None

@@ -4,7 +4,7 @@ Every layer that looks around runs over what it remembers and what is new. A lay
 answers later, by as many steps as it looks: what it says of a moment does not change, only when.
 Beside the samples runs a mask that is 1 within the recording and 0 before its first frame and
 after its last. It is applied after every layer, as :meth:`Encoder.forward` does with padding, so
-that both ends are heard as in the whole recording.
+that both ends are as in the whole recording.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class StreamingNetwork(nn.Module):
         self.state_size = counter.size
 
     def forward(self, samples: Tensor, valid: Tensor, state: Tensor) -> tuple[Tensor, ...]:
-        """Hear some more of several recordings.
+        """Take more samples of several recordings.
 
         Parameters
         ----------

@@ -6,8 +6,8 @@ hub         fetch it
 backends    run its graph
 predictor   from a recording to a prediction
 domain      how unlike its training data a recording is
-warnings    what makes an answer less sure
-options     what a time line and a stream may be asked for
+warnings    what makes an answer less certain
+options     options of time lines and streams
 streaming/  time lines and streams
 """
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What the predictor needs of an engine."""
+    """Interface of an engine for the predictor."""
 
     config: ModelConfig
 
@@ -64,7 +64,7 @@ BACKENDS = {"onnx": GRAPH_FILE, "litert": LITERT_FILE}
 def open_backend(
     bundle: Bundle, *, engine: str = "", threads: int | None = None, device: str = CPU
 ) -> Backend:
-    """Load a model with the engine that is asked for, or that its file needs.
+    """Load a model with the chosen engine, or the one that its file needs.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class OnnxBackend:
         return found
 
     def frame_encoder(self) -> FrameEncoder | None:
-        """What computes frames chunk by chunk, loaded when it is first asked for.
+        """What computes frames chunk by chunk, loaded when it is first needed.
 
         None where the model cannot stream, or is a bare file without ``encoder.onnx`` beside it.
         """

@@ -37,7 +37,7 @@ def predict_files(
     suspects : collection of str
         Files that may end the process which reads them: they are read last, by another one.
     begin : callable
-        Told of each file before this process reads it.
+        Called with each file before this process reads it.
 
     Raises
     ------

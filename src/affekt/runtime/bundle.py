@@ -19,7 +19,7 @@ DEFAULT_MODEL = Path(__file__).parent.parent / "assets" / "default"
 """The model that ships inside the package."""
 
 SIZES = ("base", "small", "nano")
-"""Models that ship beside it, each asked for by its name: one that knows more voices, and two
+"""Models that ship beside it, by name: one for more voices, and two
 smaller ones."""
 
 GRAPH_FILE = "model.onnx"

@@ -33,7 +33,7 @@ class ModelConfig:
     sample_rate : int
         Rate of the waveform that the graph takes, in Hz.
     minimum_duration : float
-        Shortest recording the model can judge, in seconds.
+        Shortest recording that the model accepts, in seconds.
     receptive_field : float or None
         How much sound one frame of the encoder sees, in seconds.
     streamable : bool

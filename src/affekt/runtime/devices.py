@@ -1,4 +1,4 @@
-"""Where ONNX Runtime computes: what was asked for, or an error; never silently something else."""
+"""Where ONNX Runtime computes: the chosen device, or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts of a model in words: what it hears, learnt from, scored, and is for."""
+"""The metadata of a model in words: emotions, training data, scores and use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def describe_model(config: ModelConfig) -> Iterator[tuple[str, str]]:
     if config.parameters is not None:
         yield "parameters", f"{config.parameters:,}"
     if config.receptive_field is not None:
-        yield "hears at once", f"{config.receptive_field:g} s"
+        yield "receptive field", f"{config.receptive_field:g} s"
     yield "shortest clip", f"{config.minimum_duration:g} s"
     for corpus in config.training_data:
         yield "trained on", _describe_corpus(corpus)

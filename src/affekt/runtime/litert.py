@@ -99,7 +99,7 @@ class LiteRtBackend:
         return found
 
     def frame_encoder(self) -> None:
-        """None: a window of fixed length is heard as a whole."""
+        """None: a window has a fixed length and is computed whole."""
 
     def _run_window(self, window: Floats) -> dict[str, Floats]:
         with self._lock:

@@ -1,4 +1,4 @@
-"""What a time line and a stream may be asked for."""
+"""Options of time lines and streams."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TimelineOptions:
         A stretch whose most probable emotion is less probable than this is labelled
         ``"uncertain"``; None takes the threshold that came with the model, 0 always names one.
     vad : str
-        Voice activity detection: ``"silero"`` hears where somebody speaks and leaves out the
+        Voice activity detection: ``"silero"`` detects speech and leaves out the
         rest; ``"off"`` leaves out silence alone; ``"auto"`` is ``"silero"`` where it is installed
         (``pip install 'affekt[stream]'``), else ``"off"``.
     vad_threshold : float

@@ -1,4 +1,4 @@
-"""From a recording to the emotion it carries."""
+"""From a recording to its emotion."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Model:
 
     @property
     def config(self) -> ModelConfig:
-        """What the model says about itself."""
+        """The model's configuration and metadata."""
         return self._backend.config
 
     @property
@@ -75,7 +75,7 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions it knows, in the order of its outputs."""
+        """The emotions, in the order of the outputs."""
         return self.config.labels
 
     def __repr__(self) -> str:
@@ -113,7 +113,7 @@ class Model:
         Raises
         ------
         AudioError
-            For the first recording that cannot be judged; :meth:`predict_each` goes on instead.
+            For the first recording that fails; :meth:`predict_each` goes on instead.
         """
         return [_raised(answer) for answer in self.predict_each(sources, batch_size=batch_size)]
 
@@ -155,7 +155,7 @@ class Model:
         Raises
         ------
         AudioError
-            If the recording cannot be read or is too short; what was heard before a fault has
+            If the recording cannot be read or is too short; the segments before a fault have
             come out by then.
         MissingExtraError
             If the options want a detector that is not installed.
@@ -167,7 +167,7 @@ class Model:
     def measure(
         self, source: AudioSource, options: TimelineOptions | None = None
     ) -> Iterator[Measurement]:
-        """Say what is heard hop by hop: what :meth:`timeline` smooths and merges.
+        """Yield the answer of each hop: what :meth:`timeline` smooths and merges.
 
         Parameters, order and errors are those of :meth:`timeline`.
         """
@@ -190,7 +190,7 @@ class Model:
         sample_rate : int
             Of the chunks that will be pushed, in Hz.
         provisional : bool
-            Whether something is said in the first seconds, before a whole window was heard.
+            Provisional predictions before the first full window.
 
         Returns
         -------
@@ -281,7 +281,7 @@ class Model:
             )
         if quality.silent:
             raise AudioError(
-                f"{name}: it is silent, nothing to hear (peak {quality.peak_dbfs:.0f} dBFS); "
+                f"{name}: it is silent (peak {quality.peak_dbfs:.0f} dBFS); "
                 f"check the microphone and the file"
             )
 

@@ -1,4 +1,4 @@
-"""Score a model that runs, on clips it may be scored on."""
+"""Score an exported model on clips that it was not trained on."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def score_model(
     shared = [name for name in model.labels if name in {clip.emotion for clip in clips}]
     if len(shared) < 2:
         raise DataError(
-            f"the model knows {', '.join(model.labels)}; of these the data has only "
+            f"the model has {', '.join(model.labels)}; of these the data has only "
             f"{', '.join(shared) or 'none'}"
         )
     columns = [model.labels.index(name) for name in shared]

@@ -47,12 +47,12 @@ class Comparison:
 
     @property
     def alike(self) -> bool:
-        """Whether the model answers as it should."""
+        """Whether the stored answers are reproduced."""
         return self.difference <= self.tolerance
 
 
 class Graph(Protocol):
-    """What is asked of a loaded graph."""
+    """A loaded graph: waveform in, outputs by name."""
 
     def run(self, waveforms: Floats) -> dict[str, Floats]:
         """Map waveforms [batch, samples] to the outputs of the graph, by name."""

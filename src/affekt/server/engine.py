@@ -34,7 +34,7 @@ LONG_SECONDS = 120.0
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """Work that waits for a thread: a clip to be judged, or anything else."""
+    """Work that waits for a thread: a clip to classify, or anything else."""
 
     caller: str
     answer: asyncio.Future[Any]
@@ -121,7 +121,7 @@ class Engine:
             self._show()
 
     async def predict(self, model: Model, clip: LoadedAudio, caller: str) -> Prediction:
-        """Judge one clip, in one run with others of its length that wait.
+        """Classify one clip, in one run with waiting clips of its length.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Engine:
     async def predict_all(
         self, model: Model, clips: Sequence[LoadedAudio], caller: str
     ) -> list[Prediction]:
-        """Judge several clips of one request, as far as threads are free at the same time."""
+        """Classify several clips of one request, in parallel as far as threads are free."""
         return list(await asyncio.gather(*(self.predict(model, clip, caller) for clip in clips)))
 
     async def run(
@@ -242,7 +242,7 @@ def _is_long(job: _Job) -> bool:
 
 
 def _alike(job: _Job, first: _Job) -> bool:
-    """Tell whether two clips may share a run."""
+    """Return whether two clips may share a run."""
     if job.clip is None or first.clip is None or job.model is not first.model:
         return False
     if first.clip.quality.duration > SHARED_SECONDS:

@@ -71,7 +71,7 @@ def read_keys(file: Path | None) -> tuple[str, ...]:
 
 
 class KeyRing:
-    """The keys that a server knows.
+    """The keys that a server accepts.
 
     Parameters
     ----------

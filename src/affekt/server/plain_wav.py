@@ -1,4 +1,4 @@
-"""The one kind of recording that needs no decoder: a plain wav file as the model hears it.
+"""The one kind of recording that needs no decoder: a plain wav file in the model's own format.
 
 What programs send most is read here, by comparing 44 bytes with what they must be: nothing in
 them is followed, and the samples are as long as the file. All else, down to a wav file with one

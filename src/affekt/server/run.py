@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take signals as uvicorn does, but end with status 0 where that was asked for."""
+        """Take signals as uvicorn does, but end with status 0 where configured."""
         with super().capture_signals():
             yield
             self._captured_signals.clear()

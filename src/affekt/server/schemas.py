@@ -87,7 +87,7 @@ class Tensor(BaseModel):
 
 
 class InferenceRequest(BaseModel):
-    """Waveforms to judge: one tensor ``waveform``, float32 [batch, samples] at 16 kHz."""
+    """Waveforms to classify: one tensor ``waveform``, float32 [batch, samples] at 16 kHz."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -139,7 +139,7 @@ def answer_schemas() -> dict[str, Any]:
     verbose = {
         **prediction,
         "title": "VerbosePrediction",
-        "description": "The same, with what is heard when.",
+        "description": "The same, with segments.",
         "properties": {**prediction["properties"], **times},
     }
     return {**records, "Prediction": prediction, "VerbosePrediction": verbose}

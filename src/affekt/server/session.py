@@ -3,7 +3,7 @@
     client -- sound --> _receive -> [decoder] -> SoundBuffer -> _hear -- events --> client
 
 The tasks share a bounded buffer: while it is full, nothing is read from the connection, so that a
-client that sends faster than the model hears is slowed down instead of filling the memory.
+client that sends faster than the model computes is slowed down instead of filling the memory.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ OPTIONS = ("window", "hop", "smoothing", "min_duration", "max_pause", "threshold
 MAX_WINDOW = 30.0  # seconds
 MIN_HOP = 0.1  # seconds
 BUFFER_SECONDS = 10.0
-"""Sound that may wait to be heard."""
+"""Sound that may wait to be processed, in seconds."""
 PIECE_SECONDS = 1.0
-"""Sound that is heard at once, so that sessions take turns."""
+"""Sound that is processed at once, so that sessions take turns."""
 LEAST = round(0.2 * SAMPLE_RATE)
-"""Samples that are heard at once, at the least."""
+"""Smallest number of samples that are processed at once."""
 FLUSH_SECONDS = 10.0
 """Time for the last answers when a session ends."""
 
@@ -143,7 +143,7 @@ class Session:
                 if receiving.result() == "idle":
                     await self._error(_idle(self._limits.idle_seconds))
                     return "idle"
-                waiting.discard(receiving)  # the client has said that it is done; hear the rest
+                waiting.discard(receiving)  # the client has closed its side; process the rest
         except AudioError as error:
             await self._error(ApiError(400, str(error), "invalid_audio"))
         except ApiError as error:
@@ -298,7 +298,7 @@ class Session:
 
 
 def _look_ahead(model: Model) -> float:
-    """Return how many seconds of sound a stream's model needs after what it judges."""
+    """Return the look-ahead of a stream's model in seconds."""
     told = model.config.streaming
     seconds = told.get("delay", 0) * told.get("step", 0) / model.config.sample_rate
     return round(float(seconds), 3)
@@ -368,7 +368,7 @@ class _SoundBuffer:
             self._changed.notify_all()
 
     async def end(self) -> None:
-        """Say that no samples follow."""
+        """Mark the end of the samples."""
         async with self._changed:
             self._ended = True
             self._changed.notify_all()

@@ -65,7 +65,7 @@ class Turns:
         self.running = 0
 
     def may_begin(self, caller: str) -> bool:
-        """Tell whether work of a caller may begin now."""
+        """Return whether work of a caller may begin now."""
         return self.running < self._slots + (self._running[caller] == 0)
 
     def begin(self, caller: str) -> None:

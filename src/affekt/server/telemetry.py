@@ -39,7 +39,7 @@ class ServerMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.audio = counter("audio_seconds", "Sound heard.", "model", "way")
+        self.audio = counter("audio_seconds", "Sound processed.", "model", "way")
         self.refused = counter("refused", "Requests and sessions refused.", "code")
         self.decoder_deaths = counter(
             "decoder_deaths", "Decoder processes that were killed or died."

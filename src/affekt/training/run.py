@@ -47,7 +47,7 @@ class RunResult:
         The model directory, ready for ``affekt predict --model``.
     fitted : FitResult
     test : mapping of str to Metrics
-        By corpus, on speakers that training and validation never heard; empty without them.
+        By corpus, on the test speakers; empty without them.
     seconds : float
         Wall time of this call.
     """
@@ -91,7 +91,7 @@ def train(
     refuse_without_network(recipe)
     if recipe.taught_by:
         raise ConfigError(
-            f"{recipe.name or 'the recipe'} is taught by {recipe.taught_by.name}, which only a "
+            f"{recipe.name or 'the recipe'} has the teacher {recipe.taught_by.name}, which only a "
             "benchmark trains by itself: train that first, and name it with --teacher in place of "
             "taught_by"
         )

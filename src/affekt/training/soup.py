@@ -1,8 +1,8 @@
 """Model soups: one model from the weights of several runs that began alike.
 
 The mean of the weights of runs that share their start, and differ in what training made of it,
-often hears better than any of them, at the cost of one (Wortsman et al., "Model soups", 2022,
-arXiv 2203.05482). Runs that began or were taught differently have no common valley: their mean is
+often recognises better than any of them, at the cost of one (Wortsman et al., "Model soups", 2022,
+arXiv 2203.05482). Runs with other starts or teachers have no common minimum: their mean is
 no model, and validation speakers say so.
 """
 
@@ -92,7 +92,7 @@ class Soup:
 
     @property
     def spoiled(self) -> bool:
-        """Whether it hears less than the worst of what went in: these runs began differently."""
+        """Whether its UAR is below the worst member's: these runs began differently."""
         return self.validation_uar < min(one.validation_uar for one in self.members if one.kept)
 
 
@@ -116,7 +116,7 @@ def soup(
     """Mix the weights of finished runs, and write the model directory of what they make.
 
     Validation speakers, those of the runs' own split, choose what goes in and calibrate; test
-    speakers are asked once, at the end.
+    speakers are scored once, at the end.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def soup(
 def _mixed(
     networks: Sequence[Network], batches: Batches, validation: Sequence[Clip], store: FeatureStore
 ) -> _Mixture:
-    """Mix, and take the norms with which validation speakers are heard better."""
+    """Mix, and take the norms with the better validation UAR."""
     plain = mix(networks)
     loss, uar = validation_scores(plain, validation, store)
     if len(networks) == 1:  # a run alone is as it was trained
@@ -315,7 +315,7 @@ def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
     Returns
     -------
     int
-        Clips that were heard.
+        Clips that were used.
     """
     network.eval()
     norms = [module for module in network.modules() if isinstance(module, NORMS)]
@@ -427,7 +427,7 @@ def _kinds(run: _FinishedRun) -> tuple[Any, ...]:
 
 
 def _difference(one: Any, two: Any) -> str:
-    """Say how two things differ, the parts that are alike left out."""
+    """Return how two values differ, without their equal parts."""
     if isinstance(one, tuple):
         one, two = one or ("none",), two or ("none",)
         return f"are {', '.join(two)} and not {', '.join(one)}"

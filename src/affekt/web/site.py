@@ -164,7 +164,7 @@ document.getElementById("listen").addEventListener("click", async () => {
 _README = """# affekt in the browser
 
 The model `NAME`, the engine that runs it (ENGINE, MIT) and a module of affekt
-(Apache-2.0). Nothing that is heard leaves the device.
+(Apache-2.0). No sound leaves the device.
 
 - `index.html`: the page, for people. Serve this folder with anything: `python -m http.server`.
 - `example.html`, `example.js`: the smallest page, to begin one of your own.

@@ -138,7 +138,7 @@ def test_kshot(tones: Any, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_measured(tones: Any, place: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="emodb-loso measures recipes that are not taught"):
+    with pytest.raises(ConfigError, match="emodb-loso measures recipes without a teacher"):
         measure(tones, tmp_path, load_recipe(place / "taught.toml"), kind="adapted")
 
 

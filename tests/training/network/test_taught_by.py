@@ -123,7 +123,7 @@ def test_train_says_what_to_do_instead(place: Path, tmp_path: Path) -> None:
 
 def test_nobody_goes_untaught_without_a_word(place: Path, tones, tmp_path: Path) -> None:
     student = load_recipe(place / "student.toml")
-    with pytest.raises(ConfigError, match="nobody teaches: train two first"):
+    with pytest.raises(ConfigError, match="there is no teacher: train two first"):
         fit(student, tones.all(), [], tmp_path / "run")
     for recipe, key in ((student, "taught_by"), (load_recipe(place / "two.toml"), "ensemble")):
         with pytest.raises(ConfigError, match=f"{key} cannot be searched"):

@@ -65,7 +65,7 @@ def load_corpus(
     """Read a corpus from its folder.
 
     A corpus that lacks some of its clips is read with a warning in the log. Clips whose labels
-    are in doubt (`Corpus.unsettled`) are left out.
+    are uncertain (`Corpus.unsettled`) are left out.
 
     Parameters
     ----------

@@ -65,13 +65,13 @@ class Corpus:
     homepage : str
         Where the corpus is described.
     downloads : tuple of Download
-        The files to fetch; empty where they have to be asked for, or fetched by hand.
+        The files to fetch; empty where they need a request, or a download by hand.
     read : Callable[[Path], list[Clip]]
         Reads the corpus from its own folder.
     listing : Callable[[Path], list[Download]], optional
         Further files to fetch, known only once ``downloads`` have arrived in the folder.
     unsettled : tuple of str
-        Labels that nobody should train or measure on, because it is in doubt what they mean.
+        Labels whose meaning is uncertain, left out of training and measurement.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Corpus:
     def commercial_use(self) -> str:
         """Whether the licence allows it: ``"yes"``, ``"no"``, or ``"unclear"``.
 
-        Unclear is every licence in plain words: its authors have to be asked.
+        Unclear is every licence in plain words: ask its authors.
         """
         if self.non_commercial:
             return "no"
@@ -127,7 +127,7 @@ def one_per_name(files: Iterable[Path], corpus: str) -> list[Path]:
 
 
 def refuse_misnamed(corpus: str, folder: Path, misnamed: Sequence[str], pattern: str) -> None:
-    """Raise if there are recordings whose label cannot be told from their name.
+    """Raise if there are recordings without a label in their name.
 
     Raises
     ------

@@ -48,7 +48,7 @@ def read_compact(folder: Path, corpus: str) -> list[Clip]:
     if nameless:
         raise DataError(
             f"{table}: {len(nameless)} clips have no speaker, the first is {nameless[0]}: write "
-            f"'unknown' where nobody knows"
+            f"'unknown' where it is not known"
         )
     unlisted = sorted(set(audio_files(folder)) - {clip.file for clip in clips})
     if unlisted:

@@ -3,8 +3,8 @@
 Cao et al., "CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset", IEEE Transactions on
 Affective Computing 5(4), 2014. 91 actors say twelve sentences in six emotions. Files lie in
 ``AudioWAV/`` and are named ``AAAA_SSS_EEE_LL``: actor, sentence, emotion, level. The label is
-the intended emotion; what the raters heard from the voice alone becomes the clip's votes, and how
-strongly those heard the label who did, its strength.
+the intended emotion; the raters' choices from the voice alone become the clip's votes, and the mean
+strength by those who chose the label, its strength.
 """
 
 from __future__ import annotations
@@ -138,10 +138,10 @@ _Shares = dict[str, dict[str, float]]
 
 
 def _ratings(folder: Path) -> tuple[_Shares, _Shares]:
-    """Return what raters heard in the voice alone: the share that voted for each emotion, and the
-    strength of it in the ears of those who did, where somebody did.
+    """Return the ratings of the voice alone: the share that voted for each emotion, and the mean
+    strength by those who did, where somebody did.
 
-    The table holds three blocks of rows, told apart by the first digit of the row's number:
+    The table holds three blocks of rows, by the first digit of the row's number:
     1 voice, 2 face, 3 both.
     """
     votes, strengths = {}, {}

@@ -3,7 +3,7 @@
 Buhl, "EmoGator: A New Open Source Vocal Burst Dataset with Baseline Machine Learning
 Classification Methodologies", arXiv 2301.00508. Files lie in ``data/mp3/`` and are named
 ``000002-03-1``: speaker, one of 30 categories, take. Eight of the categories are emotions that
-affekt knows; the clips of the others are passed over.
+affekt has; the clips of the others are left out.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Files are named ``ema00001``: neutral (em) or emotional (ne) texts, speaker, number. The emotion is
 in the number: 1 to 100 neutral, 101 to 200 happy, 201 to 300 sad, 301 to 400 angry. The makers'
-README has the last two the other way round; the texts leave no doubt. Whether the speakers of
+README has the last two the other way round, as the texts show. Whether the speakers of
 ``ema`` and ``nea`` are one person is not said.
 """
 

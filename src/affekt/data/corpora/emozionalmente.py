@@ -3,7 +3,7 @@
 Catania, Wilke and Garzotto, "Emozionalmente: A Crowdsourced Corpus of Simulated Emotional Speech
 in Italian", IEEE Transactions on Audio, Speech and Language Processing 33, 2025. 18 sentences,
 seven emotions. Clips lie in ``audio/``; ``metadata/samples.csv`` names the actor and the emotion
-of each, ``users.csv`` the actors' genders, ``evaluations.csv`` what five listeners heard.
+of each, ``users.csv`` the actors' genders, ``evaluations.csv`` the labels of five listeners.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def _metadata(folder: Path) -> Path:
 
 
 def _votes(path: Path) -> dict[str, dict[str, float]]:
-    """Return file name to the fraction of listeners that heard each emotion."""
+    """Return file name to the fraction of listeners that chose each emotion."""
     if not path.is_file():
-        log.warning("emozionalmente: %s is not there; what listeners heard stays unknown", path)
+        log.warning("emozionalmente: %s is missing; the votes of listeners stay unknown", path)
         return {}
     heard: dict[str, Counter[str]] = {}
     for name, emotion in _table(path, "file_name", "emotion_recognized"):

@@ -6,7 +6,7 @@
       happy/            anna_01.wav, anna_02.wav          speaker unknown
       sadness/bert/     1.wav, 2.wav                      speaker "bert"
 
-The sub-folders may use any synonym that :mod:`affekt.labels` knows. The speaker of a recording is
+The sub-folders may use any synonym of :mod:`affekt.labels`. The speaker of a recording is
 the name of the folder between the emotion and the file, if there is one.
 """
 

@@ -52,7 +52,7 @@ def _clip(file: Path, match: re.Match[str]) -> Clip | None:
 
 
 def _with_word(clip: Clip, word: str) -> Clip:
-    """Name the language of the word, and no speaker where nobody knows."""
+    """Name the language of the word, and no speaker where it is unknown."""
     speaker = "" if clip.speaker in (ANONYMOUS, "unknown") else clip.speaker
     return replace(clip, speaker=speaker, language="hi" if word == "bacho" else "en")
 

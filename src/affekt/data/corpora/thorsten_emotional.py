@@ -1,7 +1,7 @@
 """Thorsten-Voice Dataset 2021.06, emotional: one German speaker.
 
 Müller and Kreutz, Zenodo, 2021. 300 sentences in eight ways of speaking. Files lie in a folder for
-each way and are named by a hash. Four of the ways are emotions that affekt knows; amused, drunk,
+each way and are named by a hash. Four of the ways are emotions of affekt; amused, drunk,
 sleepy and whispered clips are passed over.
 """
 

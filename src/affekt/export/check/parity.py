@@ -111,7 +111,7 @@ def measure(
 
 
 class Reference:
-    """The network in torch, as an export should answer; what it was asked before it remembers.
+    """The network in torch, as an export should answer; it caches its answers.
 
     Parameters
     ----------

@@ -250,7 +250,7 @@ def voice_like(shape: tuple[int, int], sample_rate: int, rng: np.random.Generato
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the exporter's own chatter, which speaks of torch's insides, not of the model."""
+    """Suppress the exporter's own messages, which concern torch, not the model."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -211,7 +211,7 @@ class _Reader:
 
 @contextmanager
 def _quiet_tool() -> Iterator[None]:
-    """Hold back advice to optimise the graph first: its norms are folded already."""
+    """Suppress advice to optimise the graph first: its norms are folded already."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.ERROR)

@@ -207,7 +207,7 @@ def _needed(package: str) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the converter's own chatter."""
+    """Suppress the converter's own messages."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -302,7 +302,7 @@ def _metadata(config: Mapping[str, Any], outputs: Sequence[str]) -> bytes:
     audio = build.table(2, {0: ("uint32", config["sample_rate"]), 1: ("uint32", 1)})
     content = build.table(3, {0: ("uint8", _AUDIO_PROPERTIES), 1: ("table", audio)})
     labels = build.table(5, {0: ("table", build.text(LABELS_FILE)), 2: ("int8", _AXIS_LABELS)})
-    # From -1 to 1, and heard as they are: nothing is taken away or divided by.
+    # From -1 to 1, used as they are: no offset, no scale.
     as_they_are = build.table(2, {0: ("table", build.floats(0.0)), 1: ("table", build.floats(1.0))})
     unit = build.table(2, {0: ("uint8", _NORMALISATION), 1: ("table", as_they_are)})
     range_ = build.table(2, {0: ("table", build.floats(1.0)), 1: ("table", build.floats(-1.0))})
@@ -325,7 +325,7 @@ def _metadata(config: Mapping[str, Any], outputs: Sequence[str]) -> bytes:
             1: ("table", build.text("Speech emotion, by affekt")),
             3: ("table", build.vector([graph])),
             5: ("table", build.text(config.get("licence") or "not stated")),
-            7: ("table", build.text("1.3.0")),  # the first parser that knows audio
+            7: ("table", build.text("1.3.0")),  # the first parser with audio
         },
     )
     build.builder.Finish(model, b"M001")

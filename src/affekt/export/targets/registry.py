@@ -4,7 +4,7 @@ A target's module defines
 
 - ``export(job, folder) -> Artefact``: writes its files into a new folder, and says how to run them;
 
-and is imported only when it is asked for, because each needs packages of its own.
+and is imported only when it is used, because each needs packages of its own.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def export_model(
     name : str, optional
         What the model is called from now on.
     streaming : bool
-        Write the files that stream, where target and network have them. Without, the model hears
+        Write the files that stream, where target and network have them. Without, the model takes
         streams by windows, as one that cannot stream.
     force : bool
         Write what lies beyond the limits as well.
@@ -151,7 +151,7 @@ def export_model(
     Raises
     ------
     ConfigError
-        If the target is unknown or cannot do what is asked.
+        If the target is unknown or does not support the options.
     ModelError
         If the export answers too differently.
     """

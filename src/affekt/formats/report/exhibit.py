@@ -1,4 +1,4 @@
-"""What a report shows of one recording: its shape, its sound, and what was heard over time."""
+"""What a report shows of one recording: waveform, sound, and emotions over time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = 640
 LONGEST_SOUND = 1200.0
 """What is longer is not put into a report as sound, in seconds."""
 MOST_SOUND = 10_000_000
-"""Bytes of sound in one report; recordings beyond it are drawn but not heard."""
+"""Bytes of sound in one report; recordings beyond it are drawn but not embedded."""
 STDIN = "-"
 
 
@@ -39,9 +39,9 @@ class Exhibit:
     track : Track
         Its segments, quality and warnings, or its error.
     prediction : Prediction or None
-        The one answer for all of it, where that was asked for.
+        The prediction for all of it, where there is one.
     measurements : tuple of Measurement
-        What was heard hop by hop.
+        The answer of each hop.
     low, high : np.ndarray [shape=(columns,)]
         The lowest and the highest sample of each column of the waveform; empty where the
         recording is not at hand any more.
@@ -74,12 +74,12 @@ def exhibits(
     ----------
     model : Model
     results : iterable of Outcome or Track
-        What was heard. A recording from stdin is gone, so that its answer alone is shown.
+        The results. A recording from stdin is gone, so that its answer alone is shown.
     options : TimelineOptions, optional
     speakers : mapping of str to str, optional
         Who speaks in a file.
     sound : bool
-        Whether the report can be heard.
+        Whether the report embeds sound.
     """
     left = MOST_SOUND if sound else 0
     for result in results:
@@ -105,7 +105,7 @@ def _exhibit(
             return Exhibit(track, prediction, measurements, low, high)
         samples = load_audio(path)
     except AudioError:
-        # It was readable before: what was heard then is shown all the same.
+        # It was readable before: that answer is shown all the same.
         return Exhibit(track, prediction)
     low, high = envelope(samples, COLUMNS)
     encoded = _mp3(samples)

@@ -48,7 +48,7 @@ def render(exhibits: Sequence[Exhibit], config: ModelConfig) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(bool(script))}">',
         f"<title>{title}</title><style>{STYLE}</style></head><body>",
         f"<h1>{title}</h1>",
-        f'<p class="soft">As heard by {escape(config.name)}</p>',
+        f'<p class="soft">By {escape(config.name)}</p>',
         *(_overview(exhibits) if len(exhibits) > 1 else ()),
         *_speakers(exhibits, config.labels),
         *(_section(index, exhibit, config.labels) for index, exhibit in enumerate(exhibits)),
@@ -86,15 +86,15 @@ def _overview(exhibits: Sequence[Exhibit]) -> Iterator[str]:
 
 
 def _gist(exhibit: Exhibit) -> str:
-    """Return in a few words what was heard: the one answer, or how the time is shared."""
+    """Return the result in a few words: the prediction, or the shares of the time."""
     if exhibit.prediction is not None:
         return f"{exhibit.prediction.label} {exhibit.prediction.confidence:.0%}"
     shares = _shares([exhibit])
-    return ", ".join(f"{label} {share:.0%}" for label, share in shares[:3]) or "nothing heard"
+    return ", ".join(f"{label} {share:.0%}" for label, share in shares[:3]) or "no sound"
 
 
 def _shares(exhibits: Iterable[Exhibit]) -> list[tuple[str, float]]:
-    """Return the share of the judged time that each emotion takes, the largest first."""
+    """Return the share of each emotion of the time with an answer, the largest first."""
     seconds: dict[str, float] = {}
     for exhibit in exhibits:
         for segment in exhibit.track.segments:
@@ -125,7 +125,7 @@ def _speakers(exhibits: Sequence[Exhibit], labels: Sequence[str]) -> Iterator[st
         yield f'<td class="number">{seconds:.1f}</td>'
         yield "".join(f'<td class="number">{shares.get(label, 0):.0%}</td>' for label in shown)
         yield "</tr>"
-    yield "</tbody></table></div><p class='soft'>Share of the time that was judged.</p></section>"
+    yield "</tbody></table></div><p class='soft'>Share of the time with an answer.</p></section>"
 
 
 def _section(index: int, exhibit: Exhibit, labels: Sequence[str]) -> str:
@@ -220,7 +220,7 @@ def _player(exhibit: Exhibit) -> Iterator[str]:
     why = "it is longer than the report may carry"
     if track.duration > LONGEST_SOUND:
         why = f"it is longer than {LONGEST_SOUND / 60:.0f} minutes"
-    yield f'<p class="soft">The sound is not part of this page: {why}. To hear it in step with '
+    yield f'<p class="soft">The sound is not part of this page: {why}. To play it in step with '
     yield "the plot, choose the recording; it does not leave this computer.</p>"
     yield f'<input type="file" accept="audio/*" aria-label="Choose {escape(track.file)}">'
     yield "<audio controls hidden></audio>"

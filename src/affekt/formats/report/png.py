@@ -50,7 +50,7 @@ def draw(exhibits: Sequence[Exhibit], config: ModelConfig, path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, ROW_HEIGHT * len(exhibits) + 0.4), layout="constrained")
-    figure.suptitle(f"Emotion as heard by {config.name}")
+    figure.suptitle(f"Emotion by {config.name}")
     rows: Any = figure.subplots(
         3 * len(exhibits), 1, squeeze=False, height_ratios=(3, 1, 4) * len(exhibits)
     )

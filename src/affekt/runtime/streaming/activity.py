@@ -1,4 +1,4 @@
-"""When there is something to hear: sound at all, and speech where a detector listens."""
+"""Which moments count: those with sound, and with speech where a detector runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Activity:
 
     @property
     def detects_speech(self) -> bool:
-        """Whether speech is told from other sound."""
+        """Whether speech is separated from other sound."""
         return self._detector is not None
 
     @property
@@ -48,7 +48,7 @@ class Activity:
         return self._first + len(self._speech)
 
     def push(self, samples: Floats) -> None:
-        """Hear more samples [samples]."""
+        """Take more samples [samples]."""
         self._measure(samples)
         if self._detector is not None:
             self._decided += self._detector.push(samples)
@@ -63,7 +63,7 @@ class Activity:
         self._ended = True
 
     def is_silent(self, first: int, last: int) -> bool:
-        """Tell whether the steps ``first .. last - 1`` hold nothing but silence."""
+        """Return whether the steps ``first .. last - 1`` hold nothing but silence."""
         return not self._loud[first - self._first : last - self._first].any()
 
     def speech(self, first: int, last: int) -> NDArray[np.bool_]:
@@ -74,7 +74,7 @@ class Activity:
         """Which of the frames ``first .. last - 1`` see speech, as far as that is known.
 
         A frame lies where its step begins, so that it sees the step before as well. All frames
-        count where speech is not told from other sound.
+        count where speech is not separated from other sound.
         """
         if self._detector is None:
             return np.ones(last - first, dtype=np.bool_)
@@ -93,7 +93,7 @@ class Activity:
             self._first += gone
 
     def _measure(self, samples: Floats) -> None:
-        """Find which steps are loud enough to be heard."""
+        """Find the steps that are not silent."""
         rest = np.concatenate([self._rest, samples]) if len(self._rest) else samples
         whole = len(rest) // self._step
         steps, self._rest = rest[: whole * self._step], rest[whole * self._step :]
@@ -101,7 +101,7 @@ class Activity:
         self._loud = np.concatenate([self._loud, peaks >= _SILENT_PEAK])
 
     def _match(self, *, at_end: bool = False) -> None:
-        """Give each step what the detector says of its middle."""
+        """Assign each step the detector's decision at its middle."""
         if self._detector is None:
             self._speech = self._loud
             return

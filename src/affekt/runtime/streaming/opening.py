@@ -1,4 +1,4 @@
-"""What a stream says before its first whole window: the last seconds, as if they were all."""
+"""Provisional predictions of a stream before its first whole window."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from affekt.runtime.streaming.activity import Activity
 from affekt.runtime.streaming.sliding import WindowScore
 
 LONGEST = 10.0
-"""Seconds that are looked back at most, so that long windows do not make it slow."""
+"""Longest sound of a provisional prediction, in seconds, to bound its cost."""
 
 
 class Opening:
-    """Scores what was heard so far, until a window has been scored.
+    """Scores of the sound so far, until the first whole window.
 
     An answer is what ``predict`` says of the last seconds alone, no more of them than a window. It
     takes a run of the whole graph, and has no part in measurements and segments.
@@ -26,7 +26,7 @@ class Opening:
     ----------
     backend : Backend
     activity : Activity
-        Of the same stream, and told of samples first.
+        Of the same stream, and given samples first.
     window : float
         Seconds.
     step : int
@@ -53,7 +53,7 @@ class Opening:
         self._kept = self._heard = 0  # samples
 
     def hear(self, samples: Floats) -> WindowScore | None:
-        """Hear more samples [samples]; say what is heard by now, None where that is nothing."""
+        """Take more samples [samples]; return the scores so far, None without sound."""
         self._blocks.append(samples)
         self._heard += len(samples)
         self._kept += len(samples)

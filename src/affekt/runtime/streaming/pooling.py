@@ -17,13 +17,13 @@ _CAPACITY = 1024  # rows to begin with
 class FrameScorer:
     """Runs the encoder once over a stream, and the head on each stretch of its frames.
 
-    Where speech is told from other sound, only frames that see speech are pooled.
+    Where speech is detected, only frames with speech in their receptive field are pooled.
 
     Parameters
     ----------
     encoder : FrameEncoder
     activity : Activity
-        Of the same stream, and told of samples first.
+        Of the same stream, and given samples first.
     """
 
     def __init__(self, encoder: FrameEncoder, activity: Activity) -> None:
@@ -40,11 +40,11 @@ class FrameScorer:
         return 0 if self._sums is None else self._sums.frames
 
     def push(self, samples: Floats) -> None:
-        """Hear more samples [samples]."""
+        """Take more samples [samples]."""
         self._add(*self._run.push(samples))
 
     def finish(self) -> None:
-        """Know that no more samples come."""
+        """Mark the end of the samples."""
         self._add(*self._run.finish())
 
     def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
@@ -61,7 +61,7 @@ class FrameScorer:
             self._sums.forget(first)
 
     def _add(self, frames: Floats, weights: Floats) -> None:
-        """Add frames to the sums as far as it is known which of them count."""
+        """Add the frames whose weights are known to the sums."""
         if len(frames) > 0:
             self._waiting.append((frames, weights))
         if not self._waiting:
@@ -100,7 +100,7 @@ class RunningSums:
         self._rows = np.zeros((_CAPACITY, 1 + 2 * channels))
         self._first = 0  # frame of the first row
         self._used = 1
-        self._oldest = 0  # the first frame that may still be asked for
+        self._oldest = 0  # the first frame that may still be needed
 
     @property
     def frames(self) -> int:

@@ -1,4 +1,4 @@
-"""From answers for single moments to segments: smooth, label, merge."""
+"""From scores of hops to segments: smooth, label, merge."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Segmenter:
 
     @property
     def open_segment(self) -> Segment | None:
-        """The segment that is not final yet, as it stands."""
+        """The segment that is not final yet."""
         run = self._current or self._candidate
         return None if run is None else run.segment(self._labels)
 
@@ -131,7 +131,7 @@ class _Run:
         self.label = label
         self.start = self.end = start
         self._sum: Scores = np.zeros(())  # scores times seconds
-        self._weight = 0.0  # seconds with something to hear
+        self._weight = 0.0  # seconds with sound
         # By name of a number: it times seconds, and the seconds in which it is known.
         self._numbers: dict[str, tuple[float, float]] = {}
 
@@ -141,7 +141,7 @@ class _Run:
         return self.end - self.start
 
     def add(self, window: WindowScore, scores: Scores) -> None:
-        """Go on to the end of a window."""
+        """Extend to the end of a window."""
         seconds = window.end - window.start
         self._sum = self._sum + scores * seconds
         self._weight += seconds
@@ -150,7 +150,7 @@ class _Run:
         self.end = window.end
 
     def absorb(self, other: _Run) -> None:
-        """Go on to the end of another run, under the own label."""
+        """Extend to the end of another run, and keep the label."""
         self._sum = self._sum + other._sum
         self._weight += other._weight
         for name, (total, seconds) in other._numbers.items():
@@ -158,7 +158,7 @@ class _Run:
         self.end = other.end
 
     def segment(self, labels: Sequence[str]) -> Segment:
-        """Return it as it stands."""
+        """Return the present segment."""
         scores = dict(zip(labels, (self._sum / self._weight).tolist(), strict=True))
         confidence = max(scores.values()) if self.label == UNCERTAIN else scores[self.label]
         numbers: dict[str, Any] = {

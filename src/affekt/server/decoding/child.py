@@ -62,7 +62,7 @@ def main(fd: str, memory: str, seconds: str) -> None:
         _allow_cpu(float(seconds))
         if request.kind == wire.STREAM:
             _answer_stream(channel, request.head["sample_rate"])
-            return  # a process that hears a stream serves nobody after it
+            return  # a process that decodes a stream serves no other request
         _answer(channel, _ANSWERS[request.kind], request)
 
 
@@ -156,7 +156,7 @@ def _answer_stream(channel: socket.socket, sample_rate: int) -> None:
 def _decoded(source: _Incoming, sample_rate: int) -> Iterator[np.ndarray]:
     """Yield mono float32 samples at a rate as soon as they can be decoded."""
     options = {
-        # Matroska and WebM alone; nothing is read ahead, so that sound is heard at once.
+        # Matroska and WebM alone; nothing is read ahead, so that sound is decoded at once.
         "format_whitelist": "matroska,webm",
         "probesize": "32",
         "analyzeduration": "0",

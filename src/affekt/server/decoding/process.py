@@ -31,7 +31,7 @@ class DecodingStream:
         await self._child.send(wire.DATA, None, piece)
 
     async def end(self) -> None:
-        """Say that no piece follows."""
+        """Mark the end of the pieces."""
         await self._child.send(wire.END)
 
     async def read(self) -> np.ndarray | None:

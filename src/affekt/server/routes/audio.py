@@ -63,7 +63,7 @@ _FORM = {
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The answer, in the format that was asked for.",
+        "description": "The answer, in the requested format.",
         "content": {
             "application/json": {
                 "schema": {
@@ -79,7 +79,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     **{
         status: {"model": Error, "description": text}
         for status, text in {
-            400: "A field is wrong, or the file is no recording that can be judged.",
+            400: "A field is wrong, or the file is no recording that can be classified.",
             401: "A valid API key is needed.",
             403: "This host name or origin may not use the server.",
             404: "There is no such model.",
@@ -117,7 +117,7 @@ class _Order:
     },
 )
 async def emotions(request: Request) -> Response:
-    """Judge a recording.
+    """Classify a recording.
 
     `json` gives one answer for all of it; `verbose_json` adds its time line; `srt`, `vtt`, `csv`
     and `textgrid` give the time line for subtitles, tables and Praat.
@@ -211,7 +211,7 @@ def as_json(
     segments: Sequence[Segment] = (),
     granularities: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return a prediction as JSON; with granularities, also what is heard when."""
+    """Return a prediction as JSON; with granularities, also its segments."""
     body: dict[str, Any] = {"model": model, **answer.to_dict()}
     for name, parts in (("segment", segments), ("utterance", map(utterance, group(segments)))):
         if name in granularities:

@@ -39,7 +39,7 @@ HEADER_SIZE = "inference-header-content-length"
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": KServeError, "description": text}
     for status, text in {
-        400: "The request is not as the protocol has it, or its waveforms cannot be judged.",
+        400: "The request is not as the protocol has it, or its waveforms cannot be classified.",
         404: "There is no such model.",
         408: "The upload is too slow.",
         413: "The upload is too large.",
@@ -101,7 +101,7 @@ async def model_ready(request: Request, model: str) -> dict[str, Any]:
     "/models/{model}/infer",
     response_model=InferenceResponse,
     responses=_ERRORS,
-    summary="Judge waveforms",
+    summary="Classify waveforms",
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -52,7 +52,7 @@ async def model_file(request: Request, model: str, file: str) -> Response:
     if file not in files:
         raise ApiError(404, "the model has no such file", "file_not_found", param="file")
     kind = "application/json" if file.endswith(".json") else "application/octet-stream"
-    headers = {"cache-control": "no-cache"}  # kept by browsers, and asked for each time
+    headers = {"cache-control": "no-cache"}  # kept by browsers, and checked each time
     return FileResponse(files[file], media_type=kind, headers=headers)
 
 

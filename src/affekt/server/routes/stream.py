@@ -15,7 +15,7 @@ router = APIRouter()
 
 @router.websocket("/v1/stream")
 async def stream(socket: WebSocket) -> None:
-    """Hold one session; see docs/serving.md for what is said in it."""
+    """Run one session; its messages are in docs/serving.md."""
     service = service_of(socket)
     caller = caller_of(socket)
     with service.session(caller):

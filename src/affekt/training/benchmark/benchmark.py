@@ -145,7 +145,7 @@ def run_benchmark(
     contesting = entries(recipe)
     if protocol.kind != "plain":
         if recipe.taught_by:
-            raise ConfigError(f"{protocol.name} measures recipes that are not taught on each fold")
+            raise ConfigError(f"{protocol.name} measures recipes without a teacher on each fold")
 
         def fitted(fold: Fold, seed: int) -> list[Fitted]:
             return [one.fitted(fold, own) for one in contesting for own in seeds_of(recipe, seed)]
@@ -225,7 +225,7 @@ class _Entry:
         return result, False
 
     def network(self, fold: Fold, seed: int) -> tuple[Network, FeatureStore]:
-        """The network of the fold, scored under its own name before it teaches."""
+        """The network of the fold, scored under its own name before it is a teacher."""
         self.result(fold, seed)
         system = self.system
         if not isinstance(system, NetworkSystem):

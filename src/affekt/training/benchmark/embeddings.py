@@ -133,7 +133,7 @@ def _adapted(fitted: Fitted, fold: Fold, labels: Sequence[str], plan: Plan) -> A
 def measure_kshot(
     protocol: Protocol, folds: Sequence[Fold], seeds: Sequence[int], fit: Fit, announce: Announce
 ) -> _ProtocolScores:
-    """Measure what a few labelled clips are worth to an encoder that never heard the corpus."""
+    """Measure what a few labelled clips are worth to an encoder not trained on the corpus."""
     started = time.monotonic()
     labels = protocol.labels
     scores: dict[str, dict[str, dict[int, list[KshotScore]]]] = {}

@@ -18,7 +18,7 @@ class Fitted:
     Attributes
     ----------
     system : EmbeddingSystem
-        Over the labels asked for.
+        Over the requested labels.
     prior : np.ndarray [shape=(dim,)]
         The mean over training speakers of their mean embeddings.
     parameters, bytes : int
@@ -32,7 +32,7 @@ class Fitted:
 
 
 class CentredSystem:
-    """A system that was trained without baselines, asked with them.
+    """A system that was trained without baselines, scored with them.
 
     A speaker's baseline is replaced by the mean of the training speakers: what the classifier gets
     lies where it has always been.

@@ -1,4 +1,4 @@
-"""What a benchmark measures: a network or a classical system, trained on a fold and then asked."""
+"""What a benchmark measures: a network or a classical system, trained on a fold and scored."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SystemPredictions:
     Attributes
     ----------
     logits : np.ndarray [shape=(clips, classes)]
-        Over the labels asked for.
+        Over the requested labels.
     temperature : float
         To divide them by before the softmax.
     parameters, bytes : int
@@ -78,7 +78,7 @@ class System(Protocol):
             A folder for whatever helps to go on after an interruption.
         seed : int
         teachers : Teaching, optional
-            Of the training side of the fold, for a recipe that is taught.
+            Of the training side of the fold, for a recipe with a teacher.
         """
 
     def fitted(
@@ -318,7 +318,7 @@ def make_system(
     root : Path, optional
         Where the corpora of a pre-training lie.
     under_test : sequence of str
-        Corpora that the pre-training must not hear.
+        Corpora that the pre-training must not use.
     store : FeatureStore, optional
         Shared with others that have the same frontend.
     """

@@ -1,4 +1,4 @@
-"""Classifiers on standardised vectors: made, asked for scores, and weighed."""
+"""Classifiers on standardised vectors: construction, scores and size."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def fit(
     """
     classifier = _make(options, points.shape[1], "balanced" if weighted else None, seed)
     with warnings.catch_warnings():
-        if isinstance(options, MlpOptions):  # to end at the last epoch is what was asked for
+        if isinstance(options, MlpOptions):  # the last epoch is the intended end
             warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")
         if isinstance(options, TutorialOptions):
             return classifier.fit(points, targets, validation)
@@ -143,7 +143,7 @@ class Learned(NamedTuple):
 
 
 def learned(classifier: Any) -> Learned:
-    """What a fitted classifier remembers."""
+    """Stored numbers of a fitted classifier."""
     kind = type(classifier).__name__
     if kind == "SVC":
         own = ("support_vectors_", "dual_coef_", "intercept_")

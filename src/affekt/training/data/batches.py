@@ -32,9 +32,9 @@ class Batch:
     targets : Tensor [batch, classes]
         Probability of each class; rows sum to 1.
     allowed : Tensor [batch, classes], bool
-        Classes that the clip's corpus knows; the others are neither right nor wrong.
+        Classes of the clip's corpus; the others take no part in the loss.
     numbers : Tensor [batch, heads]
-        What the other heads should say, such as the intensity; NaN where that is not known.
+        Targets of the other heads, such as the intensity; NaN where that is not known.
     identity : Tensor [batch], int64
         Who an adversary would find; ``UNKNOWN`` where that is not known.
     embedding : Tensor [batch, values]
@@ -262,7 +262,7 @@ def soft_targets(
     """Probability of each label for each clip, float32 ``[clips, classes]``; rows sum to 1.
 
     ``(1 - vote_weight)`` times the intended label plus ``vote_weight`` times the fractions of the
-    clip's raters that heard each emotion. Votes for emotions that are not among the labels are
+    clip's raters that chose each emotion. Votes for emotions that are not among the labels are
     left out and the others made to sum to 1; a clip without votes keeps its intended label.
 
     Parameters

@@ -139,7 +139,7 @@ class FeatureStore:
                 self._compute(clip, versions)
                 first = self._features[_span(clip), versions[0]]
                 if _span(clip) in self._silent or not np.ptp(first):
-                    raise AudioError(f"{clip.file}: nothing can be heard, it is silent")
+                    raise AudioError(f"{clip.file}: it is silent")
                 readable.append(clip)
             except AudioError as error:
                 errors.append(str(error))

@@ -101,7 +101,9 @@ def fit(
     """
     refuse_without_network(recipe)
     if recipe.taught_by and teachers is None:
-        raise ConfigError(f"nobody teaches: train {recipe.taught_by.name} first, or leave it out")
+        raise ConfigError(
+            f"there is no teacher: train {recipe.taught_by.name} first, or leave it out"
+        )
     device = choose_device(recipe.training.device)
     fingerprint = run_fingerprint(recipe, train, validation, seed)
     shared = {clip.speaker_id for clip in train} & {clip.speaker_id for clip in validation} - {""}

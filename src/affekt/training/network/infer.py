@@ -1,4 +1,4 @@
-"""Many clips through a network, in batches, as the exported model would hear each alone."""
+"""Many clips through a network, in batches, with the outputs of the exported model for each."""
 
 from __future__ import annotations
 

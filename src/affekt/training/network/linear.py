@@ -40,7 +40,7 @@ class Lesson:
     targets : np.ndarray [shape=(clips, classes), float32]
         Rows sum to 1.
     allowed : np.ndarray [shape=(clips, classes), bool]
-        Classes that each clip's corpus knows.
+        Classes of each clip's corpus.
     corpus_weights : mapping of str to float
         Of the corpora that weigh more or less than 1.
     """
@@ -130,7 +130,7 @@ class HeldOutAnswers:
 
     @classmethod
     def of(cls, layer: nn.Module, embeddings: np.ndarray, targets: np.ndarray) -> HeldOutAnswers:
-        """Ask a layer about embeddings ``[clips, dim]``; all count the same."""
+        """Score embeddings ``[clips, dim]`` with a layer; all count the same."""
         with torch.no_grad():
             logits = layer(torch.from_numpy(embeddings.astype(np.float32))).numpy()
         count = len(targets)

@@ -44,7 +44,7 @@ class Epoch:
 
 
 class Reporter(Protocol):
-    """Hears how a run goes: the command line draws a bar, tests count."""
+    """Receives the progress of a run: the command line draws a bar, tests count."""
 
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
         """A run begins at a step, of so many, after the epochs of an interrupted one."""
@@ -366,7 +366,7 @@ def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict
 
 
 def _precision(wanted: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where it is asked for or multiplied in hardware, else float32."""
+    """bfloat16 where it is chosen or multiplied in hardware, else float32."""
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
     if device.type == "cuda":
@@ -495,7 +495,7 @@ class HistoryWriter:
     folder : Path
         Gets ``history.csv`` and ``tensorboard/``.
     listener : Reporter
-        Hears everything too, e.g. a progress bar.
+        Receives the same calls, e.g. a progress bar.
     """
 
     def __init__(self, folder: Path, listener: Reporter) -> None:

@@ -20,7 +20,7 @@ def soft_cross_entropy(
     logit_shift: Tensor | None = None,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Cross entropy with soft targets, over the classes that a clip's corpus knows.
+    """Cross entropy with soft targets, over the classes of a clip's corpus.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ def pretrain(
     Raises
     ------
     ConfigError
-        If the pre-training would hear a corpus under test.
+        If the pre-training would use a corpus under test.
     """
     if recipe.pretrain is None:
         return None
@@ -86,7 +86,7 @@ def pretrain(
     shared = sorted({clip.corpus for clip in split.all()} & set(under_test))
     if shared:
         raise ConfigError(
-            f"pretrain: {', '.join(shared)} is under test: a model that has heard it would "
+            f"pretrain: {', '.join(shared)} is under test: a model trained on it would "
             f"know the answers; take it out of the pre-training's data.sources"
         )
     fingerprint = run_fingerprint(recipe.pretrain, split.train, split.validation, seed)
@@ -120,7 +120,7 @@ def _teachers(
     reporter: Reporter | None,
     progress: Progress | None,
 ) -> NetworkTeachers | None:
-    """Whoever teaches a pre-training, trained on the same clips; None where nobody does."""
+    """The teacher of a pre-training, trained on the same clips, or None."""
     if recipe.taught_by is None:
         return None
     team = recipe.taught_by.ensemble

@@ -112,6 +112,6 @@ def group_size() -> int:
 
 
 def wait_for_all() -> None:
-    """Go on when every process of the group has come here; at once for a single one."""
+    """Wait for every process of the group; return at once for a single one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()

@@ -92,7 +92,7 @@ def refit_head(
         Of the training clips, without augmentation.
     targets : np.ndarray [shape=(clips,), int]
     allowed : np.ndarray [shape=(clips, classes), bool]
-        Classes that each clip's corpus knows.
+        Classes of each clip's corpus.
     l2 : float
         Weight of the squared distance from the trained layer, relative to the mean loss.
     seed : int

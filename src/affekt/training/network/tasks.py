@@ -25,7 +25,7 @@ class Tasks(nn.Module):
     identities : np.ndarray [shape=(clips,)]
         See :func:`identity_targets`.
     taught : int
-        Values of the teachers' embeddings; 0 where nobody teaches them.
+        Values of the teachers' embeddings; 0 without any.
     taught_weight : float
         Weight of guessing these.
 
@@ -87,9 +87,9 @@ class Tasks(nn.Module):
         identity: Tensor,
         taught: Tensor | None = None,
     ) -> Tensor:
-        """Return the weighted sum of what an embedding is asked beside its emotion.
+        """Return the weighted sum of the losses beside the emotion's.
 
-        Each loss is the mean over the clips that it knows.
+        Each loss is the mean over the clips that have its target.
 
         Parameters
         ----------

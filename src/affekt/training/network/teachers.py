@@ -1,6 +1,6 @@
 """Teachers: larger models whose answers a small network learns from, besides the labels.
 
-A label says which emotion was meant; a teacher says how much of each it hears, and that is easier
+A label says which emotion was meant; a teacher gives a probability of each, and that is easier
 for a small network to follow (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015).
 The teachers are model directories, run as any user would run them, once per clip.
 """
@@ -221,7 +221,7 @@ def blended(
     answers : np.ndarray [shape=(clips, classes)]
         Those of the teachers.
     allowed : np.ndarray of bool [shape=(clips, classes)]
-        Classes that the clip's corpus knows; the teachers' others are left out.
+        Classes of the clip's corpus; others of the teachers are left out.
 
     Returns
     -------

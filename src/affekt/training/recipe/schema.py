@@ -35,12 +35,12 @@ from affekt.training.recipe.tasks import TasksConfig
 
 @dataclass(frozen=True)
 class DistilConfig:
-    """Who teaches, and how much they count.
+    """Knowledge distillation: teachers and weights.
 
     Parameters
     ----------
     teachers : tuple of str
-        Model directories; the mean of their answers teaches. Empty: nobody.
+        Model directories; the student learns the mean of their probabilities. Empty: none.
     weight : float
         Share of the teachers in the targets, from 0 to 1; the labels have the rest.
     temperature : float
@@ -303,7 +303,7 @@ class AugmentConfig:
 
 
 FOR_WAVEFORMS = ("enabled", "variants", "waveform", "mixup", "cutmix")
-"""What of ``[augment]`` also serves models that hear waveforms; the rest works on mel power."""
+"""What of ``[augment]`` also serves models that take waveforms; the rest works on mel power."""
 _DEFAULTS = AugmentConfig()
 
 
@@ -352,7 +352,7 @@ class Recipe:
         Name or path of the recipe whose weights this one starts from.
     taught_by : Recipe
         Name or path of the recipe of a network or an ensemble that a benchmark trains on the same
-        clips first, and that then teaches this one.
+        clips first, as the teacher of this one.
     """
 
     name: str = ""
@@ -384,7 +384,7 @@ class Recipe:
             for one in team.members if team else (self.taught_by,):
                 if one.classical or one.taught_by:
                     raise ConfigError(
-                        f"taught_by: {one.name} is no network that labels alone have taught"
+                        f"taught_by: {one.name} is no network trained on labels alone"
                     )
         if self.linear and self.pretrain:
             raise ConfigError("[linear] learns nothing below its classifier: leave out pretrain")
@@ -403,7 +403,7 @@ class Recipe:
             if name in FOR_WAVEFORMS or getattr(self.augment, name) == getattr(_DEFAULTS, name):
                 continue
             raise ConfigError(
-                f"augment.{name} works on mel power, and this model hears waveforms: leave it "
+                f"augment.{name} works on mel power, and this model takes waveforms: leave it "
                 f"out, or augment with [[augment.waveform]]"
             )
 

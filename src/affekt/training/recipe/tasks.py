@@ -39,7 +39,7 @@ class TasksConfig:
     emotions : float
         Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
     rated : bool
-        Learn as intensity the strength that raters heard, where it is known, rather than the
+        Learn as intensity the strength by raters, where it is known, rather than the
         level that was acted.
     """
 
@@ -109,12 +109,12 @@ def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
     ----------
     clips : sequence of Clip
     rated : bool
-        Prefer the strength that raters heard to the level that was acted.
+        Prefer the strength by raters to the acted level.
 
     Raises
     ------
     DataError
-        If ``rated`` is asked for and no clip has a rated strength.
+        If ``rated`` is set and no clip has a rated strength.
     """
     values = [acted_intensity(clip) for clip in clips]
     if rated:

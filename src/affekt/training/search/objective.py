@@ -98,7 +98,7 @@ class Objective:
     folder : Path
         Keeps what serves all trials: vectors, pre-trained weights, answers of teachers.
     under_test : sequence of str
-        Corpora that a pre-training must not hear.
+        Corpora that a pre-training must not use.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Objective:
         place : Path
             Keeps the checkpoints.
         heard : Heard
-            Told after every epoch.
+            Called after every epoch.
 
         Returns
         -------
@@ -200,7 +200,7 @@ class Objective:
             recipe.classical, recipe.data.labels, self.folder / "vectors", self.progress
         )
         validation = system.store.prepare(fold.validation, self.progress)
-        # It is asked about the clips that it chose by: nobody else is to be heard.
+        # It is scored on its own validation clips: test clips are not read.
         asked = replace(fold, validation=validation, test=validation)
         return system.answer(asked, labels, place, self.seed).logits, validation
 
@@ -234,7 +234,7 @@ class EpochListener:
         self._best = 0.0
 
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
-        """Tell the epochs of an interrupted training again."""
+        """Report the epochs of an interrupted training again."""
         self.view.started(first_step, steps, history)
         for row in history:
             self._tell(row)
@@ -244,7 +244,7 @@ class EpochListener:
         self.view.step(step, loss)
 
     def epoch(self, row: Epoch) -> None:
-        """Tell how good it is by now."""
+        """Report the validation UAR so far."""
         self.view.epoch(row)
         self._tell(row)
 

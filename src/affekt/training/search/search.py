@@ -1,4 +1,4 @@
-"""Look for good values of a recipe: train with many, judge by validation speakers alone."""
+"""Search for good values of a recipe: train with many, score on validation speakers alone."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ class _Run:
 
 
 class _Ear:
-    """Hears how a trial goes, and ends it when it is hopeless or the time is over.
+    """Follows a trial, and ends it below the median or when the time is over.
 
     ``uar`` is the mean of the best so far over the folds that have begun.
     """

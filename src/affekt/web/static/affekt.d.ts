@@ -62,7 +62,7 @@ export class Model {
   private constructor();
   /** What the model says about itself: the contents of `config.json`. */
   readonly config: Record<string, unknown>;
-  /** The emotions it knows, in the order of its outputs. */
+  /** The emotions, in the order of the outputs. */
   readonly labels: string[];
   /** The rate it listens at, in Hz. */
   readonly sampleRate: number;
@@ -71,7 +71,7 @@ export class Model {
   /** Say which emotion one recording carries; samples come with their rate, in Hz. */
   predict(samples: Float32Array, sampleRate: number): Promise<Prediction>;
   predict(source: Exclude<Source, Float32Array>): Promise<Prediction>;
-  /** Say what is heard when; `onProgress` is told the share that is done. */
+  /** Return segments and measurements; `onProgress` gets the share that is done. */
   timeline(
     source: Source,
     options?: StreamOptions & { onProgress?: (done: number) => void },
@@ -92,7 +92,7 @@ export class Stream {
   readonly duration: number;
   /** The segment that is not final yet, as it stands. */
   readonly open: Segment | null;
-  /** Hear more mono samples, any number of them. */
+  /** Push mono samples, any number of them. */
   push(samples: Float32Array): Promise<Heard>;
   /** End the stream: the rest, and the segments that were still open. */
   flush(): Promise<Heard>;

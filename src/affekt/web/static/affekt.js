@@ -58,7 +58,7 @@ export class Model {
   constructor(config, graph, streaming = null) {
     /** What the model says about itself: the contents of `config.json`. */
     this.config = config;
-    /** The emotions it knows, in the order of its outputs. */
+    /** The emotions, in the order of the outputs. */
     this.labels = Object.keys(config.id2label)
       .sort((a, b) => a - b)
       .map((index) => config.id2label[index]);
@@ -105,7 +105,7 @@ export class Model {
   }
 
   /**
-   * Say what is heard when in one recording.
+   * Return segments and measurements of one recording.
    * @param {Blob | ArrayBuffer | ArrayBufferView | AudioBuffer | Recording | Float32Array} source
    *   as above
    * @param {StreamOptions & {onProgress?: (done: number) => void}} [options] `sampleRate` of
@@ -160,7 +160,7 @@ export class Model {
     }
     if (silent) {
       throw new AffektError(
-        `the recording is silent, nothing to hear (peak ${peak.toFixed(0)} dBFS): ` +
+        `the recording is silent (peak ${peak.toFixed(0)} dBFS): ` +
           "check the microphone and the file",
       );
     }

@@ -21,7 +21,7 @@ export class DeviceEar {
     return this.#loading.get(name);
   }
 
-  /** Hear a whole recording. */
+  /** Analyse a whole recording. */
   async hear(name, file, onProgress) {
     const model = await this.model(name);
     const recording = await decode(file);

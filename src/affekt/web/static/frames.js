@@ -1,4 +1,4 @@
-// Streaming through the encoder: each sound is heard once, however many windows it lies in.
+// Streaming through the encoder: each block of sound is encoded once, however many windows it lies in.
 //
 // `encoder.onnx` turns samples and a state into frame embeddings and the next state; `head.onnx`
 // turns the pooled embedding of a window into probabilities. As in affekt's Python, windows are

@@ -46,7 +46,7 @@ async function look() {
     $("key-form").hidden = true;
   } catch (error) {
     if (error instanceof KeyNeeded) {
-      $("truth").textContent = "Nothing is heard yet.";
+      $("truth").textContent = "No sound yet.";
       $("key-form").hidden = false;
       if (server.key) show(error);
     } else show(error);
@@ -192,7 +192,7 @@ function showHeard(file) {
 }
 
 function told(segments) {
-  if (!segments.length) return "Time line: nothing was heard";
+  if (!segments.length) return "Time line: no sound";
   const parts = segments.slice(0, 12).map(({ start, end, label }) => `${clock(start)} to ${clock(end)} ${label}`);
   const rest = segments.length > 12 ? `, and ${segments.length - 12} more in the table below` : "";
   return `Time line: ${parts.join(", ")}${rest}`;
@@ -259,7 +259,7 @@ async function stopListening(reason) {
   was.stopping = true;
   const button = $("listen");
   button.disabled = true;
-  await was.microphone.stop(); // what is still on its way is heard, too
+  await was.microphone.stop(); // what is still on its way is analysed, too
   live = null;
   await was.session.close().catch(show);
   button.disabled = false;
@@ -269,7 +269,7 @@ async function stopListening(reason) {
   level.rest();
   showHeard(null);
   if (typeof reason === "string") show(new AffektError(`listening ended: ${reason}`));
-  if (!heard.measurements.length) answer.wait("Nothing was heard. Speak for some seconds.");
+  if (!heard.measurements.length) answer.wait("No sound was recorded. Speak for some seconds.");
 }
 
 /** Draw while the microphone is open. */

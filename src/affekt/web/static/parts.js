@@ -10,7 +10,7 @@ const QUIET = -50; // dBFS
 const SILENT = -60; // dBFS
 const MEMORY = 40; // pieces of sound, about two seconds, that hints look back on
 
-/** The emotion that is heard, with the probability of each. */
+/** The recognised emotion, with the probability of each. */
 export class Answer {
   words = "nothing yet";
   #rows = new Map();
@@ -88,7 +88,7 @@ export class Answer {
 export class Level {
   #recent = [];
 
-  /** Hear a piece from the microphone. */
+  /** Analyse a chunk from the microphone. */
   hear(samples) {
     const [peak, rms] = measured(samples);
     this.#recent.push([peak, rms]);

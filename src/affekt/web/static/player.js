@@ -1,4 +1,4 @@
-// Plays the recording that was heard, and keeps the place in sight.
+// Plays the analysed recording, and keeps the place in sight.
 
 import { clock } from "./emotions.js";
 

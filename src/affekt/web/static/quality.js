@@ -5,7 +5,7 @@ import { toMono } from "./audio.js";
 import { OOD_LIMIT } from "./domain.js";
 
 const CLIP_LEVEL = 0.999; // of full scale: from here on a sample counts as clipped
-const SILENCE = -60; // dBFS, peak; below it nothing can be heard
+const SILENCE = -60; // dBFS, peak; below it a recording is silent
 
 const QUIET = -50; // dBFS, root mean square
 const CLIPPED_FRACTION = 0.001; // of the samples

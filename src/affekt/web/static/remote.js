@@ -22,7 +22,7 @@ export class ServerEar {
     return data;
   }
 
-  /** Hear a whole recording. */
+  /** Analyse a whole recording. */
   async hear(name, file) {
     const body = new FormData();
     body.append("file", file, file.name || "recording");

@@ -109,7 +109,7 @@ class Run {
     this.label = label;
     this.start = this.end = start;
     this.sum = new Array(classes).fill(0); // scores times seconds
-    this.weight = 0; // seconds with something to hear
+    this.weight = 0; // seconds with sound
     this.extras = {}; // by output, value times seconds
   }
 

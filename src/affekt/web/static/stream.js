@@ -1,4 +1,4 @@
-// Windows over a stream: what the model says of each, as soon as all of it was heard.
+// Windows over a stream, each scored as soon as it is complete.
 // The windows lie where affekt's Python lays them, so that both draw the same time line.
 
 import { AffektError } from "./errors.js";
@@ -7,7 +7,7 @@ import { joinSamples } from "./samples.js";
 import { Segmenter } from "./segmenter.js";
 
 const FALLBACK_STEP = 0.05; // seconds; the grid of models whose encoder cannot stream
-const SILENT_PEAK = 0.001; // -60 dBFS: below it nothing can be heard
+const SILENT_PEAK = 0.001; // -60 dBFS: below it a recording is silent
 const BREATH = 40; // ms of work, after which the page may draw
 
 export const STREAM_OPTIONS = {
@@ -24,7 +24,7 @@ export class Stream {
   #model;
   #scorer;
   #grid;
-  #loud = []; // per step that is kept: whether it can be heard
+  #loud = []; // per step that is kept: whether it is not silent
   #firstLoud = 0;
   #heard = 0; // samples
   #next = 0; // index of the next window
@@ -47,7 +47,7 @@ export class Stream {
   }
 
   /**
-   * Hear more sound.
+   * Take more sound.
    * @param {Float32Array} samples the next ones, mono, any number of them
    * @returns {Promise<{measurements: Measurement[], segments: Segment[]}>} the windows that became
    *   known, and the segments that became final
@@ -142,7 +142,7 @@ export class Stream {
     return { start: micro((first * this.#scorer.step) / rate), end: micro(end), scores, outputs };
   }
 
-  /** Find which steps are loud enough to be heard. */
+  /** Find the steps that are not silent. */
   #listen(samples, atEnd) {
     const { step } = this.#scorer;
     const joined = joinSamples(this.#held, samples);

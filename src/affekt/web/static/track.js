@@ -38,7 +38,7 @@ export class Envelope {
   }
 }
 
-/** Draws one recording, or what is heard live, into an element with a canvas. */
+/** Draws one recording, or live sound, into an element with a canvas. */
 export class Track {
   constructor(element, labels) {
     this.element = element;
