@@ -3,12 +3,15 @@
 Clips of unheard speakers go through the shipped files with ONNX Runtime here, with its lowest
 version, on an emulated processor with AVX2 alone (qemu-user), in WebAssembly (onnxruntime-web in
 Node.js), and through LiteRT files of the same models. Each answer is compared with that of the
-network in torch. Places are measured one by one; what lacks its program is told and left out.
+network in torch or, where its weights are not at hand, with that of the same graph without
+optimisation. Places are measured one by one; what lacks its program is told and left out.
 
-    make matrix-lowest litert
+    VERSIONS=lowest .ci/matrix 3.10
+    make litert
     for model in default small nano; do .venv-litert/bin/affekt export ... --to litert; done
     python benchmarks/processors.py --data ../shared/data \\
-      --lowest .venv-lowest/bin/python --litert .venv-litert/bin/python --tflite build/litert
+      --lowest .venv-matrix/3.10-lowest/bin/python \\
+      --litert .venv-litert/bin/python --tflite build/litert
 """
 
 from __future__ import annotations
@@ -19,21 +22,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _common import ROOT, Report, Result, processor
 
+from affekt.runtime.bundle import DEFAULT_MODEL, SIZES
+
 REPORT = Report("processors", "benchmarks/measurements.md")
 WORKER = Path(__file__).with_name("_answer.py")
 WEB_WORKER = Path(__file__).with_name("_answer.mjs")
 EMULATED = ("qemu-x86_64", "-cpu", "Haswell")
-WEIGHTS = {
-    "default": ROOT / "src" / "affekt" / "assets" / "default",
-    "small": ROOT / "models" / "small",
-    "nano": ROOT / "models" / "nano",
-}
+MODELS = {folder.name: folder for folder in (DEFAULT_MODEL, *map(DEFAULT_MODEL.with_name, SIZES))}
 PLACES = {
     "here": "ONNX Runtime",
     "plain": "the same without affekt's options",
@@ -47,6 +49,28 @@ PLACES = {
 }
 
 
+def weights() -> dict[str, Path]:
+    """Folders of the networks in torch, by model; some ship as a graph alone."""
+    folders = {name: (folder, ROOT / "models" / name) for name, folder in MODELS.items()}
+    return {
+        name: folder
+        for name, places in folders.items()
+        for folder in places
+        if (folder / "model.safetensors").is_file()
+    }
+
+
+def unoptimised(graph: Path) -> Callable[[np.ndarray], Any]:
+    """What maps waveforms to the probabilities of a graph, run node by node as it is written."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(graph), options)
+    return lambda waveforms: session.run(["probabilities"], {"waveform": waveforms})[0]
+
+
 class Clips:
     """Clips of unheard speakers, as files that every worker reads, and the network's answers."""
 
@@ -55,8 +79,9 @@ class Clips:
         from affekt.export.check.recordings import unheard_speech
         from affekt.export.model_directory import read_network
 
-        networks = {name: read_network(weights) for name, weights in WEIGHTS.items()}
-        speech = unheard_speech(networks["small"][1], data, count)
+        networks = {name: read_network(folder) for name, folder in weights().items()}
+        _, config = next(iter(networks.values()))
+        speech = unheard_speech(config, data, count)
         if speech is None:
             raise SystemExit("error: CREMA-D is needed: affekt data get cremad, and --data")
         # The first is the one that is timed: 3 s.
@@ -68,17 +93,27 @@ class Clips:
         self.f32.write_bytes(np.concatenate(sounds).astype("<f4").tobytes())
         self.lengths = folder / "lengths.json"
         self.lengths.write_text(json.dumps([len(sound) for sound in sounds]))
-        self._references = {
+        self._references: dict[tuple[str, int | None], Callable[[Any], Any]] = {
             (name, window): Reference(network, window)
             for name, (network, _) in networks.items()
             for window in (None, 48000)
         }
+        for name in MODELS.keys() - networks.keys():
+            self._references[name, None] = unoptimised(MODELS[name] / "model.onnx")
         self._sounds = sounds
 
     def expected(self, model: str, window: int | None) -> np.ndarray:
         """What the network answers ``[clips, classes]``, by windows of LiteRT where given."""
         reference = self._references[model, window]
         return np.concatenate([reference(sound[None]) for sound in self._sounds[1:]])
+
+
+def graphs_of(place: str, options: argparse.Namespace) -> dict[str, Path]:
+    """The files that a place runs, by model; a model may have none."""
+    if not place.startswith("litert"):
+        return {model: MODELS[model] / "model.onnx" for model in options.models}
+    graphs = {model: options.tflite / model / "model.tflite" for model in options.models}
+    return {model: graph for model, graph in graphs.items() if graph.is_file()}
 
 
 def ask(place: str, graphs: dict[str, Path], clips: Clips, options: argparse.Namespace) -> Any:
@@ -96,7 +131,7 @@ def ask(place: str, graphs: dict[str, Path], clips: Clips, options: argparse.Nam
         plain = ["--plain"] if place.endswith("plain") else []
         words = [*emulator, runs or "", WORKER, *plain, "--rounds", rounds, clips.npz]
     needed = [*emulator[:1], str(words[len(emulator)])]
-    if not all(map(shutil.which, needed)) or not all(path.is_file() for path in graphs.values()):
+    if not all(map(shutil.which, needed)) or not graphs:
         print(f"{place}: left out, a program or a file is missing", file=sys.stderr)
         return None
     command = [str(word) for word in (*words, *graphs.values())]
@@ -107,9 +142,7 @@ def ask(place: str, graphs: dict[str, Path], clips: Clips, options: argparse.Nam
 
 def measure_place(place: str, clips: Clips, options: argparse.Namespace) -> list[Result]:
     """One row for each model."""
-    name = "model.tflite" if place.startswith("litert") else "model.onnx"
-    root = options.tflite if place.startswith("litert") else WEIGHTS["default"].parent
-    graphs = {model: root / model / name for model in WEIGHTS}
+    graphs = graphs_of(place, options)
     told = ask(place, graphs, clips, options)
     if told is None:
         return []
@@ -138,9 +171,14 @@ def measure(options: argparse.Namespace) -> Result:
     """Measure the chosen places; rows of others stay as they are stored."""
     from affekt.evaluation.provenance import commit, software_versions
 
-    rows = REPORT.load()["rows"] if options.only and REPORT.file.is_file() else []
-    places = options.only or list(PLACES)
-    rows = [row for row in rows if row["place"] not in places]
+    rows = REPORT.load()["rows"] if REPORT.file.is_file() else []
+    places = options.only
+    rows = [
+        row
+        for row in rows
+        if row["model"] in MODELS
+        and not (row["place"] in places and row["model"] in options.models)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         clips = Clips(Path(folder), options.data, options.clips)
         here = {row["model"]: row for row in measure_place("here", clips, options)}
@@ -151,7 +189,7 @@ def measure(options: argparse.Namespace) -> Result:
                 row["same_as_here"] = float((found.argmax(1) == np.argmax(first, 1)).mean())
                 rows.append(row)
     rows = [{key: row[key] for key in row if key != "probabilities"} for row in rows]
-    rows.sort(key=lambda row: (list(WEIGHTS).index(row["model"]), list(PLACES).index(row["place"])))
+    rows.sort(key=lambda row: (list(MODELS).index(row["model"]), list(PLACES).index(row["place"])))
     return {
         "rows": rows,
         "rounds": options.rounds,
@@ -182,11 +220,29 @@ def table(result: Result) -> str:
             "",
             "Probabilities of clips of the test speakers of `cremad-tfds`, beside those of the "
             "network in torch (LiteRT: on the same windows of 3 s) and beside the same file in the "
-            "first row. Emulated: by qemu-user as a Haswell, whose time tells nothing. Times are "
+            f"first row. {_exceptions()}"
+            "Emulated: by qemu-user as a Haswell, whose time tells nothing. Times are "
             f"of the processor, on one thread: medians of {result['rounds']} rounds. "
             f"{result['machine']}.",
         ]
     )
+
+
+def _exceptions() -> str:
+    """In words: the models that ship as a graph alone, and those that LiteRT cannot run."""
+    from affekt.models import ARCHITECTURES
+
+    told = [
+        f"`{name}`: beside the same graph without optimisation, because its weights do not ship. "
+        for name in MODELS
+        if name not in weights()
+    ]
+    for name, folder in MODELS.items():
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        refusal = ARCHITECTURES[config["architecture"]["name"]].make.litert_refusal
+        if refusal:
+            told.append(f"`{name}` cannot be converted to LiteRT: {refusal}. ")
+    return "".join(told)
 
 
 def main() -> None:
@@ -197,7 +253,12 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=31, help="that are timed; 0 for answers alone"
     )
-    parser.add_argument("--only", nargs="+", choices=PLACES, help="the places to measure anew")
+    parser.add_argument(
+        "--only", nargs="+", choices=PLACES, default=list(PLACES), help="places to measure anew"
+    )
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, default=list(MODELS), help="models to measure anew"
+    )
     parser.add_argument("--lowest", type=Path, help="Python with the lowest versions")
     parser.add_argument("--litert", type=Path, help="Python with ai-edge-litert")
     parser.add_argument(

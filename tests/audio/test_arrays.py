@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from affekt.audio import decode, load_audio
 from affekt.audio.arrays import MAX_PEAK
+from affekt.audio.load import CANCELLED
 from affekt.errors import AudioError
 
 
@@ -52,6 +53,9 @@ def test_int16_survives(values):
     )
 )
 def test_the_mean_is_mixed(values):
+    mean_power = np.mean(values.mean(axis=1) ** 2)
+    # Channels that cancel are refused; squares of what is less than 1e-15 vanish in float32.
+    assume(mean_power >= max(1e-30, 2 * CANCELLED * np.mean(values**2)))
     np.testing.assert_allclose(load_audio((values, 16000)), values.mean(axis=1), atol=1e-6)
 
 

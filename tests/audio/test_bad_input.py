@@ -9,6 +9,7 @@ import struct
 from contextlib import contextmanager, suppress
 
 import av
+import av.logging
 import numpy as np
 import pytest
 import soundfile
@@ -317,3 +318,13 @@ def test_a_wav_of_nothing_but_chunks():
     chunks = struct.pack("<4sI", b"JUNK", 0) * 5000
     content = b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks
     assert "not audio" in refusal(content)
+
+
+def test_messages_of_ffmpeg_never_enter_python(encode, sine):
+    """They come from threads of its own, too, which could crash while the interpreter ends."""
+    content = bytearray(encode("aac", sine(16000), 16000))
+    content[400:600] = bytes(200)
+    with suppress(AudioError):
+        load_audio(bytes(content))
+    assert av.logging.get_level() is None
+    assert av.logging.get_last_error() == (0, None)

@@ -30,6 +30,7 @@ _FORMATS = (
 _EXACT_FORMATS = frozenset({"aiff", "caf", "flac", "mov", "w64", "wav"})
 _LIVE_OPTIONS = {"probesize": "4096", "analyzeduration": "0"}  # begin with the first packets
 _MICROSECONDS = 1_000_000  # the unit of times of a container
+_LONGEST_DELAY_SECONDS = 0.25  # of an encoder
 
 _PLANES = 8
 """From so many channels on, PyAV reads beyond the planes of a planar frame."""
@@ -130,6 +131,10 @@ class AudioTrack:
         import av
 
         begin = _begin(container, track)
+        # Before FFmpeg 8.1, the delay of the encoder is not cut in Matroska: it has negative times.
+        has_delay = "matroska" in container.format.name
+        if has_delay and begin is not None and -_LONGEST_DELAY_SECONDS <= begin < 0:
+            begin = 0.0
         if container.duration is not None and not container.format.name.startswith("mov"):
             self.latest = container.duration / _MICROSECONDS + 1
         after_fault, skipped = False, 0.0
@@ -160,12 +165,15 @@ class AudioTrack:
                 _keep_layout(frame)
                 if frame.samples == 0 or frame.sample_rate <= 0:
                     continue
-                time = None
+                samples, time = _samples(frame), None
                 if frame.pts is not None and frame.time_base is not None:
                     time = float(frame.pts * frame.time_base)
+                    if has_delay and -_LONGEST_DELAY_SECONDS <= time < 0:
+                        samples = samples[round(-time * frame.sample_rate) :]
+                        time = 0.0
                     begin = time if begin is None else begin
                     time -= begin + skipped
-                yield Piece(_samples(frame), frame.sample_rate, time, after_fault)
+                yield Piece(samples, frame.sample_rate, time, after_fault)
                 after_fault = False
         exact = not _EXACT_FORMATS.isdisjoint(container.format.name.split(","))
         if exact and track.duration and track.time_base:

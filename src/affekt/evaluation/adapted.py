@@ -6,7 +6,9 @@ speaker's other clips, without their labels.
 
 In each draw one fifth of every speaker's clips is scored, and the others are the reserve that
 baselines are made of. So no clip that is scored is part of a baseline of that draw, the scored
-clips are the same for every number of clips ``n``, and five draws score every clip once.
+clips are the same for every number of clips ``n``, and five draws score every clip once. ``all``
+is cross-fitted: the baseline of a clip is the mean of all other clips of the speaker, those of
+this draw included, and never the clip itself.
 
 With few clips a mean is uncertain. It is drawn to the mean of the training speakers, ``prior``::
 
@@ -169,6 +171,7 @@ def adapted_answers(
     shrink = 0.0 if prior is None else plan.prior_clips
     plain = scores(vectors, None)
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
+    others, rest = _others(vectors, members)
 
     rows: list[IntArray] = []
     said: dict[tuple[str, str], list[FloatArray]] = {(w, c): [] for w in ways for c in counts}
@@ -182,20 +185,23 @@ def adapted_answers(
             orders = [_order(way, own[~part], classes, neutral, generator) for own, part in pairs]
             sums = [np.cumsum(vectors[order], axis=0) for order in orders]
             for count in counts:
-                taken = np.array(
-                    [len(o) if count == ALL else min(int(count), len(o)) for o in orders]
-                )
-                means = [
-                    centre + n / (n + shrink) * (total[n - 1] / n - centre) if n else centre
-                    for n, total in zip(taken, sums, strict=True)
-                ]
-                with_baseline = np.repeat(taken > 0, sizes)
+                if count == ALL and way != "one-emotion":
+                    taken, means = rest[scored], others[scored]
+                else:
+                    most = len(vectors) if count == ALL else int(count)
+                    numbers = np.array([min(most, len(order)) for order in orders])
+                    ends = [
+                        t[n - 1] / n if n else centre for n, t in zip(numbers, sums, strict=True)
+                    ]
+                    taken, means = np.repeat(numbers, sizes), np.repeat(ends, sizes, axis=0)
+                own = taken > 0  # clips with a baseline
                 answer = plain[scored].copy()
-                if with_baseline.any():
-                    baseline = np.repeat(means, sizes, axis=0)[with_baseline]
-                    answer[with_baseline] = scores(vectors[scored[with_baseline]], baseline)
+                if own.any():
+                    trust = (taken / (taken + shrink + (taken == 0)))[own, None]
+                    baseline = centre + trust * (means[own] - centre)
+                    answer[own] = scores(vectors[scored[own]], baseline)
                 said[way, count].append(answer)
-                used[way, count] += int(np.repeat(taken, sizes).sum())
+                used[way, count] += int(taken.sum())
     index = np.concatenate(rows)
     who = names[index].tolist()
     return {
@@ -236,6 +242,15 @@ def mean_answers(systems: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
         predictions = first.predictions._replace(probabilities=np.mean(said, axis=0))
         together[key] = replace(first, predictions=predictions)
     return together
+
+
+def _others(vectors: FloatArray, members: Sequence[IntArray]) -> tuple[FloatArray, IntArray]:
+    """Mean of a speaker's other clips, for each clip ``[clips, dim]``, and how many they are."""
+    means, counts = np.zeros_like(vectors), np.zeros(len(vectors), dtype=np.int64)
+    for own in members:
+        counts[own] = len(own) - 1
+        means[own] = (vectors[own].sum(axis=0) - vectors[own]) / max(len(own) - 1, 1)
+    return means, counts
 
 
 def speaker_mean(embeddings: npt.ArrayLike, speakers: Sequence[str]) -> FloatArray:

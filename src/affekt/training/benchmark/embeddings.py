@@ -100,7 +100,7 @@ def measure_adapted(
     scores = summarise_adapted(runs, labels, mean_of_folds=protocol.mean_of_folds)
     return _ProtocolScores(
         runs=[run["random", ALL].predictions for run in runs],
-        setting="the mean of four fifths of the speaker's clips, drawn at random",
+        setting="the mean of all other clips of the speaker",
         per_setting={
             way: {
                 count: {

@@ -160,7 +160,9 @@ class NetworkSystem:
             return embed_clips(network, clips, self.store).astype(np.float64)
 
         readable = self.store.prepare(fold.train, (1.0,), self.progress)
-        system = CentredSystem(embed, logits, readable)
+        centred = self.recipe.linear is not None and self.recipe.linear.centred > 0
+        weights = self.recipe.data.weights
+        system = CentredSystem(embed, logits, readable, weights, centred=centred)
         return Fitted(system, system.prior, describe(network).parameters, self._size(network))
 
     def _size(self, network: Network) -> int:

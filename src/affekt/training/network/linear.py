@@ -25,6 +25,7 @@ from affekt.training.recipe.schema import LinearConfig
 
 _MOST_STEPS = 300  # of L-BFGS; the problem is convex
 _EXPONENTS = np.linspace(0, 1.5, 31)  # of the distance, tried for the confidence
+_SMALLEST_SHARE = 1e-10  # of the largest eigenvalue; below it there is rounding alone
 _SMALLEST_SCALE = 1e-3  # a statistic that does not vary must not be divided by nothing
 
 
@@ -232,22 +233,36 @@ def _fit_space(
     mean, scale = mean.astype(np.float32), scale.astype(np.float32)
     standardised = ((statistics - mean) / scale).reshape(-1, count)
     repeated = np.tile(weights / versions, versions)
-    directions = _eigenvectors(standardised, repeated)[1][:, :dimensions]
+    directions = _principal_directions(standardised, repeated, dimensions)
     points = standardised @ directions
     membership = np.tile(targets, (versions, 1)) * repeated[:, None]  # [rows, classes]
     sizes = np.maximum(membership.sum(axis=0), np.finfo(np.float32).tiny)
     centres = (membership.T @ points) / sizes[:, None]
-    values, axes = _eigenvectors(points - np.tile(targets, (versions, 1)) @ centres, repeated)
+    within = points - np.tile(targets, (versions, 1)) @ centres
+    values, axes = np.linalg.eigh((within * repeated[:, None]).T @ within)
+    values = np.maximum(values, 0)
     shrunk = values + shrinkage * values.mean()
     projection = directions @ ((axes / np.sqrt(shrunk)) @ axes.T)
     square = repeated @ ((standardised @ projection) ** 2).mean(axis=1)
     return _StatisticsSpace(mean, scale, (projection / np.sqrt(square)).astype(np.float32))
 
 
-def _eigenvectors(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors of the covariance about 0, the largest first."""
-    values, vectors = np.linalg.eigh((points * weights[:, None]).T @ points)
-    return np.maximum(values[::-1], 0), vectors[:, ::-1]
+def _principal_directions(points: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
+    """Directions ``[dim, count]`` in which points vary most about 0, the first ones most.
+
+    Fewer points than dimensions leave directions in which nothing varies: they are 0, so that
+    no other clip is seen along them either.
+    """
+    rows, dim = points.shape
+    weighted = points * np.sqrt(weights)[:, None]
+    if rows >= dim:
+        single = weighted.astype(np.float32)  # half the time
+        return np.linalg.eigh(single.T @ single)[1][:, ::-1][:, :count]
+    values, left = np.linalg.eigh(weighted @ weighted.T)  # smaller, with the same eigenvalues
+    kept = np.flatnonzero(values > values[-1] * _SMALLEST_SHARE)[::-1][:count]
+    directions = np.zeros((dim, count))
+    directions[:, : len(kept)] = weighted.T @ (left[:, kept] / np.sqrt(values[kept]))
+    return directions
 
 
 def even_weights(
