@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from affekt.runtime.processor import instruction_sets
+from affekt.runtime.devices import instruction_sets
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def runner(graph: Path, plain: bool) -> Callable[[np.ndarray], Any]:
 
     if graph.suffix == ".tflite":
         backend = open_backend(Bundle(graph, None), threads=1)
-        return lambda waveforms: backend.run(waveforms)[0]
+        return lambda waveforms: backend.run(waveforms)["probabilities"]
     if plain:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

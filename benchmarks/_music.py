@@ -68,7 +68,7 @@ def highest(scored: Iterable[Scored]) -> float:
 def named(scored: Scored) -> float:
     """Return the share of recordings that the product calls music."""
     from affekt.runtime.domain import UNLIKE_LIMIT
-    from affekt.runtime.doubts import MUSIC_TONES, MUSIC_TONES_UNLIKE
+    from affekt.runtime.warnings import MUSIC_TONES, MUSIC_TONES_UNLIKE
 
     tones, unlike = map(np.array, scored)
     limits = np.where(unlike > UNLIKE_LIMIT, MUSIC_TONES_UNLIKE, MUSIC_TONES)

@@ -250,7 +250,7 @@ def music_warnings(
 ) -> dict[str, object]:
     """Fix the limits of the warning on one half of the material, and measure on the other."""
     from affekt.audio import check_audio
-    from affekt.runtime.doubts import MUSIC_TONES, MUSIC_TONES_UNLIKE
+    from affekt.runtime.warnings import MUSIC_TONES, MUSIC_TONES_UNLIKE
 
     def scored(waves: Sequence[np.ndarray]) -> Scored:
         tones = [check_audio(wave, RATE).held_tones or 0.0 for wave in waves]

@@ -175,7 +175,7 @@ class Exports:
             recordings = self._recordings if precision == "int8-static" else ()
             model = litert.smaller(model, precision, recordings)
         config = {**self.config, "precision": precision, "window": WINDOW}
-        (place / "model.tflite").write_bytes(add_metadata(model, config))
+        (place / "model.tflite").write_bytes(add_metadata(model, config, self.network.outputs))
 
     @cached_property
     def _plain(self) -> bytes:

@@ -98,8 +98,7 @@ def classical_work(recipe: Recipe, samples: np.ndarray, data: Path | None) -> Wo
     from affekt.audio import SAMPLE_RATE
     from affekt.evaluation import get_protocol
     from affekt.features import functional_vector
-    from affekt.training.classic.fit import fit_classical
-    from affekt.training.data.vectors import VectorStore
+    from affekt.training.classic.fit import VectorStore, fit_classical
 
     config = recipe.classical
     assert config is not None

@@ -24,6 +24,7 @@ REPORT = Report("robustness", "docs/input-quality.md")
 PROTOCOL = "cremad-tfds"
 RATE = 16000  # Hz
 TELEPHONE = (300.0, 3400.0)  # Hz
+FLOOR_SECONDS = 0.05  # of a recording: its quietest stretch of this length is its floor
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Takes samples [samples] at ``RATE`` and a generator; returns changed samples."""
@@ -40,6 +41,20 @@ def telephone(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
     hz = np.fft.rfftfreq(len(samples), 1 / RATE)
     spectrum[(hz < TELEPHONE[0]) | (hz > TELEPHONE[1])] = 0
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+
+
+def silence_at_ends(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    """Add a second of silence at both ends."""
+    return np.pad(samples, RATE)
+
+
+def floor_at_ends(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    """Add a second of the recording's own quietest stretch, repeated, at both ends."""
+    size = min(int(FLOOR_SECONDS * RATE), len(samples))
+    stretches = samples[: len(samples) // size * size].reshape(-1, size)
+    quietest = stretches[np.mean(stretches**2, axis=1).argmin()]
+    floor = np.resize(np.concatenate([quietest, quietest[::-1]]), RATE)  # without a jump
+    return np.concatenate([floor, samples, floor])
 
 
 def noise(snr_db: float, recordings: Sequence[np.ndarray]) -> Change:
@@ -76,6 +91,8 @@ def measure(data: Path | None, model_id: str | None, count: int | None) -> Resul
         "20 dB softer": gain(-20),
         "20 dB louder": gain(20),
         "telephone band, 300 to 3400 Hz": telephone,
+        "1 s of silence at both ends": silence_at_ends,
+        "1 s of its own floor at both ends": floor_at_ends,
         **{f"noise at {snr} dB SNR": noise(snr, backgrounds) for snr in (20, 10, 0)},
     }
     waveforms = [affekt.load_audio(clip.file) for clip in clips]

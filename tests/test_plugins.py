@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import affekt
 
 from affekt.errors import AffektError
 from affekt.plugins import Registry
@@ -154,6 +155,33 @@ def test_a_format(install: Install, fresh: Callable[[Registry], Registry]) -> No
     try:
         assert list(text_lines("labels", [], ("happy",))) == []
         assert FORMATS["labels"].suffix == ".labels"
+    finally:
+        forget(FORMATS)
+
+
+def test_a_format_is_a_choice_of_the_command_line(
+    install: Install,
+    fresh: Callable[[Registry], Registry],
+    recordings: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from affekt.formats.registry import FORMATS
+
+    install("[affekt.formats]\nlabels = their_package:LABELS\n", FORMAT)
+    fresh(FORMATS)
+    file, out = recordings[0], tmp_path / "out.labels"
+    try:
+        said = affekt(capsys, "predict", file, "--format", "labels")
+        assert said.status == 0, said.errors
+        assert said.out.startswith(f"{file}: ")
+        assert affekt(capsys, "predict", file, "--out", out).status == 0
+        assert out.read_text(encoding="utf-8") == said.out
+        refused = affekt(capsys, "predict", file, "--format", "words")
+        assert refused.status == 2
+        errors = " ".join(refused.errors.split())
+        assert "'words' is not one of table, json, csv" in errors
+        assert "hf, labels" in errors
     finally:
         forget(FORMATS)
 

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import TypeVar
 
 from affekt.errors import AffektError
@@ -40,6 +41,11 @@ class Registry(Mapping[str, T]):
         self.group = group
         self.kind = kind
         self._known = dict(own or {})
+
+    @property
+    def own(self) -> Mapping[str, T]:
+        """Those that need no other package."""
+        return MappingProxyType(self._known)
 
     def add(self, name: str, value: T) -> None:
         """Add one; a name that is taken is replaced."""

@@ -10,7 +10,7 @@ import soxr
 
 from affekt.audio import check_audio, load_audio
 from affekt.audio.tones import ToneMeter, held_tones
-from affekt.runtime.doubts import MUSIC_TONES, describe_doubts
+from affekt.runtime.warnings import MUSIC_TONES, describe_warnings
 
 RATE = 16000
 RECORDINGS = sorted(
@@ -34,8 +34,8 @@ def share(samples: np.ndarray, rate: int = RATE) -> float:
 
 
 def warned(samples: np.ndarray, unlike: float | None = None) -> bool:
-    doubts = describe_doubts(check_audio(samples.astype(np.float32), RATE), unlike=unlike)
-    return any(doubt.startswith("music: ") for doubt in doubts)
+    warnings = describe_warnings(check_audio(samples.astype(np.float32), RATE), ood_score=unlike)
+    return any(warning.startswith("music: ") for warning in warnings)
 
 
 def test_music_is_named() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from affekt.batch.journal import Journal, Record, journal
+from affekt.batch.journal import Journal, JournalEntry, journal
 from affekt.errors import DataError
 
 OWN = {"work": "count", "sizes": [1, 2]}
@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> list[str]:
 def written(out: Path, files: list[str]) -> Path:
     book = Journal(out, OWN)
     for index, file in enumerate(files):
-        book.add(Record(file, {"index": index}, bytes([index, 10, 0])))
+        book.add(JournalEntry(file, {"index": index}, bytes([index, 10, 0])))
     book.close(finished=False)
     return book.path
 
@@ -39,7 +39,7 @@ def test_the_next_run_reads_what_is_done(out: Path, files: list[str], written: P
     book = Journal(out, OWN)
     assert len(book) == 3
     for index, file in enumerate(files):
-        assert book.read(file) == Record(file, {"index": index}, bytes([index, 10, 0]))
+        assert book.read(file) == JournalEntry(file, {"index": index}, bytes([index, 10, 0]))
     book.close(finished=False)
 
 
@@ -50,7 +50,7 @@ def test_a_record_that_was_cut_off_is_done_again(
     os.truncate(written, written.stat().st_size - cut)
     book = Journal(out, OWN)
     assert [file in book for file in files] == [True, True, False]
-    book.add(Record(files[2], {"index": 5}))
+    book.add(JournalEntry(files[2], {"index": 5}))
     book.close(finished=False)
     book = Journal(out, OWN)
     assert book.read(files[2]).facts == {"index": 5}
@@ -58,9 +58,18 @@ def test_a_record_that_was_cut_off_is_done_again(
     assert not written.exists()
 
 
+def test_a_damaged_record_is_not_believed(out: Path, files: list[str], written: Path) -> None:
+    content = bytearray(written.read_bytes())
+    content[-1] ^= 1
+    written.write_bytes(content)
+    book = Journal(out, OWN)
+    assert [file in book for file in files] == [True, True, False]
+    book.close(finished=False)
+
+
 def test_what_failed_is_tried_again(out: Path, files: list[str]) -> None:
     book = Journal(out, OWN)
-    book.add(Record(files[0], {}, error="no"))
+    book.add(JournalEntry(files[0], {}, error="no"))
     assert book.read(files[0]).error == "no"
     book.close(finished=False)
     book = Journal(out, OWN)
@@ -88,7 +97,7 @@ def test_an_interrupted_run_is_not_thrown_away(out: Path, written: Path) -> None
 
 def test_two_runs_do_not_mix(out: Path, files: list[str]) -> None:
     with journal(out, OWN) as book:
-        book.add(Record(files[0], {}))
+        book.add(JournalEntry(files[0], {}))
         with pytest.raises(DataError, match="another run is writing it"):
             Journal(out, OWN)
 
@@ -111,7 +120,7 @@ def test_what_an_interruption_left_unnoted_is_kept(out: Path, files: list[str]) 
     def run() -> None:
         with journal(out, OWN) as book:
             book._places = Interrupted()
-            book.add(Record(files[0], {"index": 0}))
+            book.add(JournalEntry(files[0], {"index": 0}))
 
     with pytest.raises(KeyboardInterrupt):
         run()

@@ -50,7 +50,9 @@ def test_a_run_becomes_a_file_that_can_be_used_alone(
     from affekt.audio import load_audio
 
     with torch.inference_mode():
-        expected = tiny_network()(torch.from_numpy(load_audio(recording))[None])[0][0].numpy()
+        expected = tiny_network()(torch.from_numpy(load_audio(recording))[None])["probabilities"][
+            0
+        ].numpy()
     assert np.allclose(list(answer.scores.values()), expected, atol=1e-4)
 
 

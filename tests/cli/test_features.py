@@ -240,10 +240,11 @@ def test_a_run_that_is_stopped_goes_on(how: signal.Signals, run: Run, many: Path
 
 
 def test_a_run_with_other_options_does_not_go_on(run: Run, folder: Path) -> None:
-    from affekt.features.batch import FeatureJob, FeatureJournal
+    from affekt.batch.journal import Journal
+    from affekt.features.batch import FeatureJob, feature_work
 
     out = folder.parent / "table.csv"
-    FeatureJournal(out, FeatureJob(("mel",)), ["duration"]).close(finished=False)
+    Journal(out, feature_work(FeatureJob(("mel",)), ["duration"]).depends).close(finished=False)
     done = run("features", "takes", "-r", *FAST, "--out", "table.csv")
     assert done.returncode == 1
     assert "an unfinished run with other options has left .table.csv.unfinished" in done.stderr

@@ -23,7 +23,7 @@ import soxr
 from patience import PATIENCE
 
 from affekt.cli import _sources
-from affekt.cli._live import LiveView
+from affekt.cli.stream import LiveView
 from affekt.errors import AffektError, AudioError
 from affekt.results import Measurement
 

@@ -57,7 +57,7 @@ def test_evaluate_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     from affekt import load_model
     from affekt.export import ModelMetadata, write_model_directory
 
-    network = tiny_network(intensity=True)
+    network = tiny_network(heads=("intensity",))
     folder = tmp_path / "model"
     write_model_directory(network, folder, ModelMetadata(name="strong", clips={}))
     clips = [

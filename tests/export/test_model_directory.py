@@ -29,7 +29,7 @@ def config_of(*corpora: str) -> dict[str, Any]:
 
 def torch_scores(network: Network, samples: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        return network(torch.from_numpy(samples)[None])[0][0].numpy()
+        return network(torch.from_numpy(samples)[None])["probabilities"][0].numpy()
 
 
 def test_it_holds_four_files_and_none_is_a_pickle(exported: Exported) -> None:

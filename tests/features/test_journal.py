@@ -1,4 +1,4 @@
-"""What is finished is kept: after a kill nothing is lost, and nothing is done twice."""
+"""What was measured is kept exactly, and never taken for what other options measure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from affekt.batch.journal import Journal
 from affekt.errors import DataError
 from affekt.features import FeatureSettings
-from affekt.features.batch import FeatureJob, FeatureJournal, Measured, journal
+from affekt.features.batch import FeatureJob, FeatureRows, feature_work
 
 JOB = FeatureJob(("energy",))
 NAMES = ("duration", "rms_db_mean")
+WORK = feature_work(JOB, NAMES)
 
 
 @pytest.fixture
@@ -21,71 +23,34 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[str]:
-    paths = [tmp_path / f"{index}.wav" for index in range(3)]
-    for path in paths:
-        path.write_bytes(path.name.encode())
-    return [str(path) for path in paths]
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "0.wav"
+    path.write_bytes(b"sound")
+    return str(path)
 
 
-@pytest.fixture
-def written(out: Path, files: list[str]) -> Path:
-    book = FeatureJournal(out, JOB, NAMES)
-    for index, file in enumerate(files):
-        book.add(Measured(file, np.array([[index, np.nan]])))
+@pytest.mark.parametrize(
+    "values", [np.array([[0.0, np.nan]]), np.random.default_rng(0).normal(size=(7, 2))]
+)
+def test_what_was_measured_is_kept_exactly(out: Path, file: str, values: np.ndarray) -> None:
+    book = Journal(out, WORK.depends)
+    book.add(WORK.keep(FeatureRows(file, values)))
     book.close(finished=False)
-    return book.path
-
-
-def opened(out: Path, files: list[str]) -> list[bool]:
-    book = FeatureJournal(out, JOB, NAMES)
-    found = [file in book for file in files]
-    book.close(finished=False)
-    return found
-
-
-def test_the_next_run_reads_what_is_done(out: Path, files: list[str], written: Path) -> None:
-    book = FeatureJournal(out, JOB, NAMES)
-    for index, file in enumerate(files):
-        assert file in book
-        measured = book.read(file)
-        np.testing.assert_array_equal(measured.values, [[index, np.nan]])
-        assert measured.error == ""
+    book = Journal(out, WORK.depends)
+    measured = WORK.recall(book.read(file))
+    np.testing.assert_array_equal(measured.values, values)
+    assert (measured.file, measured.error) == (file, "")
     book.close(finished=False)
 
 
-def test_a_record_that_was_cut_off_is_done_again(
-    out: Path, files: list[str], written: Path
-) -> None:
-    whole = written.read_bytes()
-    second = whole.rindex(b"affk")
-    for length in (second, second + 3, second + 20, len(whole) - 1):
-        written.write_bytes(whole[:length])
-        assert opened(out, files) == [True, True, False]
-        book = FeatureJournal(out, JOB, NAMES)
-        book.add(Measured(files[2], np.array([[9.0, 9.0]])))
-        book.close(finished=False)
-        assert opened(out, files) == [True, True, True]
-
-
-def test_a_damaged_record_is_not_believed(out: Path, files: list[str], written: Path) -> None:
-    content = bytearray(written.read_bytes())
-    content[-1] ^= 1
-    written.write_bytes(content)
-    assert opened(out, files) == [True, True, False]
-
-
-def test_a_file_that_changed_is_measured_again(out: Path, files: list[str], written: Path) -> None:
-    Path(files[1]).write_bytes(b"something else")
-    assert opened(out, files) == [True, False, True]
-
-
-def test_what_failed_is_tried_again(out: Path, files: list[str]) -> None:
-    book = FeatureJournal(out, JOB, NAMES)
-    book.add(Measured(files[0], np.zeros((0, 0)), "it is broken"))
-    assert book.read(files[0]).error == "it is broken"
+def test_what_failed_is_kept_and_tried_again(out: Path, file: str) -> None:
+    book = Journal(out, WORK.depends)
+    book.add(WORK.keep(FeatureRows(file, np.zeros((0, 0)), "it is broken")))
+    assert WORK.recall(book.read(file)).error == "it is broken"
     book.close(finished=False)
-    assert opened(out, files) == [False, False, False]
+    book = Journal(out, WORK.depends)
+    assert file not in book
+    book.close(finished=False)
 
 
 @pytest.mark.parametrize(
@@ -96,34 +61,11 @@ def test_what_failed_is_tried_again(out: Path, files: list[str]) -> None:
         FeatureJob(("energy",), settings=FeatureSettings(n_fft=1024)),
     ],
 )
-def test_the_journal_of_another_job_is_refused(out: Path, other: FeatureJob, written: Path) -> None:
-    before = written.read_bytes()
-    with pytest.raises(DataError, match=r"other options has left .*\.table\.csv\.unfinished"):
-        FeatureJournal(out, other, NAMES)
-    assert written.read_bytes() == before
-
-
-def test_frames_are_kept_exactly(out: Path, files: list[str]) -> None:
-    values = np.random.default_rng(0).normal(size=(7, 2))
-    book = FeatureJournal(out, FeatureJob(("energy",), "frame"), NAMES)
-    book.add(Measured(files[0], values))
-    np.testing.assert_array_equal(book.read(files[0]).values, values)
+def test_the_journal_of_another_job_is_refused(out: Path, other: FeatureJob, file: str) -> None:
+    book = Journal(out, WORK.depends)
+    book.add(WORK.keep(FeatureRows(file, np.zeros((1, 2)))))
     book.close(finished=False)
-
-
-def test_one_run_at_a_time(out: Path) -> None:
-    pytest.importorskip("fcntl")
-    with (
-        journal(out, JOB, NAMES),
-        pytest.raises(DataError, match="another run is writing it"),
-    ):
-        FeatureJournal(out, JOB, NAMES)
-
-
-def test_it_goes_when_the_table_is_whole_and_stays_when_not(out: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), journal(out, JOB, NAMES) as book:
-        raise KeyboardInterrupt
-    assert book.path.exists()
-    with journal(out, JOB, NAMES):
-        pass
-    assert not book.path.exists()
+    before = book.path.read_bytes()
+    with pytest.raises(DataError, match=r"other options has left .*\.table\.csv\.unfinished"):
+        Journal(out, feature_work(other, NAMES).depends)
+    assert book.path.read_bytes() == before

@@ -19,7 +19,9 @@ def batch(*waveforms: np.ndarray) -> torch.Tensor:
 @torch.inference_mode()
 def test_waveform_to_probabilities_and_embedding() -> None:
     network = tiny_network()
-    probabilities, embedding = network(batch(voice(1.0, seed=1), voice(1.0, seed=2)))
+    outputs = network(batch(voice(1.0, seed=1), voice(1.0, seed=2)))
+    assert tuple(outputs) == network.outputs == ("probabilities", "embedding")
+    probabilities, embedding = outputs.values()
     assert probabilities.shape == (2, len(LABELS))
     assert embedding.shape == (2, network.embedding_size)
     np.testing.assert_allclose(probabilities.sum(dim=1), 1, atol=1e-6)
@@ -32,15 +34,15 @@ def test_the_parts_make_the_whole() -> None:
     waveform = batch(voice(0.7))
     logits = network.classify(network.frontend(waveform))
     expected = torch.softmax(logits / network.temperature, dim=1)
-    torch.testing.assert_close(network(waveform)[0], expected)
+    torch.testing.assert_close(network(waveform)["probabilities"], expected)
 
 
 @torch.inference_mode()
 def test_a_higher_temperature_is_less_sure_of_the_same_answer() -> None:
     network, waveform = tiny_network(), batch(voice(1.0))
-    sure = network(waveform)[0]
+    sure = network(waveform)["probabilities"]
     network.temperature.fill_(4.0)
-    unsure = network(waveform)[0]
+    unsure = network(waveform)["probabilities"]
     assert unsure.max() < sure.max()
     assert unsure.argmax() == sure.argmax()
 
@@ -59,7 +61,9 @@ def test_a_clip_gets_the_same_answer_alone_and_in_a_padded_batch() -> None:
     for row, clip in enumerate(clips):
         expected = network.classify(network.frontend(batch(clip)))[0]
         torch.testing.assert_close(logits[row], expected, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(together[row], network(batch(clip))[1][0], rtol=0, atol=2e-5)
+        torch.testing.assert_close(
+            together[row], network(batch(clip))["embedding"][0], rtol=0, atol=2e-5
+        )
 
 
 @torch.inference_mode()
@@ -67,14 +71,15 @@ def test_a_clip_gets_the_same_answer_alone_and_in_a_padded_batch() -> None:
 def test_loudness_does_not_change_the_answer(gain_db: float) -> None:
     network, samples = tiny_network(), voice(1.0)
     louder = samples * np.float32(10 ** (gain_db / 20))
-    difference = (network(batch(samples))[0] - network(batch(louder))[0]).abs().max()
+    plain, loud = (network(batch(one))["probabilities"] for one in (samples, louder))
+    difference = (plain - loud)[0].abs().max()
     assert difference < 2e-3
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("samples", [1, 400, 16000])
 def test_silence_gives_finite_probabilities(samples: int) -> None:
-    probabilities, embedding = tiny_network()(torch.zeros(2, samples))
+    probabilities, embedding = tiny_network()(torch.zeros(2, samples)).values()
     assert torch.isfinite(probabilities).all()
     assert torch.isfinite(embedding).all()
 
@@ -124,7 +129,7 @@ def test_weights_can_be_put_into_a_new_network() -> None:
     again = build_network(network.config, network.state_dict()).eval()
     waveform = batch(voice(0.5))
     with torch.inference_mode():
-        assert (again(waveform)[0] == network(waveform)[0]).all()
+        assert (again(waveform)["probabilities"] == network(waveform)["probabilities"]).all()
 
 
 def test_the_saved_state_holds_what_training_found_and_no_constants() -> None:

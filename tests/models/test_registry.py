@@ -58,7 +58,7 @@ def test_a_new_architecture_is_a_network(blind: str) -> None:
     )
     network = build_network(config).eval()
     with torch.inference_mode():
-        probabilities, embedding = network(torch.from_numpy(voice(0.3))[None])
+        probabilities, embedding = network(torch.from_numpy(voice(0.3))[None]).values()
     assert probabilities.shape == (1, 2)
     assert embedding.shape == (1, 10)
     facts = describe(network)

@@ -98,16 +98,16 @@ def test_streams_in_one_batch_do_not_hear_each_other() -> None:
         np.testing.assert_allclose(two[1:], one, atol=1e-4)
 
 
-@pytest.mark.parametrize("intensity", [False, True])
-def test_the_head_is_the_networks(intensity: bool) -> None:
-    network = tiny_network(frontend=LOCAL, intensity=intensity)
+@pytest.mark.parametrize("heads", [(), ("intensity",)])
+def test_the_head_is_the_networks(heads: tuple[str, ...]) -> None:
+    network = tiny_network(frontend=LOCAL, heads=heads)
     with torch.inference_mode():
-        probabilities, embedding, *strength = network(torch.from_numpy(voice(1.0))[None])
+        expected = network(torch.from_numpy(voice(1.0))[None])
         head = PooledHead(network)
-        found = head(embedding)
-    assert len(found) == len(head.output_names) == 1 + intensity
-    for one, other in zip(found, (probabilities, *strength), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+        found = head(expected["embedding"])
+    assert tuple(found) == head.outputs == ("probabilities", *heads)
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name], atol=1e-6)
 
 
 def test_a_network_that_cannot_stream_says_why() -> None:

@@ -134,7 +134,7 @@ def test_a_gru_has_three_gates() -> None:
 
 
 def test_the_intensity_is_counted_too() -> None:
-    with_it = multiply_adds(tiny_network(intensity=True))
+    with_it = multiply_adds(tiny_network(heads=("intensity",)))
     assert COUNTED_SECONDS * (with_it - multiply_adds(tiny_network())) == pytest.approx(2 * 8)
 
 

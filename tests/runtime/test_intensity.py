@@ -19,7 +19,7 @@ from affekt import Measurement, Segment, TimelineOptions
 from affekt.export import ModelMetadata, write_model_directory
 from affekt.formats.registry import FORMATS, text_lines
 from affekt.results import Outcome, Track, as_track
-from affekt.server.answers import as_json
+from affekt.server.routes.audio import as_json
 from affekt.server.utterances import utterance
 
 OPTIONS = TimelineOptions(window=1.0, hop=0.25, min_duration=0.5, threshold=0.0, vad="off")
@@ -30,7 +30,7 @@ SHOWN = ("json", "csv", "tsv", "srt", "vtt", "audacity", "textgrid", "eaf", "lab
 @pytest.fixture(scope="module", params=["local", "level"], ids=["streams", "runs windows again"])
 def model_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     frontend = replace(FRONTEND, normalisation=request.param, level_past=0.5, level_future=0.2)
-    network = tiny_network(frontend=frontend, intensity=True)
+    network = tiny_network(frontend=frontend, heads=("intensity",))
     folder = tmp_path_factory.mktemp(request.param)
     write_model_directory(network, folder, ModelMetadata(name="strong", clips={}))
     return folder

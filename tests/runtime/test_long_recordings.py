@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import affekt
-from affekt.audio import Clip, check_audio
+from affekt.audio import LoadedAudio, check_audio
 from affekt.errors import AudioError
 from affekt.runtime.backends import open_backend
 from affekt.runtime.bundle import open_bundle
@@ -27,11 +27,11 @@ def talk(recordings: list[Path]) -> np.ndarray:
 
 
 def test_block_by_block_is_as_good_as_at_once(talk: np.ndarray) -> None:
-    probabilities, embeddings, *_ = open_backend(open_bundle("live")).answer(talk[None])
+    whole = open_backend(open_bundle("live")).run(talk[None])
     answer = affekt.load_model("live").predict((talk, RATE))
     assert answer.duration == 150
-    np.testing.assert_allclose(list(answer.scores.values()), probabilities[0], atol=1e-4)
-    np.testing.assert_allclose(answer.embedding, embeddings[0], atol=1e-3)
+    np.testing.assert_allclose(list(answer.scores.values()), whole["probabilities"][0], atol=1e-4)
+    np.testing.assert_allclose(answer.embedding, whole["embedding"][0], atol=1e-3)
     assert any(warning.startswith("long") for warning in answer.warnings)
 
 
@@ -43,7 +43,7 @@ def test_long_ones_among_short_ones_keep_their_order(talk: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("seconds", [12, 130])
-def test_a_model_that_hears_everything_at_once_answers_for_parts(
+def test_a_model_that_takes_everything_at_once_predicts_parts(
     talk: np.ndarray, seconds: int
 ) -> None:
     """Of 10 s; the last two are of equal length, and silence has no part in the mean."""
@@ -55,9 +55,9 @@ def test_a_model_that_hears_everything_at_once_answers_for_parts(
     assert answer.duration == seconds
     parts = samples.reshape(-1, len(samples) // max(2, seconds // 10))
     loud = parts[np.abs(parts).max(axis=1) > 0]
-    mean = np.mean([backend.answer(part[None])[0][0] for part in loud], axis=0)
+    mean = np.mean([backend.run(part[None])["probabilities"][0] for part in loud], axis=0)
     np.testing.assert_allclose(list(answer.scores.values()), mean, atol=1e-5)
-    clip = Clip(samples, check_audio(samples, RATE))
+    clip = LoadedAudio(samples, check_audio(samples, RATE))
     assert model.predict_clips([clip])[0].scores == pytest.approx(answer.scores, abs=1e-5)
 
 

@@ -32,16 +32,20 @@ def test_several_recordings_are_cut_at_once() -> None:
 def test_long_parts_count_for_more_and_silence_for_nothing() -> None:
     means = RunningMean()
     loud, silent = np.full((1, 30), 0.1, np.float32), np.zeros((1, 500), np.float32)
-    means.add([np.array([[1.0, 0.0]], np.float32), np.array([0.2], np.float32)], loud)
-    means.add([np.array([[0.0, 1.0]], np.float32), np.array([0.6], np.float32)], loud[:, :10])
-    means.add([np.array([[0.5, 0.5]], np.float32), np.array([1.0], np.float32)], silent)
-    probabilities, intensity = means.means()
-    np.testing.assert_allclose(probabilities, [[0.75, 0.25]], atol=1e-6)
-    assert intensity == pytest.approx(0.3, abs=1e-6)
+    for scores, strength, samples in (
+        ([1.0, 0.0], 0.2, loud),
+        ([0.0, 1.0], 0.6, loud[:, :10]),
+        ([0.5, 0.5], 1.0, silent),
+    ):
+        outputs = {"probabilities": np.float32([scores]), "intensity": np.float32([strength])}
+        means.add(outputs, samples)
+    found = means.means()
+    np.testing.assert_allclose(found["probabilities"], [[0.75, 0.25]], atol=1e-6)
+    assert found["intensity"] == pytest.approx(0.3, abs=1e-6)
 
 
 def test_of_silence_all_parts_count() -> None:
     means = RunningMean()
     for answer in (0.2, 0.4):
-        means.add([np.array([answer], np.float32)], np.zeros((1, 10), np.float32))
-    assert means.means()[0] == pytest.approx(0.3)
+        means.add({"intensity": np.float32([answer])}, np.zeros((1, 10), np.float32))
+    assert means.means()["intensity"] == pytest.approx(0.3)

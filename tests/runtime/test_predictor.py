@@ -173,7 +173,7 @@ def test_the_shortest_clip_is_the_models_to_say(tmp_path: Path) -> None:
         (noise(31), "long: one answer for 31 s"),
     ],
 )
-def test_doubts_are_told(model: Model, samples: np.ndarray, warning: str) -> None:
+def test_warnings_are_told(model: Model, samples: np.ndarray, warning: str) -> None:
     (told,) = model.predict((samples, RATE)).warnings
     assert told.startswith(warning)
 

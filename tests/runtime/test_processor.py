@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import affekt
 from affekt.runtime.bundle import ASSETS, SHIPPED
-from affekt.runtime.processor import KNOWN, instruction_sets
+from affekt.runtime.devices import KNOWN, instruction_sets
 from affekt.runtime.stored_answers import INT8_TOLERANCE, TOLERANCE
 
 EMULATOR = "qemu-x86_64"

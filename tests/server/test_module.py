@@ -228,7 +228,7 @@ def test_files_are_those_of_python(run: Run, voice: np.ndarray, warnings: tuple[
 @pytest.mark.parametrize(
     "kind", ["plain", "quiet", "clipped", "noisy", "band-limited", "music", "short", "long"]
 )
-def test_doubts_are_those_of_python(
+def test_warnings_are_those_of_python(
     run: Run, model: affekt.Model, voice: np.ndarray, kind: str
 ) -> None:
     noise = np.random.default_rng(3).normal(0, 0.1, len(voice)).astype(np.float32)

@@ -321,7 +321,7 @@ def other_split(network: Network, split: Split) -> tuple[Network, Split]:
             "its options has channels = 8 and not 16",
         ),
         (other_network(pooling="attention"), ModelError, "its pooling is attention"),
-        (other_network(intensity=True), ModelError, "its intensity is True and not False"),
+        (other_network(heads=("intensity",)), ModelError, "its heads are intensity and not none"),
         (other_split, DataError, "they were split differently"),
     ],
 )

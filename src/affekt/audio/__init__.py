@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from affekt.audio.check import check_audio
 from affekt.audio.decode import decode, decode_blocks
-from affekt.audio.load import Clip, load_audio, load_clip
+from affekt.audio.load import LoadedAudio, load_audio, load_clip
 from affekt.audio.resample import MAX_RATE, MIN_RATE, SAMPLE_RATE, resample
 from affekt.audio.source import AudioSource, source_name
 
@@ -24,7 +24,7 @@ __all__ = [
     "MIN_RATE",
     "SAMPLE_RATE",
     "AudioSource",
-    "Clip",
+    "LoadedAudio",
     "check_audio",
     "decode",
     "decode_blocks",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from affekt.audio.align import BLOCK_SECONDS, Aligner, Blocks
 from affekt.audio.arrays import array_blocks, check_samples
-from affekt.audio.ffmpeg import Piece, Track, UnreadableError
+from affekt.audio.ffmpeg import AudioTrack, Piece, UnreadableError
 from affekt.audio.ogg import find_links
 from affekt.audio.resample import checked_rate
 from affekt.audio.source import (
@@ -219,11 +219,11 @@ class Recording:
                     yield from aligner.add(piece)
             if aligner.length == before:
                 window.seek(0)
-                yield from self._track_blocks(Track(window, self.name), aligner)
+                yield from self._track_blocks(AudioTrack(window, self.name), aligner)
         yield from aligner.finish()
 
     def _ffmpeg_blocks(self, file: IO[bytes]) -> Blocks:
-        track, aligner = Track(file, self.name, live=self._live), self._aligner()
+        track, aligner = AudioTrack(file, self.name, live=self._live), self._aligner()
         yield from self._track_blocks(track, aligner)
         length = aligner.length - aligner.lead
         yield from aligner.finish(track.length)
@@ -235,7 +235,7 @@ class Recording:
                 f"{track.length:.2f} s, {length:.2f} s can be read; record or download it again"
             )
 
-    def _track_blocks(self, track: Track, aligner: Aligner) -> Blocks:
+    def _track_blocks(self, track: AudioTrack, aligner: Aligner) -> Blocks:
         """Yield what FFmpeg decodes of a track, with silence where nothing was sent."""
         aligner.begin()
         for piece in track.pieces():

@@ -64,7 +64,7 @@ class Piece:
     after_fault: bool = False
 
 
-class Track:
+class AudioTrack:
     """The first audio track of a file.
 
     Attributes

@@ -21,7 +21,7 @@ CANCELLED = 1e-4
 
 
 @dataclass(frozen=True)
-class Clip:
+class LoadedAudio:
     """A recording ready for a model, with the levels it had before it was resampled.
 
     Attributes
@@ -69,7 +69,7 @@ def load_audio(source: AudioSource, *, sample_rate: int = SAMPLE_RATE) -> NDArra
 
 def load_clip(
     source: AudioSource, *, sample_rate: int = SAMPLE_RATE, max_duration: float | None = None
-) -> Clip:
+) -> LoadedAudio:
     """Decode a recording, measure it, and resample it.
 
     Parameters
@@ -87,7 +87,7 @@ def load_clip(
         If the recording cannot be read or is too long, or its channels cancel each other.
     """
     mono = Mono(Recording(source, max_duration=max_duration), sample_rate, QualityMeter())
-    return Clip(_joined(mono), mono.quality())
+    return LoadedAudio(_joined(mono), mono.quality())
 
 
 class Mono:

@@ -12,11 +12,11 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from affekt.errors import DataError
 
@@ -25,7 +25,7 @@ _MARK = b"affk"
 
 
 @dataclass(frozen=True)
-class Record:
+class JournalEntry:
     """What is kept of one file.
 
     Attributes
@@ -42,6 +42,35 @@ class Record:
     facts: Mapping[str, Any]
     content: bytes = b""
     error: str = ""
+
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True)
+class Work(Generic[Done]):
+    """Work on many files that a journal keeps.
+
+    Attributes
+    ----------
+    name : str
+        What is shown beside its progress.
+    depends : mapping
+        What the answers depend on; a journal of other work is refused.
+    each : callable
+        Of files, those that may end the process which reads them, and a function that is told of
+        each before it is read: yields what becomes of each file, as soon as it is done.
+    keep : callable
+        Of what became of a file, its record.
+    recall : callable
+        The other way round.
+    """
+
+    name: str
+    depends: Mapping[str, Any]
+    each: Callable[[Sequence[str], Collection[str], Callable[[str], None]], Iterator[Done]]
+    keep: Callable[[Done], JournalEntry]
+    recall: Callable[[JournalEntry], Done]
 
 
 class Journal:
@@ -137,7 +166,7 @@ class Journal:
         """Note that work on a file begins, in case that it ends this process."""
         self._append({"begun": file}, b"")
 
-    def add(self, record: Record) -> None:
+    def add(self, record: JournalEntry) -> None:
         """Keep what came of a file."""
         stamp = _stamp(record.file)
         facts = {"file": record.file, "stamp": stamp, "error": record.error, "facts": record.facts}
@@ -158,11 +187,11 @@ class Journal:
             ) from None
         return place
 
-    def read(self, file: str) -> Record:
+    def read(self, file: str) -> JournalEntry:
         """Return what came of a file that is done."""
         self._file.seek(self._places[_key(file, _stamp(file))])
         meta, content, _ = next(records(self._file))
-        return Record(file, meta["facts"], content, meta["error"])
+        return JournalEntry(file, meta["facts"], content, meta["error"])
 
     def close(self, *, finished: bool) -> None:
         """End; remove the journal if its output is written."""

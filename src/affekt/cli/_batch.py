@@ -1,4 +1,4 @@
-"""Many recordings for `affekt predict`: on several cores, with progress, and resumable."""
+"""Many recordings for `affekt predict` and `features`: with progress, in order, and resumable."""
 
 from __future__ import annotations
 
@@ -7,91 +7,101 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from affekt.batch.journal import Journal, journal
+from affekt.batch.journal import Journal, Work, journal
 from affekt.cli._common import log, progress, watched
-from affekt.results import Outcome
-from affekt.runtime import Model
-from affekt.runtime.batch import identity, predict_files, recall, remember
 
 SECONDS_BETWEEN_LINES = 30.0
 """How often a batch says how far it is where no terminal shows a bar."""
 
 
+class _FileResult(Protocol):
+    """What becomes of a file: whatever it is, or an error."""
+
+    @property
+    def file(self) -> str:
+        """Name of the file, as the user wrote it."""
+
+    @property
+    def error(self) -> str:
+        """What was wrong; empty where nothing was."""
+
+
+Done = TypeVar("Done", bound=_FileResult)
+
+
 def run_batch(
-    model: Model,
-    model_id: str | None,
+    work: Work[Done],
     sources: Sequence[str],
     out: Path,
-    write: Callable[[Iterator[Outcome]], None],
+    write: Callable[[Iterator[Done]], None],
     *,
-    jobs: int,
-    resume: bool,
+    resume: bool = True,
+    how: str = "give the same command again",
 ) -> None:
-    """Predict what is not done yet, keep each answer at once, then write all of them.
+    """Do what is not done yet, keep each answer at once, then write all of them.
 
     Parameters
     ----------
-    model : Model
-    model_id : str, optional
-        Where other processes find the model.
+    work : Work
     sources : sequence of str
     out : Path
         The file that ``write`` writes; its journal lies beside it until then.
     write : callable
-        Takes the outcomes in the order of the sources.
-    jobs : int
-        Processes; 0 for as many as there are cores.
+        Takes the answers in the order of the sources.
     resume : bool
         Whether an interrupted run may be there.
+    how : str
+        How an interrupted run is resumed.
     """
-    with journal(out, identity(model_id), resume=resume) as book:
+    with journal(out, work.depends, resume=resume) as book:
         try:
             missing = [source for source in dict.fromkeys(sources) if source not in book]
             if len(missing) < len(set(sources)):
                 log(f"{len(sources) - len(missing)} of {len(sources)} recordings are done already")
-            found = predict_files(
-                missing, model_id, jobs=jobs, model=model, suspects=book.begun, begin=book.begin
-            )
-            for outcome in paced(found, len(missing)):
-                remember(book, outcome)
-            write(_recalled(book, sources, model))
+            found = work.each(missing, book.begun, book.begin)
+            for answer in paced(found, len(missing), work.name):
+                book.add(work.keep(answer))
+            write(_recalled(book, sources, work))
         except KeyboardInterrupt:
             if kept := book.kept():
-                log(f"{kept} of {len(sources)} recordings are kept: add --resume to go on")
+                log(f"{kept} of {len(sources)} recordings are kept: {how} to go on")
             raise
 
 
-def _recalled(book: Journal, sources: Sequence[str], model: Model) -> Iterator[Outcome]:
+def _recalled(book: Journal, sources: Sequence[str], work: Work[Done]) -> Iterator[Done]:
     for source in sources:
-        # A file that changed while the others were classified is classified once more.
+        # A file that changed while the others were processed is processed once more.
         if source in book:
-            yield recall(book, source)
+            yield work.recall(book.read(source))
         else:
-            yield from predict_files([source], model=model)
+            yield from work.each([source], (), lambda file: None)
 
 
-def in_order(sources: Sequence[str], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """Yield the outcome of each source in their order, as early as that allows."""
-    early: dict[str, Outcome] = {}
+def in_order(sources: Sequence[str], answers: Iterator[Done]) -> Iterator[Done]:
+    """Yield the answer of each source in their order, as early as that allows."""
+    early: dict[str, Done] = {}
     wanted = Counter(sources)
     for source in sources:
         while source not in early:
-            outcome = next(outcomes)
-            early[outcome.file] = outcome
+            answer = next(answers)
+            early[answer.file] = answer
         wanted[source] -= 1
         yield early[source] if wanted[source] else early.pop(source)
+    for _ in answers:  # to its end, so that a bar goes away
+        pass
 
 
-def paced(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
-    """Pass outcomes on; show on stderr how far they are and how long the rest will take."""
+def paced(answers: Iterable[Done], total: int, name: str) -> Iterator[Done]:
+    """Pass answers on; show on stderr how far they are and how long the rest will take."""
     started = told = time.monotonic()
     failed = 0
-    with progress("predict", total) as advance:
-        for done, outcome in enumerate(outcomes, start=1):
-            failed += bool(outcome.error)
+    with progress(name, total) as advance:
+        for done, answer in enumerate(answers, start=1):
+            failed += bool(answer.error)
             advance(1)
-            yield outcome
+            yield answer
             now = time.monotonic()
             if now - told >= SECONDS_BETWEEN_LINES and not watched(sys.stderr):
                 left = (now - started) / done * (total - done)

@@ -47,10 +47,10 @@ def prepare_pictures(plot: Path | None, speakers: Path | None) -> dict[str, str]
         from affekt.formats.report.png import require_matplotlib
 
         require_matplotlib()
-    return {} if speakers is None else read_speakers(speakers)
+    return {} if speakers is None else _read_speakers(speakers)
 
 
-def read_speakers(path: Path) -> dict[str, str]:
+def _read_speakers(path: Path) -> dict[str, str]:
     """Return who speaks in each file, by its absolute path: a manifest will do.
 
     Raises

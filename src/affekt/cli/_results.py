@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -13,60 +12,54 @@ import typer
 
 from affekt.errors import ConfigError, DataError
 from affekt.files import atomic_path
-from affekt.formats.registry import FORMATS, holding_several, text_lines
+from affekt.formats.registry import FORMATS, OutputFormat, holding_several, text_lines
 from affekt.results import Outcome, Track
 
 STDIN = "-"
 
 
-class ResultFormat(str, Enum):
-    """How answers are written: for people, or as one of `affekt.formats.registry`."""
+TABLE = "table"
+"""The format for people; the others are those of `affekt.formats.registry`."""
 
-    table = "table"
-    json = "json"
-    csv = "csv"
-    tsv = "tsv"
-    srt = "srt"
-    vtt = "vtt"
-    audacity = "audacity"
-    textgrid = "textgrid"
-    rttm = "rttm"
-    eaf = "eaf"
-    label_studio = "label-studio"
-    hf = "hf"
+
+def _parsed(name: str) -> str:
+    """Return the name of a format, of another package's too, or refuse it."""
+    if name != TABLE and name not in FORMATS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join((TABLE, *FORMATS))}")
+    return name
+
+
+def _completed(begin: str) -> list[str]:
+    return [name for name in (TABLE, *FORMATS) if name.startswith(begin)]
 
 
 ResultFormatOption = Annotated[
-    ResultFormat | None,
+    str | None,
     typer.Option(
         "--format",
         "-f",
+        parser=_parsed,
+        metavar=f"[{'|'.join((TABLE, *FORMATS.own))}]",
+        autocompletion=_completed,
         help="For people (table), or for machines (json: one object a line); default: what the "
         "name of --out says, else table.",
         show_default=False,
     ),
 ]
 
-_SUFFIXES = {
-    ".json": ResultFormat.json,
-    ".jsonl": ResultFormat.json,
-    ".csv": ResultFormat.csv,
-    ".tsv": ResultFormat.tsv,
-    ".srt": ResultFormat.srt,
-    ".vtt": ResultFormat.vtt,
-    ".textgrid": ResultFormat.textgrid,
-    ".rttm": ResultFormat.rttm,
-    ".eaf": ResultFormat.eaf,
-}
-"""Endings that name one format; Audacity's and others' are shared with too much else."""
-
+_SHARED_SUFFIXES = {".json": "json", ".txt": TABLE}
+"""Endings of several formats, and the one that they mean."""
 
 _TEXT_SUFFIXES = ("", ".txt", ".log")
 
 
-def chosen_format(
-    style: ResultFormat | None, out: Path | None, *, also: Sequence[str] = ()
-) -> ResultFormat:
+def _suffixes(forms: Mapping[str, OutputFormat]) -> dict[str, str]:
+    """Return the endings of file names that mean a format."""
+    own = {form.suffix.lower(): name for name, form in forms.items()}
+    return {**own, **_SHARED_SUFFIXES}
+
+
+def chosen_format(style: str | None, out: Path | None, *, also: Sequence[str] = ()) -> str:
     """Return the format that is meant: what was said, else what the name of the output says.
 
     Raises
@@ -78,11 +71,14 @@ def chosen_format(
         return style
     suffix = "" if out is None else out.suffix.lower()
     if suffix in (*_TEXT_SUFFIXES, *also) or out is None or not _is_file_name(out):
-        return ResultFormat.table
-    if suffix not in _SUFFIXES:
-        known = ", ".join((*_SUFFIXES, ".txt", *also))
-        raise ConfigError(f"{out}: {suffix} names no format: end in {known}, or say --format")
-    return _SUFFIXES[suffix]
+        return TABLE
+    known = _suffixes(FORMATS.own)
+    if suffix not in known:
+        known = _suffixes(FORMATS)
+    if suffix not in known:
+        names = ", ".join(dict.fromkeys((*known, *also)))
+        raise ConfigError(f"{out}: {suffix} names no format: end in {names}, or say --format")
+    return known[suffix]
 
 
 def _is_file_name(out: Path) -> bool:
@@ -104,7 +100,7 @@ def keep_recordings(sources: Sequence[str], *places: Path | None) -> None:
 
 
 def check_places(
-    sources: Sequence[str], style: ResultFormat, out: Path | None, *pictures: Path | None
+    sources: Sequence[str], style: str, out: Path | None, *pictures: Path | None
 ) -> None:
     """Refuse, before the work, what could not be written after it.
 
@@ -124,12 +120,12 @@ def check_places(
             raise ConfigError(f"{place} is a folder: name a file to write")
     if len(sources) > 1 and _one_each(style) and not writes_each(style, out):
         raise ConfigError(
-            f"{style.value} holds one recording a file, and here are {len(sources)}: name a "
+            f"{style} holds one recording a file, and here are {len(sources)}: name a "
             f"folder for them (--out folder/), or choose {', '.join(holding_several())}"
         )
 
 
-def writes_each(style: ResultFormat, out: Path | None) -> bool:
+def writes_each(style: str, out: Path | None) -> bool:
     """Return whether an output is a folder with a file for each recording."""
     if out is None or str(out) == STDIN or not _one_each(style):
         return False
@@ -139,7 +135,7 @@ def writes_each(style: ResultFormat, out: Path | None) -> bool:
 def write_results(
     results: Iterable[Track | Outcome],
     labels: Sequence[str],
-    style: ResultFormat,
+    style: str,
     out: Path | None,
 ) -> None:
     """Write results to stdout as they come, to a file whole or not at all, or to a folder.
@@ -149,7 +145,7 @@ def write_results(
     results : iterable of Track or Outcome
     labels : sequence of str
         The emotions of the model.
-    style : ResultFormat
+    style : str
         Any but ``table``.
     out : Path, optional
         Stdout when None or ``-``.
@@ -157,7 +153,7 @@ def write_results(
     if out is not None and writes_each(style, out):
         _write_each(results, labels, style, out)
         return
-    write_lines(text_lines(style.value, results, labels), out)
+    write_lines(text_lines(style, results, labels), out)
 
 
 def write_lines(lines: Iterator[str], out: Path | None) -> None:
@@ -197,10 +193,10 @@ def _kept(out: Path, partial: Path, size: int) -> str:
 
 
 def _write_each(
-    results: Iterable[Track | Outcome], labels: Sequence[str], style: ResultFormat, folder: Path
+    results: Iterable[Track | Outcome], labels: Sequence[str], style: str, folder: Path
 ) -> None:
     """Write each recording to a file of its own, named after it; two of a name are numbered."""
-    suffix = FORMATS[style.value].suffix
+    suffix = FORMATS[style].suffix
     taken: set[str] = set()
     for result in results:
         if isinstance(result, Outcome) and result.error:
@@ -210,12 +206,12 @@ def _write_each(
         while name.lower() in taken:
             name, number = f"{stem}-{number}", number + 1
         taken.add(name.lower())
-        lines = text_lines(style.value, [result], labels)
+        lines = text_lines(style, [result], labels)
         write_lines(lines, folder / f"{name}{suffix}")
 
 
-def _one_each(style: ResultFormat) -> bool:
-    return style is not ResultFormat.table and not FORMATS[style.value].several
+def _one_each(style: str) -> bool:
+    return style != TABLE and not FORMATS[style].several
 
 
 def _same(one: Path, other: Path) -> bool:

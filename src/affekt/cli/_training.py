@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
 
 from affekt.cli._common import log, watched
+from affekt.recipe_files import recipe_names
+
+if TYPE_CHECKING:
+    from affekt.training import Recipe
+
+RECIPE_HELP = f"Name or TOML file of a recipe. By name: {', '.join(recipe_names())}."
+
+SetOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe, e.g. training.epochs=5 or model.options.channels=96; "
+        "the value is TOML. May be given several times.",
+    ),
+]
+
+
+def read_recipe(recipe: str, changes: Sequence[str] | None, device: str = "") -> Recipe:
+    """Read the recipe of a command line, with its changes and device."""
+    from affekt.training import load_recipe
+    from affekt.training.recipe.file import read_changes
+    from affekt.training.recipe.schema import on_device
+
+    loaded = load_recipe(recipe, read_changes(changes or ()))
+    return on_device(loaded, device) if device else loaded
+
+
+def name_of_changed(recipe: Recipe, changes: Sequence[str] | None) -> str:
+    """Name of a recipe with its changes, so that its results do not replace the recipe's own."""
+    from affekt.training.recipe.file import read_changes
+
+    made = read_changes(changes or ())
+    if not made or "name" in made:
+        return recipe.name
+    words = (recipe.name, *(f"{key}-{value}" for key, value in made.items()))
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(words))[:120].strip("-")
+
 
 if TYPE_CHECKING:
     from affekt.training.network.loop import Epoch
 
 
-class RunView:
+class _RunView:
     """Reports a run on stderr: a live bar for people, one line per epoch for logs."""
 
     def __init__(self, bar: Any | None, quiet_epochs: bool = False) -> None:
@@ -64,10 +105,10 @@ class RunView:
 
 
 @contextmanager
-def run_view(quiet_epochs: bool = False) -> Iterator[RunView]:
+def run_view(quiet_epochs: bool = False) -> Iterator[_RunView]:
     """A view on a run, with a bar if a person watches stderr."""
     if not watched(sys.stderr):
-        yield RunView(None, quiet_epochs)
+        yield _RunView(None, quiet_epochs)
         return
     from rich.console import Console
     from rich.progress import (
@@ -89,7 +130,7 @@ def run_view(quiet_epochs: bool = False) -> Iterator[RunView]:
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        yield RunView(bar)
+        yield _RunView(bar)
 
 
 def _percent(fraction: float) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
-from affekt.cli._recipes import RECIPE_HELP, SetOption, name_of_changed, read_recipe
+from affekt.cli._training import RECIPE_HELP, SetOption, name_of_changed, read_recipe
 
 
 def command(

@@ -140,7 +140,7 @@ def _corpora(data: Path | None) -> Iterator[Check]:
 
 
 def _processor() -> Iterator[Check]:
-    from affekt.runtime.processor import instruction_sets
+    from affekt.runtime.devices import instruction_sets
     from affekt.runtime.session import default_threads
 
     known = ", ".join(instruction_sets()) or "no instruction set that decides how int8 is computed"

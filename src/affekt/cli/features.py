@@ -5,22 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from affekt.cli._common import Format, Row, emit, log, progress
+from affekt.cli._batch import in_order, paced, run_batch
+from affekt.cli._common import Format, Row, emit, log
 from affekt.cli._inputs import FollowOption, expand
 from affekt.features.batch import (
     TEXT_WRITERS,
     FeatureJob,
-    FeatureJournal,
-    Measured,
-    journal,
+    FeatureRows,
+    feature_work,
     measure_files,
-    require_pyarrow,
-    write_parquet,
 )
 from affekt.features.extract import checked_sets, table_names
 from affekt.features.opensmile import LICENCE, OPENSMILE_SETS
@@ -155,7 +154,7 @@ def _format(style: TableFormat | None, out: Path | None) -> TableFormat:
     if style is TableFormat.parquet:
         if to_stdout:
             raise typer.BadParameter("Parquet goes to a file: say --out table.parquet")
-        require_pyarrow()
+        import_module("affekt.formats.parquet").require_pyarrow("features")
     return style
 
 
@@ -164,7 +163,8 @@ def _to_stdout(
 ) -> int:
     """Write the table as it grows; return how many files were bad."""
     failed: list[str] = []
-    rows = _in_order(sources, _watched(sources, measure_files(sources, job, jobs)))
+    measured = paced(measure_files(sources, job, jobs), len(sources), "features")
+    rows = in_order(sources, measured)
     counted = _counting(rows, failed)
     if style is TableFormat.table:
         _glance(list(counted), names, None)
@@ -182,62 +182,32 @@ def _to_file(
     jobs: int,
     out: Path,
 ) -> int:
-    """Write the table whole or not at all, with a journal until then; return the bad files."""
+    """Write the table whole or not at all, with a journal until then; return how many are bad."""
     failed: list[str] = []
-    with journal(out, job, names) as book:
-        missing = [source for source in sources if source not in book]
-        if len(missing) < len(sources):
-            log(f"{len(sources) - len(missing)} of {len(sources)} recordings are done already")
-        for measured in _watched(missing, measure_files(missing, job, jobs)):
-            book.add(measured)
+
+    def write(measured: Iterator[FeatureRows]) -> None:
+        rows = _counting(measured, failed)
         with atomic_path(out) as partial:
-            rows = _counting(_kept(book, sources, job), failed)
             if style is TableFormat.parquet:
-                write_parquet(rows, names, partial)
+                import_module("affekt.formats.parquet").write_features(rows, names, partial)
             elif style is TableFormat.table:
                 _glance(list(rows), names, partial)
             else:
                 with partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
                     TEXT_WRITERS[style.value](rows, names, stream)
+
+    run_batch(feature_work(job, names, jobs), sources, out, write)
     return len(failed)
 
 
-def _kept(book: FeatureJournal, sources: Sequence[str], job: FeatureJob) -> Iterator[Measured]:
-    for source in sources:
-        # A file that changed while the others were measured is measured once more.
-        if source in book:
-            yield book.read(source)
-        else:
-            yield from measure_files([source], job, 1)
-
-
-def _watched(sources: Sequence[str], rows: Iterator[Measured]) -> Iterator[Measured]:
-    with progress("features", len(sources)) as advance:
-        for measured in rows:
-            advance(1)
-            yield measured
-
-
-def _in_order(sources: Sequence[str], rows: Iterator[Measured]) -> Iterator[Measured]:
-    """Yield what came of each source in their order, as early as that allows."""
-    early: dict[str, Measured] = {}
-    for source in sources:
-        while source not in early:
-            measured = next(rows)
-            early[measured.file] = measured
-        yield early.pop(source)
-    for _ in rows:  # to its end, so that the bar goes away
-        pass
-
-
-def _counting(rows: Iterator[Measured], failed: list[str]) -> Iterator[Measured]:
+def _counting(rows: Iterator[FeatureRows], failed: list[str]) -> Iterator[FeatureRows]:
     for measured in rows:
         if measured.error:
             failed.append(measured.file)
         yield measured
 
 
-def _glance(rows: Sequence[Measured], names: Sequence[str], out: Path | None) -> None:
+def _glance(rows: Sequence[FeatureRows], names: Sequence[str], out: Path | None) -> None:
     """Write the columns that say most to people."""
     shown = [name for name in GLANCE if name in names] or []
     if len(shown) < 2:

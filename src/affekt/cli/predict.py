@@ -22,7 +22,7 @@ from affekt.cli._pictures import (
 )
 from affekt.cli._results import (
     STDIN,
-    ResultFormat,
+    TABLE,
     ResultFormatOption,
     check_places,
     chosen_format,
@@ -110,8 +110,10 @@ def command(
     if target.resumable and (resume or len(sources) > 1) and STDIN not in sources:
         assert out is not None
         from affekt.cli._batch import run_batch
+        from affekt.runtime.batch import predict_work
 
-        run_batch(recogniser, model, sources, out, write, jobs=jobs, resume=resume)
+        work = predict_work(recogniser, model, jobs)
+        run_batch(work, sources, out, write, resume=resume, how="add --resume")
     else:
         write(_judge(recogniser, model, sources, jobs))
     draw(recogniser, seen.outcomes, report, plot, speakers=known)
@@ -122,7 +124,7 @@ def command(
 class _Target:
     """Where the answers go, and how they are written there."""
 
-    style: ResultFormat
+    style: str
     out: Path | None
     whole: bool  # the name of the output decides, so that it may be Parquet
 
@@ -209,7 +211,7 @@ def _write(
         with atomic_path(target.out) as partial:
             parquet = import_module("affekt.formats.parquet")
             parquet.write(outcomes, model.labels, partial)
-    elif target.style is not ResultFormat.table:
+    elif target.style != TABLE:
         write_results(outcomes, model.labels, target.style, target.out)
     else:
         _write_table(outcomes, model, sources, target.out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
-from affekt.cli._recipes import RECIPE_HELP, SetOption, read_recipe
+from affekt.cli._training import RECIPE_HELP, SetOption, read_recipe
 from affekt.recipe_files import SPACES, recipe_names
 
 if TYPE_CHECKING:

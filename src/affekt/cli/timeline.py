@@ -14,7 +14,7 @@ from affekt.cli._inputs import FollowOption, expand, stdin_bytes
 from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
 from affekt.cli._results import (
     STDIN,
-    ResultFormat,
+    TABLE,
     ResultFormatOption,
     check_places,
     chosen_format,
@@ -42,7 +42,7 @@ from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style
 from affekt.results import AudioQuality, Segment, Track, mean_numbers
 from affekt.runtime import Model, TimelineOptions, load_model
-from affekt.runtime.doubts import describe_doubts
+from affekt.runtime.warnings import describe_warnings
 
 _DEFAULTS = TimelineOptions()
 
@@ -88,7 +88,7 @@ def command(
     sources = expand(files, recursive=recursive, follow=follow)
     keep_recordings(sources, out)
     chosen = chosen_format(style, out)
-    if chosen is ResultFormat.hf:
+    if chosen == "hf":
         raise ConfigError(
             "hf holds one answer for a recording: use `affekt predict`, or another format"
         )
@@ -107,9 +107,9 @@ def command(
     recogniser = load_model(model, threads=threads)
     prepare(options)
     recordings = [_Recording(recogniser, source, options) for source in sources]
-    if chosen is ResultFormat.table:
+    if chosen == TABLE:
         write_lines(_table_lines(recordings, recogniser, out), out)
-    elif chosen is ResultFormat.json:
+    elif chosen == "json":
         write_lines(_json_lines(recordings), out)
     else:
         write_results((one.track() for one in recordings), recogniser.labels, chosen, out)
@@ -157,7 +157,7 @@ class _Recording:
         score = mean_numbers(self.kept, [one.duration for one in self.kept])["ood_score"]
         warnings: tuple[str, ...] = ()
         if self.quality is not None:
-            warnings = tuple(describe_doubts(self.quality, whole=False, unlike=score))
+            warnings = tuple(describe_warnings(self.quality, whole=False, ood_score=score))
         return Track(
             self.file, found, self.duration, self.error, self.quality, warnings, ood_score=score
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
-from affekt.cli._recipes import RECIPE_HELP, SetOption, read_recipe
+from affekt.cli._training import RECIPE_HELP, SetOption, read_recipe
 
 
 def command(

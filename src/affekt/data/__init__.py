@@ -7,10 +7,9 @@ Reading looks at names and tables only; no audio is decoded until somebody asks 
 
 from __future__ import annotations
 
-from affekt.data.corpora import CORPORA, Corpus, load_corpus
+from affekt.data.corpora import CORPORA, Corpus, load_corpus, open_data
 from affekt.data.manifest import Clip, read_manifest, write_manifest
 from affekt.data.root import data_root
-from affekt.data.source import open_data
 
 __all__ = [
     "CORPORA",

@@ -6,7 +6,9 @@ speaker's other clips, without their labels.
 
 In each draw one fifth of every speaker's clips is scored, and the others are the reserve that
 baselines are made of. So no clip that is scored is part of a baseline of that draw, the scored
-clips are the same for every number of clips ``n``, and five draws score every clip once.
+clips are the same for every number of clips ``n``, and five draws score every clip once. ``all``
+is cross-fitted: the baseline of a clip is the mean of all other clips of the speaker, those of
+this draw included, and never the clip itself.
 
 With few clips a mean is uncertain. It is drawn to the mean of the training speakers, ``prior``::
 
@@ -96,7 +98,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Answers:
+class _AdaptedPredictions:
     """What a system said with baselines of one kind, all draws together.
 
     Attributes
@@ -112,7 +114,7 @@ class Answers:
     clips: float
 
 
-AdaptedAnswers = Mapping[tuple[str, str], Answers]
+AdaptedAnswers = Mapping[tuple[str, str], _AdaptedPredictions]
 """By way and number of clips."""
 
 
@@ -148,7 +150,7 @@ def adapted_answers(
 
     Returns
     -------
-    mapping of (way, number) to Answers
+    mapping of (way, number) to AdaptedPredictions
         Without ways that the labels do not allow (nobody is neutral).
 
     Raises
@@ -169,6 +171,7 @@ def adapted_answers(
     shrink = 0.0 if prior is None else plan.prior_clips
     plain = scores(vectors, None)
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
+    others, rest = _others(vectors, members)
 
     rows: list[IntArray] = []
     said: dict[tuple[str, str], list[FloatArray]] = {(w, c): [] for w in ways for c in counts}
@@ -182,24 +185,27 @@ def adapted_answers(
             orders = [_order(way, own[~part], classes, neutral, generator) for own, part in pairs]
             sums = [np.cumsum(vectors[order], axis=0) for order in orders]
             for count in counts:
-                taken = np.array(
-                    [len(o) if count == ALL else min(int(count), len(o)) for o in orders]
-                )
-                means = [
-                    centre + n / (n + shrink) * (total[n - 1] / n - centre) if n else centre
-                    for n, total in zip(taken, sums, strict=True)
-                ]
-                with_baseline = np.repeat(taken > 0, sizes)
+                if count == ALL and way != "one-emotion":
+                    taken, means = rest[scored], others[scored]
+                else:
+                    most = len(vectors) if count == ALL else int(count)
+                    numbers = np.array([min(most, len(order)) for order in orders])
+                    ends = [
+                        t[n - 1] / n if n else centre for n, t in zip(numbers, sums, strict=True)
+                    ]
+                    taken, means = np.repeat(numbers, sizes), np.repeat(ends, sizes, axis=0)
+                own = taken > 0  # clips with a baseline
                 answer = plain[scored].copy()
-                if with_baseline.any():
-                    baseline = np.repeat(means, sizes, axis=0)[with_baseline]
-                    answer[with_baseline] = scores(vectors[scored[with_baseline]], baseline)
+                if own.any():
+                    trust = (taken / (taken + shrink + (taken == 0)))[own, None]
+                    baseline = centre + trust * (means[own] - centre)
+                    answer[own] = scores(vectors[scored[own]], baseline)
                 said[way, count].append(answer)
-                used[way, count] += int(np.repeat(taken, sizes).sum())
+                used[way, count] += int(taken.sum())
     index = np.concatenate(rows)
     who = names[index].tolist()
     return {
-        key: Answers(
+        key: _AdaptedPredictions(
             Predictions(softmax(np.concatenate(parts)), classes[index], who, [fold] * len(index)),
             used[key] / len(index),
         )
@@ -216,7 +222,7 @@ def join_folds(folds: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
         if all(key in fold for fold in folds):
             answers = [fold[key] for fold in folds]
             sizes = [len(one.predictions.speakers) for one in answers]
-            together[key] = Answers(
+            together[key] = _AdaptedPredictions(
                 Predictions(
                     np.concatenate([one.predictions.probabilities for one in answers]),
                     np.concatenate([one.predictions.targets for one in answers]),
@@ -238,6 +244,15 @@ def mean_answers(systems: Sequence[AdaptedAnswers]) -> AdaptedAnswers:
     return together
 
 
+def _others(vectors: FloatArray, members: Sequence[IntArray]) -> tuple[FloatArray, IntArray]:
+    """Mean of a speaker's other clips, for each clip ``[clips, dim]``, and how many they are."""
+    means, counts = np.zeros_like(vectors), np.zeros(len(vectors), dtype=np.int64)
+    for own in members:
+        counts[own] = len(own) - 1
+        means[own] = (vectors[own].sum(axis=0) - vectors[own]) / max(len(own) - 1, 1)
+    return means, counts
+
+
 def speaker_mean(embeddings: npt.ArrayLike, speakers: Sequence[str]) -> FloatArray:
     """Return the mean over speakers of their mean embeddings ``[dim]``: a prior for baselines.
 
@@ -250,7 +265,7 @@ def speaker_mean(embeddings: npt.ArrayLike, speakers: Sequence[str]) -> FloatArr
 
 
 @dataclass(frozen=True)
-class AdaptedScore:
+class _AdaptedScore:
     """What baselines of one kind are worth.
 
     Attributes
@@ -273,7 +288,7 @@ class AdaptedScore:
 
 def summarise_adapted(
     runs: Sequence[AdaptedAnswers], labels: Sequence[str], *, mean_of_folds: bool = False
-) -> dict[str, dict[str, AdaptedScore]]:
+) -> dict[str, dict[str, _AdaptedScore]]:
     """Score the answers of one or more seeds.
 
     Parameters
@@ -289,7 +304,7 @@ def summarise_adapted(
     dict of str to dict of str to AdaptedScore
         By way, then by number of clips.
     """
-    scores: dict[str, dict[str, AdaptedScore]] = {}
+    scores: dict[str, dict[str, _AdaptedScore]] = {}
     for way, count in runs[0]:
         own = [run[way, count].predictions for run in runs]
         without = [run[way, "0"].predictions for run in runs]
@@ -299,7 +314,7 @@ def summarise_adapted(
             lowest = np.sort(adapted)[: -(-len(adapted) // 4)]
             quarters.append(float(lowest.mean()))
             shares.append(float((adapted < before - 1e-12).mean()))
-        scores.setdefault(way, {})[count] = AdaptedScore(
+        scores.setdefault(way, {})[count] = _AdaptedScore(
             uar=summarise(own, labels, mean_of_folds=mean_of_folds).uar,
             worst_quarter=Score.over_seeds(quarters),
             harmed=Score.over_seeds(shares),

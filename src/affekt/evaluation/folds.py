@@ -132,12 +132,12 @@ def luna5(clips: list[Clip]) -> list[Fold]:
 def emobox6(clips: list[Clip]) -> list[Fold]:
     """Hold out four actors of RAVDESS at a time, validate on two of a following fold."""
     return [
-        _by_speaker(str(number + 1), clips, _actors(test), _actors(emobox6_validation(number)))
+        _by_speaker(str(number + 1), clips, _actors(test), _actors(_emobox6_validation(number)))
         for number, test in enumerate(EMOBOX6)
     ]
 
 
-def emobox6_validation(number: int) -> tuple[int, int]:
+def _emobox6_validation(number: int) -> tuple[int, int]:
     """Return the woman and the man that validate fold `number` (from 0) of ``ravdess-emobox6``.
 
     They are the first of the next fold. The second fold tests women only, so the first one
@@ -152,12 +152,12 @@ def emobox6_validation(number: int) -> tuple[int, int]:
 def loso(clips: list[Clip]) -> list[Fold]:
     """Leave one speaker of EMO-DB out at a time, validate on two others."""
     return [
-        _by_speaker(speaker, clips, [speaker], emodb_validation(speaker))
+        _by_speaker(speaker, clips, [speaker], _emodb_validation(speaker))
         for speaker in sorted(EMODB_MEN + EMODB_WOMEN)
     ]
 
 
-def emodb_validation(speaker: str) -> tuple[str, str]:
+def _emodb_validation(speaker: str) -> tuple[str, str]:
     """Return the woman and the man that validate when `speaker` of EMO-DB is left out.
 
     The next speaker of the same gender, and the one of the other gender with the same rank: so

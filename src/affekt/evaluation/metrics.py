@@ -101,7 +101,7 @@ class Reliability:
 
 
 @dataclass(frozen=True, eq=False)
-class SpeakerTallies:
+class _SpeakerTallies:
     """Everything the scores need, summed per speaker; tallies of several speakers just add up.
 
     Attributes
@@ -151,7 +151,7 @@ def evaluate(
         If there are no clips, shapes or labels do not fit together, a target is out of range,
         or the probabilities are not finite or do not sum to 1.
     """
-    probabilities, targets = check_predictions(probabilities, targets, labels)
+    probabilities, targets = _check_predictions(probabilities, targets, labels)
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(targets, predicted, len(labels))
     hits = np.diagonal(confusion)
@@ -217,7 +217,7 @@ def reliability(
 
     Parameters and errors as in `evaluate`; `n_bins` is at least 1.
     """
-    probabilities, targets = check_predictions(probabilities, targets)
+    probabilities, targets = _check_predictions(probabilities, targets)
     confidence, right = _confidence_and_hits(probabilities, targets)
     bins = _confidence_bins(confidence, n_bins)
     counts = np.bincount(bins, minlength=n_bins).astype(np.int64)
@@ -241,9 +241,9 @@ def expected_calibration_error(
 
 def tally(
     probabilities: npt.ArrayLike, targets: npt.ArrayLike, speakers: Sequence[str]
-) -> SpeakerTallies:
+) -> _SpeakerTallies:
     """Sum what the scores need per speaker; parameters and errors as in `evaluate`."""
-    probabilities, targets = check_predictions(probabilities, targets)
+    probabilities, targets = _check_predictions(probabilities, targets)
     if len(speakers) != len(targets):
         raise DataError(f"there are {len(targets)} clips but {len(speakers)} speakers")
     names, owner = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
@@ -252,11 +252,11 @@ def tally(
     confidence, right = _confidence_and_hits(probabilities, targets)
     gaps = np.zeros((len(names), ECE_BINS))
     np.add.at(gaps, (owner, _confidence_bins(confidence, ECE_BINS)), confidence - right)
-    return SpeakerTallies(tuple(names.tolist()), confusion, gaps)
+    return _SpeakerTallies(tuple(names.tolist()), confusion, gaps)
 
 
 def bootstrap_intervals(
-    runs: Sequence[SpeakerTallies | Sequence[SpeakerTallies]],
+    runs: Sequence[_SpeakerTallies | Sequence[_SpeakerTallies]],
     *,
     n_resamples: int = 1000,
     seed: int = 0,
@@ -278,7 +278,7 @@ def bootstrap_intervals(
     dict of str to (float, float)
         By score name; empty for fewer than two speakers: one cannot tell how speakers differ.
     """
-    parted = [[run] if isinstance(run, SpeakerTallies) else run for run in runs]
+    parted = [[run] if isinstance(run, _SpeakerTallies) else run for run in runs]
     if not parted:
         raise DataError("no runs to compute intervals from")
     by_part = list(zip(*parted, strict=True))  # of each part, the runs
@@ -296,7 +296,7 @@ def bootstrap_intervals(
     return {name: _interval(values) for name, values in means.items()}
 
 
-def check_predictions(
+def _check_predictions(
     probabilities: npt.ArrayLike, targets: npt.ArrayLike, labels: Sequence[str] | None = None
 ) -> tuple[FloatArray, IntArray]:
     """Return both as float64 [clips, classes] and int64 [clips], or raise DataError."""
@@ -374,7 +374,7 @@ def _confusion_scores(confusion: npt.NDArray[Any]) -> dict[str, FloatArray]:
     }
 
 
-def _drawn_scores(run: SpeakerTallies, draws: npt.NDArray[Any]) -> dict[str, FloatArray]:
+def _drawn_scores(run: _SpeakerTallies, draws: npt.NDArray[Any]) -> dict[str, FloatArray]:
     """Score each draw of speakers [draws, speakers] of a run: score name to [draws]."""
     confusion = np.tensordot(draws.astype(np.float64), run.confusion, axes=1)
     scores = _confusion_scores(confusion)

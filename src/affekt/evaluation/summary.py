@@ -111,7 +111,7 @@ def summarise(
     if not runs:
         raise DataError("there are no predictions to summarise")
     seeds = [Predictions(*run) for run in runs]
-    groups = [by_fold(run) if mean_of_folds else [run] for run in seeds]  # by seed, then fold
+    groups = [_by_fold(run) if mean_of_folds else [run] for run in seeds]  # by seed, then fold
     measured = [
         [evaluate(part.probabilities, part.targets, labels) for part in parts] for parts in groups
     ]
@@ -143,7 +143,7 @@ def limited_to_fold(run: Predictions) -> Predictions:
     error is due to answers that could not be right.
     """
     parts = []
-    for part in by_fold(run):
+    for part in _by_fold(run):
         probabilities = np.array(part.probabilities, dtype=np.float64)
         absent = np.isin(np.arange(probabilities.shape[1]), np.unique(part.targets), invert=True)
         probabilities[:, absent] = 0
@@ -159,7 +159,7 @@ def limited_to_fold(run: Predictions) -> Predictions:
     )
 
 
-def by_fold(run: Predictions) -> list[Predictions]:
+def _by_fold(run: Predictions) -> list[Predictions]:
     """Return the predictions of each fold by itself, in the order in which the folds occur."""
     if len(run.folds) != len(run.speakers):
         raise DataError("folds must name the fold of every clip: the mean over folds needs it")

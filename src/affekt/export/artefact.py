@@ -21,8 +21,8 @@ PRECISIONS = ("fp32", "fp16", "int8", "int8-weights", "int8-dynamic", "int8-stat
 class ExportedGraph(Protocol):
     """A loaded graph."""
 
-    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
-        """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""
+    def run(self, waveforms: Floats) -> dict[str, Floats]:
+        """Map waveforms [batch, samples] to the outputs of the graph, by name."""
         ...
 
 

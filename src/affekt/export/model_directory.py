@@ -120,11 +120,16 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
             options=options,
             frontend=build(FrontendConfig, config["frontend"], "frontend"),
             pooling=config.get("pooling", "statistics"),  # older models do not say
-            intensity=config.get("intensity", False),
+            heads=_heads(config),
         ),
         state,
     )
     return network.eval(), {**config, **_streaming(network)}
+
+
+def _heads(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the heads beside that of the emotions; older models say only ``intensity``."""
+    return tuple(config.get("heads", ["intensity"] if config.get("intensity") else []))
 
 
 def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
@@ -141,7 +146,7 @@ def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
         "sample_rate": network.config.frontend.sample_rate,
         "frontend": to_dict(network.config.frontend),
         "pooling": network.config.pooling,
-        "intensity": network.config.intensity,
+        "heads": list(network.config.heads),
         "calibration": {
             "method": "temperature",
             "temperature": round(float(network.temperature), 6),

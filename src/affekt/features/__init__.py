@@ -22,10 +22,9 @@ from affekt.features.columns import (
     column_names,
     functionals,
 )
-from affekt.features.extract import VECTORS, extract, functional_vector
+from affekt.features.extract import VECTORS, Table, extract, functional_vector
 from affekt.features.opensmile import OPENSMILE_SETS
 from affekt.features.settings import DEFAULT, TRACKERS, TUTORIAL, FeatureSettings
-from affekt.features.table import Table
 
 __all__ = [
     "DEFAULT",

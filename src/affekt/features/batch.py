@@ -1,27 +1,22 @@
-"""Tables of many files: measured on all cores, kept in a journal, written in three formats."""
+"""Tables of many files: measured on all cores, kept in a journal, written as text."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import import_module
-from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, TypeAlias
+from typing import IO, TypeAlias
 
 import numpy as np
 
 from affekt.audio import load_audio
-from affekt.batch.journal import Journal, Record
+from affekt.batch.journal import JournalEntry, Work
 from affekt.batch.processes import each_done, usable_cores
-from affekt.errors import MissingExtraError
-from affekt.features.extract import extract
+from affekt.features.extract import extract, number
 from affekt.features.settings import DEFAULT, FeatureSettings
-from affekt.features.table import number
 from affekt.files import table_cell
 
 FILES_PER_PROCESS = 8
@@ -39,7 +34,7 @@ class FeatureJob:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class FeatureRows:
     """What came of one file."""
 
     file: str
@@ -48,7 +43,7 @@ class Measured:
     error: str = ""
 
 
-def measure_file(file: str, job: FeatureJob) -> Measured:
+def measure_file(file: str, job: FeatureJob) -> FeatureRows:
     """Measure one file.
 
     Raises
@@ -58,16 +53,16 @@ def measure_file(file: str, job: FeatureJob) -> Measured:
     """
     samples = load_audio(file, sample_rate=job.settings.sample_rate)
     table = extract(samples, job.settings.sample_rate, job.sets, job.per, job.settings)
-    return Measured(file, table.values)
+    return FeatureRows(file, table.values)
 
 
-def _failed(file: str, reason: str) -> Measured:
+def _failed(file: str, reason: str) -> FeatureRows:
     reason = " ".join(reason.split())
     reason = reason if reason.startswith(file) else f"{file}: {reason}"
-    return Measured(file, np.zeros((0, 0)), reason)
+    return FeatureRows(file, np.zeros((0, 0)), reason)
 
 
-def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Iterator[Measured]:
+def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Iterator[FeatureRows]:
     """Measure files, on several cores at once.
 
     Parameters
@@ -79,7 +74,7 @@ def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Itera
 
     Yields
     ------
-    Measured
+    FeatureRows
         Each file once, as soon as it is done: in any order.
 
     Raises
@@ -101,89 +96,58 @@ def _rehearse(job: FeatureJob) -> None:
     extract(silence, job.settings.sample_rate, job.sets, job.per, job.settings)
 
 
-# --- journal ---
-
-
 _KIND = "<f8"  # as it is measured: a table that was resumed is the same as one made at once
 
 
-class FeatureJournal:
-    """The finished files of one table.
+def feature_work(job: FeatureJob, names: Sequence[str], jobs: int = 0) -> Work[FeatureRows]:
+    """Return the measurement of many files as work that a journal keeps.
 
     Parameters
     ----------
-    out : Path
-        The table that is to be written.
     job : FeatureJob
-        What is measured.
     names : sequence of str
         Columns of the table.
-
-    Raises
-    ------
-    DataError
-        If there is a journal of another job, or another run is writing it.
+    jobs : int
+        See :func:`measure_files`.
     """
-
-    def __init__(self, out: Path, job: FeatureJob, names: Sequence[str]) -> None:
-        self._records = Journal(out, {"job": asdict(job), "names": list(names)})
-        self.path = self._records.path
-
-    def __contains__(self, file: str) -> bool:
-        """Whether a file is done, and has not changed since."""
-        return file in self._records
-
-    def add(self, measured: Measured) -> None:
-        """Keep what came of a file."""
-        values = measured.values.astype(_KIND)
-        facts = {"shape": values.shape}
-        self._records.add(Record(measured.file, facts, values.tobytes(), measured.error))
-
-    def read(self, file: str) -> Measured:
-        """Return what came of a file that is done."""
-        record = self._records.read(file)
-        values = np.frombuffer(record.content, _KIND).reshape(record.facts["shape"])
-        return Measured(file, values.astype(np.float64), record.error)
-
-    def close(self, *, finished: bool) -> None:
-        """End; remove the journal if its table is written."""
-        self._records.close(finished=finished)
+    return Work(
+        name="features",
+        depends={"job": asdict(job), "names": list(names)},
+        each=lambda files, suspects, begin: measure_files(files, job, jobs),
+        keep=_record,
+        recall=_measured,
+    )
 
 
-@contextmanager
-def journal(out: Path, job: FeatureJob, names: Sequence[str]) -> Iterator[FeatureJournal]:
-    """Open the journal of a table; remove it if the block ends well, else keep it."""
-    book = FeatureJournal(out, job, names)
-    finished = False
-    try:
-        yield book
-        finished = True
-    finally:
-        book.close(finished=finished)
+def _record(measured: FeatureRows) -> JournalEntry:
+    values = measured.values.astype(_KIND)
+    return JournalEntry(measured.file, {"shape": values.shape}, values.tobytes(), measured.error)
+
+
+def _measured(record: JournalEntry) -> FeatureRows:
+    values = np.frombuffer(record.content, _KIND).reshape(record.facts["shape"])
+    return FeatureRows(record.file, values.astype(np.float64), record.error)
 
 
 # --- writers ---
 
 
-Rows: TypeAlias = Iterable[Measured]
-
-ROWS_PER_GROUP = 4096
-"""Rows of a Parquet file that are written at once."""
+Rows: TypeAlias = Iterable[FeatureRows]
 
 
-def write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
+def _write_csv(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
     """Write rows as CSV: ``file``, the columns, ``error``; NaN is an empty field."""
     import csv
 
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["file", *names, "error"])
     for one in rows:
-        for row in _row_values(one, len(names)):
+        for row in row_values(one, len(names)):
             texts = table_cell(one.file, is_path=True), table_cell(one.error, is_path=True)
             writer.writerow([texts[0], *map(number, row), texts[1]])
 
 
-def write_json(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
+def _write_json(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
     """Write rows as JSON, one object a line; NaN is null, and a bad file has its error alone."""
     for one in rows:
         if one.error:
@@ -194,55 +158,12 @@ def write_json(rows: Rows, names: Sequence[str], stream: IO[str]) -> None:
             stream.write("\n")
 
 
-def write_parquet(rows: Rows, names: Sequence[str], path: Path) -> None:
-    """Write rows as Parquet; NaN is null, as are the columns of a bad file.
-
-    Raises
-    ------
-    MissingExtraError
-        If pyarrow is not installed.
-    """
-    arrow, parquet = require_pyarrow()
-    fields = [("file", arrow.string()), *((name, arrow.float64()) for name in names)]
-    schema = arrow.schema([*fields, ("error", arrow.string())])
-    with parquet.ParquetWriter(path, schema) as writer:
-        group: list[Measured] = []
-        waiting = 0
-        for one in rows:
-            group.append(one)
-            waiting += max(1, len(one.values))
-            if waiting >= ROWS_PER_GROUP:
-                writer.write_table(_arrow_table(arrow, schema, group, len(names)))
-                group, waiting = [], 0
-        writer.write_table(_arrow_table(arrow, schema, group, len(names)))
-
-
-def require_pyarrow() -> tuple[Any, Any]:
-    """Return pyarrow and its Parquet module, or say how to install them."""
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise MissingExtraError("features", "pyarrow") from None
-
-
-def _arrow_table(arrow: Any, schema: Any, group: Sequence[Measured], columns: int) -> Any:
-    blocks = [_row_values(one, columns) for one in group]
-    files = [one.file for one, block in zip(group, blocks, strict=True) for _ in block]
-    errors = [one.error or None for one, block in zip(group, blocks, strict=True) for _ in block]
-    values = np.concatenate(blocks) if blocks else np.zeros((0, columns))
-    numbers = [arrow.array(column, arrow.float64(), from_pandas=True) for column in values.T]
-    return arrow.Table.from_arrays(
-        [arrow.array(files, arrow.string()), *numbers, arrow.array(errors, arrow.string())],
-        schema=schema,
-    )
-
-
-def _row_values(one: Measured, columns: int) -> np.ndarray:
+def row_values(one: FeatureRows, columns: int) -> np.ndarray:
     """Return the rows of a file: [rows, columns]; one of NaN if it is bad."""
     return np.full((1, columns), np.nan) if one.error else one.values
 
 
 TEXT_WRITERS: Mapping[str, Callable[[Rows, Sequence[str], IO[str]], None]] = MappingProxyType(
-    {"csv": write_csv, "json": write_json}
+    {"csv": _write_csv, "json": _write_json}
 )
 """Formats that go to a stream of text."""

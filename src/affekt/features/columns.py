@@ -141,14 +141,14 @@ def functionals(frames: Mapping[str, np.ndarray], hop: float) -> dict[str, float
     if not frames:
         return result
     values = np.stack([np.asarray(column, dtype=np.float64) for column in frames.values()], axis=1)
-    rows = functional_rows(values, hop)  # [features, functionals]
+    rows = _functional_rows(values, hop)  # [features, functionals]
     for name, row in zip(frames, rows.tolist(), strict=True):
         for functional, value in zip(FUNCTIONALS, row, strict=True):
             result[f"{name}_{functional}"] = value
     return result
 
 
-def functional_rows(values: np.ndarray, hop: float) -> np.ndarray:
+def _functional_rows(values: np.ndarray, hop: float) -> np.ndarray:
     """Return the functionals of features [frames, features]: [features, functionals]."""
     result = np.full((values.shape[1], len(FUNCTIONALS)), np.nan)
     present = np.isfinite(values)

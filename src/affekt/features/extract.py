@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,8 +27,49 @@ from affekt.features.spectral import (
     shape_of,
     zero_crossing_rate,
 )
-from affekt.features.table import Table
 from affekt.features.voice_quality import harmonics_to_noise, jitter_and_shimmer
+from affekt.files import atomic_path
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Named columns of numbers: one row per clip or per frame.
+
+    ``table["pitch_hz"]`` is a column; ``pandas.DataFrame(dict(table))`` makes a data frame.
+    """
+
+    names: tuple[str, ...]
+    """Columns; see the column dictionary in docs/features.md."""
+    values: np.ndarray
+    """[rows, columns], float64; NaN where there is no such value."""
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return a column: [rows]."""
+        if name not in self.names:
+            raise ConfigError(f"there is no column {name!r}: was its set extracted?")
+        column: np.ndarray = self.values[:, self.names.index(name)]
+        return column
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield each column with its name."""
+        return zip(self.names, self.values.T, strict=True)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as CSV, whole or not at all; NaN becomes an empty field."""
+        with atomic_path(path) as partial, partial.open("w", encoding="utf-8") as file:
+            file.write(",".join(self.names) + "\n")
+            for row in self.values.tolist():
+                file.write(",".join(map(number, row)) + "\n")
+
+
+def number(value: float) -> str:
+    """Return a number as text that keeps nine digits; NaN becomes empty, 7.0 becomes 7."""
+    return "" if value != value else f"{value:.9g}"
+
 
 Columns = dict[str, np.ndarray]
 """Feature name to its value in each frame: [frames]."""
@@ -77,7 +120,7 @@ def extract(
     """
     chosen = checked_sets(sets, per)
     names = table_names(chosen, per, settings)
-    ready = checked_samples(samples, sample_rate, settings)
+    ready = _checked_samples(samples, sample_rate, settings)
     parts = [
         opensmile_features(ready, settings.sample_rate, name, per)
         for name in chosen
@@ -134,7 +177,7 @@ def table_names(sets: Sequence[str], per: str, settings: FeatureSettings) -> tup
     return tuple(names)
 
 
-def checked_samples(samples: np.ndarray, sample_rate: int, settings: FeatureSettings) -> Floats:
+def _checked_samples(samples: np.ndarray, sample_rate: int, settings: FeatureSettings) -> Floats:
     """Return samples as float32 at the rate of the settings.
 
     Raises
@@ -166,7 +209,7 @@ def measure(
     Parameters
     ----------
     samples : np.ndarray [shape=(samples,)]
-        As `checked_samples` returns them.
+        As `_checked_samples` returns them.
     settings : FeatureSettings
     sets : sequence of str
         Families, see `affekt.features.SETS`; others are left out.
@@ -279,7 +322,7 @@ def functional_vector(
 
 
 def _tutorial_vector(samples: np.ndarray, sample_rate: int) -> tuple[tuple[str, ...], np.ndarray]:
-    ready = checked_samples(samples, sample_rate, TUTORIAL)
+    ready = _checked_samples(samples, sample_rate, TUTORIAL)
     columns = spectrum_features(ready, TUTORIAL, ("mfcc", "mel"))
     kept = {name: one for name, one in columns.items() if not name.startswith("mfcc_delta2")}
     means = np.stack(list(kept.values())).mean(axis=1, dtype=np.float64)

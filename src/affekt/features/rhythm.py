@@ -44,7 +44,7 @@ def rhythm(samples: Floats, pitch: Pitch, settings: FeatureSettings = DEFAULT) -
         ``pause_share``: of the speech. Without any sound, the rates, ``pause_mean`` and
         ``pause_share`` are NaN, as is ``pause_mean`` without a pause.
     """
-    level = smoothed_level(samples, settings)
+    level = _smoothed_level(samples, settings)
     loudest = float(np.percentile(level, 99))
     threshold = loudest - QUIET_DB
     sounding = np.flatnonzero(level >= threshold) if loudest > INAUDIBLE_DB else np.zeros(0, int)
@@ -60,7 +60,7 @@ def rhythm(samples: Floats, pitch: Pitch, settings: FeatureSettings = DEFAULT) -
     return _summary(speech, len(nuclei), pauses, settings.hop)
 
 
-def smoothed_level(samples: Floats, settings: FeatureSettings) -> np.ndarray:
+def _smoothed_level(samples: Floats, settings: FeatureSettings) -> np.ndarray:
     """Return the level of each frame in dB, under a Hann window of `WINDOW` seconds: [frames]."""
     length = 2 * round(WINDOW * settings.sample_rate / 2)
     weights = hann(length) / hann(length).sum()

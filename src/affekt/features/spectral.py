@@ -30,7 +30,7 @@ def spectral_centroid(samples: Floats, settings: FeatureSettings = DEFAULT) -> F
 
     As ``librosa.feature.spectral_centroid``; 0 in digital silence.
     """
-    return centroid_of(_magnitude(samples, settings), _bins(settings))[None]
+    return _centroid_of(_magnitude(samples, settings), _bins(settings))[None]
 
 
 def spectral_bandwidth(samples: Floats, settings: FeatureSettings = DEFAULT) -> Floats:
@@ -39,7 +39,7 @@ def spectral_bandwidth(samples: Floats, settings: FeatureSettings = DEFAULT) -> 
     As ``librosa.feature.spectral_bandwidth``; 0 in digital silence.
     """
     magnitude, bins = _magnitude(samples, settings), _bins(settings)
-    return bandwidth_of(magnitude, bins, centroid_of(magnitude, bins))[None]
+    return _bandwidth_of(magnitude, bins, _centroid_of(magnitude, bins))[None]
 
 
 def spectral_rolloff(samples: Floats, settings: FeatureSettings = DEFAULT) -> Floats:
@@ -47,7 +47,7 @@ def spectral_rolloff(samples: Floats, settings: FeatureSettings = DEFAULT) -> Fl
 
     As ``librosa.feature.spectral_rolloff``; 0 in digital silence.
     """
-    return rolloff_of(_magnitude(samples, settings), _bins(settings))[None]
+    return _rolloff_of(_magnitude(samples, settings), _bins(settings))[None]
 
 
 def spectral_flatness(samples: Floats, settings: FeatureSettings = DEFAULT) -> Floats:
@@ -56,7 +56,7 @@ def spectral_flatness(samples: Floats, settings: FeatureSettings = DEFAULT) -> F
     As ``librosa.feature.spectral_flatness``: near 0 for a tone, 1 for white noise and silence.
     """
     power = power_spectrogram(samples, settings.n_fft, settings.hop_length)
-    return flatness_of(power)[None]
+    return _flatness_of(power)[None]
 
 
 def spectral_flux(samples: Floats, settings: FeatureSettings = DEFAULT) -> Floats:
@@ -66,16 +66,16 @@ def spectral_flux(samples: Floats, settings: FeatureSettings = DEFAULT) -> Float
     change of level alone is no flux. 0 in the first frame; a silent spectrum has length 0.
     """
     magnitude = _magnitude(samples, settings)
-    return flux_of(magnitude, magnitude[:1])[None]
+    return _flux_of(magnitude, magnitude[:1])[None]
 
 
-def centroid_of(magnitude: Floats, bins: Floats) -> Floats:
+def _centroid_of(magnitude: Floats, bins: Floats) -> Floats:
     """Return the centroid of magnitude spectra [frames, bins] in Hz: [frames]."""
     centroid: Floats = (magnitude @ bins) / np.maximum(magnitude.sum(axis=1), _TINY)
     return centroid
 
 
-def bandwidth_of(magnitude: Floats, bins: Floats, centroid: Floats) -> Floats:
+def _bandwidth_of(magnitude: Floats, bins: Floats, centroid: Floats) -> Floats:
     """Return the spread of magnitude spectra [frames, bins] about their centroid: [frames]."""
     squares = np.square(bins - centroid[:, None])
     weighted = np.einsum("ij,ij->i", magnitude, squares)
@@ -83,7 +83,7 @@ def bandwidth_of(magnitude: Floats, bins: Floats, centroid: Floats) -> Floats:
     return spread
 
 
-def rolloff_of(magnitude: Floats, bins: Floats) -> Floats:
+def _rolloff_of(magnitude: Floats, bins: Floats) -> Floats:
     """Return the roll-off of magnitude spectra [frames, bins] in Hz: [frames]."""
     below = np.cumsum(magnitude, axis=1)
     reached = below >= np.float32(ROLL_PERCENT) * below[:, -1:]
@@ -91,14 +91,14 @@ def rolloff_of(magnitude: Floats, bins: Floats) -> Floats:
     return found
 
 
-def flatness_of(power: Floats) -> Floats:
+def _flatness_of(power: Floats) -> Floats:
     """Return the flatness of power spectra [frames, bins]: [frames]."""
     floored = np.maximum(power, np.float32(1e-10))
     flatness: Floats = np.exp(np.log(floored).mean(axis=1)) / floored.mean(axis=1)
     return flatness
 
 
-def flux_of(magnitude: Floats, before: Floats) -> Floats:
+def _flux_of(magnitude: Floats, before: Floats) -> Floats:
     """Return the flux of magnitude spectra [frames, bins], given the one before: [frames]."""
     both = np.concatenate([before, magnitude])
     length = np.sqrt(np.einsum("ij,ij->i", both, both))
@@ -127,13 +127,13 @@ def shape_of(
         The last magnitude spectrum, for the next block.
     """
     magnitude = np.sqrt(power)
-    centroid = centroid_of(magnitude, bins)
+    centroid = _centroid_of(magnitude, bins)
     columns = {
         "spectral_centroid_hz": centroid,
-        "spectral_bandwidth_hz": bandwidth_of(magnitude, bins, centroid),
-        "spectral_rolloff_hz": rolloff_of(magnitude, bins),
-        "spectral_flatness": flatness_of(power),
-        "spectral_flux": flux_of(magnitude, magnitude[:1] if before is None else before),
+        "spectral_bandwidth_hz": _bandwidth_of(magnitude, bins, centroid),
+        "spectral_rolloff_hz": _rolloff_of(magnitude, bins),
+        "spectral_flatness": _flatness_of(power),
+        "spectral_flux": _flux_of(magnitude, magnitude[:1] if before is None else before),
     }
     return columns, magnitude[-1:]
 

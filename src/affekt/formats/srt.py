@@ -20,8 +20,8 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
             yield str(index + 1)
             yield f"{clock(start, ',')} --> {clock(end, ',')}"
             yield answer(segment)
-            doubts = dict.fromkeys((*segment.warnings, *(track.warnings if index == 0 else ())))
-            if doubts:
+            warnings = dict.fromkeys((*segment.warnings, *(track.warnings if index == 0 else ())))
+            if warnings:
                 # Players read <i>; an arrow would begin a time to some of them.
-                yield f"({joined(tuple(doubts))})".replace("-->", "→")
+                yield f"({joined(tuple(warnings))})".replace("-->", "→")
             yield ""

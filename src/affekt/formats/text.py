@@ -53,7 +53,7 @@ def placed(track: Track) -> list[tuple[int, int, Segment]]:
     return found
 
 
-def describe_quality(quality: AudioQuality) -> str:
+def _describe_quality(quality: AudioQuality) -> str:
     """Return the measures of a recording in words."""
     parts = [
         f"level {quality.rms_dbfs:.1f} dBFS",
@@ -72,7 +72,7 @@ def describe_quality(quality: AudioQuality) -> str:
 def notes(track: Track) -> Iterator[str]:
     """Yield, as lines, what should be known of a recording: quality, warnings, its error."""
     if track.quality is not None:
-        yield f"quality: {describe_quality(track.quality)}"
+        yield f"quality: {_describe_quality(track.quality)}"
     if track.ood_score is not None:
         yield f"out-of-domain score: {track.ood_score:.2f} (limit {UNLIKE_LIMIT:g})"
     for warning in track.warnings:

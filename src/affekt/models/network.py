@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.frontend import FrontendConfig, build_frontend
-from affekt.models.layers.heads import EmotionHead, IntensityHead
+from affekt.models.layers.heads import EmotionHead
 from affekt.models.layers.pooling import NoPooling, build_pooling
 from affekt.models.registry import build_encoder, find_architecture
+from affekt.results import OUTPUTS
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class NetworkConfig:
         ``"statistics"`` or ``"attention"``, see :mod:`affekt.models.layers.pooling`.
     head_dropout : float
         Share of the embedding dropped before the last layer while training.
-    intensity : bool
-        Whether it also says how strongly the emotion is shown.
+    heads : tuple of str
+        What else it says, of `affekt.results.OUTPUTS`: ``("intensity",)``.
     """
 
     labels: tuple[str, ...]
@@ -43,13 +44,42 @@ class NetworkConfig:
     frontend: FrontendConfig = field(default_factory=FrontendConfig)
     pooling: str = "statistics"
     head_dropout: float = 0.4
-    intensity: bool = False
+    heads: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ConfigError(f"a model needs two or more different labels, got {self.labels}")
         if not 0 <= self.head_dropout < 1:
             raise ConfigError(f"model.head_dropout must be in [0, 1), got {self.head_dropout:g}")
+        if unknown := set(self.heads) - set(OUTPUTS):
+            raise ConfigError(
+                f"unknown heads {', '.join(sorted(unknown))}: expected some of {', '.join(OUTPUTS)}"
+            )
+
+
+class ScalarHead(EmotionHead):
+    """Map an embedding to one number, an output of the graph such as the intensity.
+
+    ``[batch, embedding] -> [batch, 1]``; :meth:`value` maps that to the range of the number.
+
+    Parameters
+    ----------
+    name : str
+        One of `affekt.results.OUTPUTS`, which says the range: from 0 to 1 by a sigmoid, from -1 to
+        1 by a hyperbolic tangent, without limits as it is.
+    """
+
+    def __init__(self, name: str, embedding_size: int, dropout: float) -> None:
+        super().__init__(embedding_size, 1, dropout)
+        info = OUTPUTS[name]
+        self.limits: tuple[float | None, float | None] = (info.minimum, info.maximum)
+
+    def value(self, embedding: Tensor) -> Tensor:
+        """``[batch, embedding] -> [batch]``, within the range."""
+        x: Tensor = self(embedding)[:, 0]
+        if self.limits == (0.0, 1.0):
+            return torch.sigmoid(x)
+        return torch.tanh(x) if self.limits == (-1.0, 1.0) else x
 
 
 class Network(nn.Module):
@@ -83,9 +113,9 @@ class Network(nn.Module):
         )
         embedding_size = self.pooling.output_size
         self.head = EmotionHead(embedding_size, len(config.labels), config.head_dropout)
-        self.intensity_head = (
-            IntensityHead(embedding_size, config.head_dropout) if config.intensity else None
-        )
+        for name in config.heads:  # an attribute each: that is how model directories name them
+            head = ScalarHead(name, embedding_size, config.head_dropout)
+            self.add_module(f"{name}_head", head)
         shape = () if config.frontend.one_scale else (config.frontend.channels, 1)
         self.register_buffer("feature_mean", torch.zeros(shape))
         self.register_buffer("feature_scale", torch.ones(shape))
@@ -159,25 +189,46 @@ class Network(nn.Module):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of what :meth:`forward` returns."""
-        names = ("probabilities", "embedding")
-        return names if self.intensity_head is None else (*names, "intensity")
+        """Names of what :meth:`forward` returns, in their order."""
+        return ("probabilities", "embedding", *self.config.heads)
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
-        """Waveform ``[batch, samples]`` to the outputs.
+    @property
+    def scalar_heads(self) -> dict[str, ScalarHead]:
+        """The heads beside that of the emotions, by the name of their output."""
+        return {name: getattr(self, f"{name}_head") for name in self.config.heads}
+
+    def answer(self, embedding: Tensor) -> dict[str, Tensor]:
+        """What the heads say of embeddings ``[batch, embedding_size]``.
 
         Returns
         -------
-        probabilities : Tensor [batch, classes]
-        embedding : Tensor [batch, embedding_size]
-        intensity : Tensor [batch]
-            From 0 (faint) to 1 (strong); only of networks that say it.
+        dict of str to Tensor
+            ``probabilities`` [batch, classes], and each of the other heads [batch].
+        """
+        return answer_of(self.logits(embedding), self.scalar_heads, self.temperature, embedding)
+
+    def forward(self, waveform: Tensor) -> dict[str, Tensor]:
+        """Waveform ``[batch, samples]`` to the outputs of the graph, in the order of `outputs`.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``probabilities`` [batch, classes], ``embedding`` [batch, embedding_size], and each of
+            the other heads [batch].
         """
         embedding = self.embed(self.frontend(waveform))
-        probabilities = torch.softmax(self.logits(embedding) / self.temperature, dim=1)
-        if self.intensity_head is None:
-            return probabilities, embedding
-        return probabilities, embedding, torch.sigmoid(self.intensity_head(embedding))[:, 0]
+        found = {**self.answer(embedding), "embedding": embedding}
+        return {name: found[name] for name in self.outputs}
+
+
+def answer_of(
+    logits: Tensor, others: Mapping[str, Any], temperature: Tensor, embedding: Tensor
+) -> dict[str, Tensor]:
+    """Outputs by name of heads on embeddings ``[batch, embedding]``: :meth:`Network.answer`."""
+    return {
+        "probabilities": torch.softmax(logits / temperature, dim=1),
+        **{name: other.value(embedding) for name, other in others.items()},
+    }
 
 
 def _check_frontend(config: NetworkConfig) -> None:

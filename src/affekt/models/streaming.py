@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.layers.memory import Memory, MemoryCounter
-from affekt.models.network import Network
+from affekt.models.network import Network, answer_of
 
 
 class StreamingNetwork(nn.Module):
@@ -101,27 +101,24 @@ class StreamingNetwork(nn.Module):
 
 
 class PooledHead(nn.Module):
-    """From a pooled embedding ``[batch, dim]`` to calibrated probabilities, and the intensity.
+    """From a pooled embedding ``[batch, dim]`` to what the heads say: :meth:`Network.answer`.
 
     Attributes
     ----------
-    output_names : tuple of str
-        What comes out: ``probabilities``, and ``intensity`` where the network says it.
+    outputs : tuple of str
+        Names of what comes out.
     """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         network.eval()
-        self.head, self.intensity_head = network.head, network.intensity_head
-        self.output_names: tuple[str, ...] = ("probabilities",)
-        if self.intensity_head is not None:
-            self.output_names += ("intensity",)
+        self.head, self.others = network.head, nn.ModuleDict(network.scalar_heads)
+        self.outputs = ("probabilities", *network.config.heads)
         self.register_buffer("temperature", network.temperature)
         self.temperature: Tensor
 
-    def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
-        """``[batch, embedding] -> [batch, classes]``, and ``[batch]`` from 0 to 1."""
-        probabilities = torch.softmax(self.head(embedding) / self.temperature, dim=1)
-        if self.intensity_head is None:
-            return (probabilities,)
-        return probabilities, torch.sigmoid(self.intensity_head(embedding))[:, 0]
+    def forward(self, embedding: Tensor) -> dict[str, Tensor]:
+        """``[batch, embedding] -> [batch, classes]``, and ``[batch]`` for each other head."""
+        return answer_of(
+            self.head(embedding), dict(self.others.items()), self.temperature, embedding
+        )

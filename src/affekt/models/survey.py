@@ -157,8 +157,8 @@ def multiply_adds(network: Network) -> float:
         ):
             embedding = network.pooling(network.encoder(features).float())
             network.head(embedding)
-            if network.intensity_head is not None:
-                network.intensity_head(embedding)
+            for head in network.scalar_heads.values():
+                head(embedding)
     finally:
         for hook in hooks:
             hook.remove()

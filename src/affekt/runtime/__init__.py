@@ -6,7 +6,7 @@ hub         fetch it
 backends    run its graph
 predictor   from a recording to a prediction
 domain      how unlike its training data a recording is
-doubts      what makes an answer less certain
+warnings    what makes an answer less certain
 options     options of time lines and streams
 streaming/  time lines and streams
 """

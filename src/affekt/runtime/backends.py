@@ -1,4 +1,4 @@
-"""Run a model graph: waveforms in, probabilities and embeddings out.
+"""Run a model graph: waveforms in, its outputs by name out.
 
 One class per engine. ONNX Runtime is the one of the base install, see :mod:`affekt.runtime.litert`
 for the other.
@@ -28,6 +28,7 @@ from affekt.runtime.session import (
     Floats,
     checked_waveforms,
     default_threads,
+    known_outputs,
     open_session,
     run_session,
 )
@@ -41,12 +42,15 @@ class Backend(Protocol):
 
     config: ModelConfig
 
-    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
-        """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""
-        ...
+    outputs: tuple[str, ...]
+    """Names of what :meth:`run` gives."""
 
-    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
-        """The same, and intensities [batch] from 0 to 1 where the model says them."""
+    def run(self, waveforms: Floats) -> dict[str, Floats]:
+        """Map waveforms [batch, samples] to the outputs of the graph, by name.
+
+        ``probabilities`` [batch, classes], ``embedding`` [batch, dim], and [batch] for each of
+        `affekt.results.OUTPUTS` that the model says.
+        """
         ...
 
     def frame_encoder(self) -> FrameEncoder | None:
@@ -127,8 +131,8 @@ class OnnxBackend:
         self._check_ports()
         self.config = self._agreed_config(bundle.config)
 
-    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
-        """Map waveforms to probabilities and embeddings.
+    def run(self, waveforms: Floats) -> dict[str, Floats]:
+        """Map waveforms to the outputs of the graph.
 
         Parameters
         ----------
@@ -137,8 +141,8 @@ class OnnxBackend:
 
         Returns
         -------
-        probabilities : np.ndarray [shape=(batch, classes)]
-        embeddings : np.ndarray [shape=(batch, dim)]
+        dict of str to np.ndarray
+            See :meth:`Backend.run`.
 
         Raises
         ------
@@ -146,28 +150,22 @@ class OnnxBackend:
             If the input has another shape, the graph fails, or it answers with something other
             than finite probabilities.
         """
-        probabilities, embeddings, *_ = self.answer(waveforms)
-        return probabilities, embeddings
-
-    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
-        """As :meth:`run`, and intensities [batch] from 0 to 1 where the model says them."""
         waveforms = checked_waveforms(waveforms, self._path)
         size = part_samples(self.config)
         if self.config.streamable or waveforms.shape[1] <= size:
-            return self._answer(waveforms)
+            return self._run(waveforms)
         means = RunningMean()
         for part in cut([waveforms], size):
-            means.add(self._answer(part), part)
+            means.add(self._run(part), part)
         return means.means()
 
-    def _answer(self, waveforms: Floats) -> tuple[Floats, ...]:
-        inputs = {"waveform": waveforms}
-        answers = run_session(self._session, self._outputs, inputs, self._path)
-        probabilities = answers[0]
+    def _run(self, waveforms: Floats) -> dict[str, Floats]:
+        found = run_session(self._session, self.outputs, {"waveform": waveforms}, self._path)
+        probabilities = found["probabilities"]
         expected = (len(waveforms), len(self.config.labels))
         if probabilities.shape != expected or not np.isfinite(probabilities).all():
             raise ModelError(f"{self._path} answers with no probabilities: export the model again")
-        return tuple(answers)
+        return found
 
     def frame_encoder(self) -> FrameEncoder | None:
         """What computes frames chunk by chunk, loaded when it is first needed.
@@ -194,8 +192,7 @@ class OnnxBackend:
                 f"{self._path} is not a graph of affekt: expected the input 'waveform' and the "
                 f"outputs 'probabilities' and 'embedding'"
             )
-        intensity = ("intensity",) if "intensity" in outputs else ()
-        self._outputs = ("probabilities", "embedding", *intensity)
+        self.outputs = ("probabilities", "embedding", *known_outputs(outputs))
 
     def _agreed_config(self, config: ModelConfig | None) -> ModelConfig:
         told = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)

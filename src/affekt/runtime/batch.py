@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
-from affekt.batch.journal import Journal, Record
+from affekt.batch.journal import JournalEntry, Work
 from affekt.batch.processes import each_done, usable_cores
 from affekt.results import Outcome
 from affekt.runtime.bundle import open_bundle
@@ -50,7 +50,7 @@ def predict_files(
     if jobs > 1:
         yield from each_done(elsewhere, files, jobs, _failed)
         return
-    here = partial(predict_file, model=model or load_model(model_id))
+    here = partial(_predict_file, model=model or load_model(model_id))
     usual = [file for file in files if file not in suspects]
     for file in usual:
         begin(file)
@@ -60,7 +60,7 @@ def predict_files(
         yield from each_done(elsewhere, others, 1, _failed, apart=True)
 
 
-def predict_file(file: str, model: Model) -> Outcome:
+def _predict_file(file: str, model: Model) -> Outcome:
     """Predict one file.
 
     Raises
@@ -77,7 +77,7 @@ def _failed(file: str, reason: str) -> Outcome:
 
 
 def _predict_elsewhere(file: str, model_id: str | None) -> Outcome:
-    return predict_file(file, _model_of_process(model_id))
+    return _predict_file(file, _model_of_process(model_id))
 
 
 @lru_cache(maxsize=1)
@@ -85,7 +85,29 @@ def _model_of_process(model_id: str | None) -> Model:
     return load_model(model_id, threads=1)
 
 
-def identity(model_id: str | None) -> dict[str, str]:
+def predict_work(model: Model, model_id: str | None, jobs: int = 1) -> Work[Outcome]:
+    """Return the prediction of many files as work that a journal keeps; embeddings are not kept.
+
+    Parameters
+    ----------
+    model : Model
+    model_id : str, optional
+        Where other processes find it.
+    jobs : int
+        See :func:`predict_files`.
+    """
+    return Work(
+        name="predict",
+        depends=_identity(model_id),
+        each=lambda files, suspects, begin: predict_files(
+            files, model_id, jobs=jobs, model=model, suspects=suspects, begin=begin
+        ),
+        keep=lambda outcome: JournalEntry(outcome.file, outcome.to_dict(), error=outcome.error),
+        recall=lambda record: Outcome.from_dict(record.facts),
+    )
+
+
+def _identity(model_id: str | None) -> dict[str, str]:
     """Return what the answers of a model depend on: the contents of its files."""
     bundle = open_bundle(model_id)
     config = "" if bundle.config is None else repr(sorted(bundle.config.raw.items()))
@@ -95,13 +117,3 @@ def identity(model_id: str | None) -> dict[str, str]:
         "graph": hashlib.sha256(bundle.graph.read_bytes()).hexdigest(),
         "config": hashlib.sha256(config.encode("utf-8", "backslashreplace")).hexdigest(),
     }
-
-
-def remember(book: Journal, outcome: Outcome) -> None:
-    """Keep an outcome in a journal; the embedding is not kept."""
-    book.add(Record(outcome.file, outcome.to_dict(), error=outcome.error))
-
-
-def recall(book: Journal, file: str) -> Outcome:
-    """Return an outcome that a journal keeps; its embedding is empty."""
-    return Outcome.from_dict(book.read(file).facts)

@@ -19,11 +19,10 @@ ASSETS = Path(__file__).parent.parent / "assets"
 """Folder of the models inside the package."""
 
 SHIPPED = ("base", "live", "small", "nano")
-"""Their names: the one that knows most voices, the one that streams, and two for phones and
-pages."""
+"""Their names: one for more voices, one that streams, and two smaller ones."""
 
 DEFAULT = "live"
-"""The one that answers where none is named, or `DEFAULT_NAME` is."""
+"""The one that is used where none is named, or `DEFAULT_NAME` is."""
 
 DEFAULT_NAME = "default"
 

@@ -1,7 +1,7 @@
 """The encoder of a streamable model: samples in, frame embeddings out, its past as explicit state.
 
-``encoder.onnx`` holds no state. A :class:`Run` carries that of one stream; any number of them share
-one :class:`FrameEncoder`, also between threads.
+``encoder.onnx`` holds no state. An :class:`EncoderStream` carries that of one stream; any number of
+them share one :class:`FrameEncoder`, also between threads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from affekt.errors import ModelError
 from affekt.runtime.devices import CPU
-from affekt.runtime.session import Floats, open_session, run_session
+from affekt.runtime.session import Floats, known_outputs, open_session, run_session
 
 VARIANCE_FLOOR = 1e-5
 """Added to the variance before its root, as the network does."""
@@ -60,9 +60,10 @@ class FrameEncoder:
         self._encoder_path, self._head_path = encoder, head
         self._encoder = open_session(encoder, threads, device)
         self._head = open_session(head, threads, device)
-        self._answers = tuple(port.name for port in self._head.get_outputs())
-        if self._answers not in (("probabilities",), ("probabilities", "intensity")):
-            raise ModelError(f"{head} answers with {', '.join(self._answers)}: export it again")
+        names = [port.name for port in self._head.get_outputs()]
+        if "probabilities" not in names:
+            raise ModelError(f"{head} answers with {', '.join(names)}: export it again")
+        self._outputs = ("probabilities", *known_outputs(names))
         self.channels = int(self._encoder.get_outputs()[0].shape[-1])
         shapes = {port.name: port.shape[-1] for port in self._encoder.get_inputs()}
         expected = {"samples": self.step, "valid": self.stride, "state": self.state_size}
@@ -72,30 +73,30 @@ class FrameEncoder:
                 f"the two are of different models"
             )
 
-    def start(self) -> Run:
+    def start(self) -> EncoderStream:
         """Begin a stream."""
-        return Run(self)
+        return EncoderStream(self)
 
     def encode(self, samples: Floats, valid: Floats, state: Floats) -> tuple[Floats, ...]:
         """Run ``encoder.onnx``: see :class:`affekt.models.streaming.StreamingNetwork`."""
         inputs = {"samples": samples, "valid": valid, "state": state}
         outputs = ("frames", "mask", "next_state")
-        return tuple(run_session(self._encoder, outputs, inputs, self._encoder_path))
+        return tuple(run_session(self._encoder, outputs, inputs, self._encoder_path).values())
 
-    def classify(self, embeddings: Floats) -> Floats:
-        """Pooled embeddings [windows, dim] to calibrated probabilities [windows, classes]."""
-        return self.answer(embeddings)[0]
+    def classify(self, embeddings: Floats) -> dict[str, Floats]:
+        """Return the outputs of the head for pooled embeddings [windows, dim], by name.
 
-    def answer(self, embeddings: Floats) -> tuple[Floats, ...]:
-        """The same, and intensities [windows] from 0 to 1 where the model says them."""
+        ``probabilities`` [windows, classes], and [windows] for each of `affekt.results.OUTPUTS`
+        that the model says.
+        """
         inputs = {"embedding": embeddings.astype(np.float32, copy=False)}
-        answers = run_session(self._head, self._answers, inputs, self._head_path)
-        if not np.isfinite(answers[0]).all():
+        found = run_session(self._head, self._outputs, inputs, self._head_path)
+        if not np.isfinite(found["probabilities"]).all():
             raise ModelError(f"{self._head_path} answers with no probabilities: export it again")
-        return tuple(answers)
+        return found
 
 
-class Run:
+class EncoderStream:
     """One stream through the encoder.
 
     Parameters
@@ -136,9 +137,9 @@ class Run:
         self._rest = self._rest[:0]
         return self._step(silence, start)
 
-    def copy(self) -> Run:
+    def copy(self) -> EncoderStream:
         """Return a run that goes on from here by itself."""
-        twin = Run(self._encoder)
+        twin = EncoderStream(self._encoder)
         twin._state, twin._samples, twin._rest = self._state, self._samples, self._rest
         return twin
 

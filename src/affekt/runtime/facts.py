@@ -33,7 +33,7 @@ def describe_model(config: ModelConfig) -> Iterator[tuple[str, str]]:
         yield "receptive field", f"{config.receptive_field:g} s"
     yield "shortest clip", f"{config.minimum_duration:g} s"
     for corpus in config.training_data:
-        yield "trained on", describe_corpus(corpus)
+        yield "trained on", _describe_corpus(corpus)
     for metric in config.metrics:
         yield "measured", describe_metric(metric)
     yield "licence", config.licence or "not stated"
@@ -41,7 +41,7 @@ def describe_model(config: ModelConfig) -> Iterator[tuple[str, str]]:
     yield "not for", UNINTENDED_USE
 
 
-def describe_corpus(corpus: Mapping[str, Any]) -> str:
+def _describe_corpus(corpus: Mapping[str, Any]) -> str:
     """Return one entry of ``training_data`` in words: ``cremad, 7442 clips of 91 speakers``."""
     text = str(corpus.get("corpus", "unnamed corpus"))
     if (clips := corpus.get("clips")) is not None:

@@ -16,10 +16,9 @@ import numpy as np
 from affekt.errors import MissingExtraError, ModelError
 from affekt.runtime.bundle import CONFIG_FILE, Bundle
 from affekt.runtime.config import ModelConfig, parse_config
-from affekt.runtime.session import Floats, checked_waveforms
+from affekt.runtime.session import Floats, checked_waveforms, known_outputs
 
-_OUTPUTS = ("probabilities", "embedding")
-_INTENSITY = "intensity"  # of models that say it
+_REQUIRED = ("probabilities", "embedding")
 
 
 class LiteRtBackend:
@@ -51,15 +50,15 @@ class LiteRtBackend:
         inputs = self._interpreter.get_input_details()
         outputs = {port["name"]: port for port in self._interpreter.get_output_details()}
         single = len(inputs) == 1 and len(inputs[0]["shape"]) == 2
-        if not single or set(outputs) - {_INTENSITY} != set(_OUTPUTS):
+        if not single or not set(_REQUIRED) <= set(outputs):
             raise ModelError(
                 f"{self._path} is not a model of affekt: expected one input of waveforms, and "
                 "probabilities and an embedding as outputs"
             )
         self.window = int(inputs[0]["shape"][1])  # samples
         self._input = inputs[0]["index"]
-        names = (*_OUTPUTS, _INTENSITY) if _INTENSITY in outputs else _OUTPUTS
-        self._outputs = [outputs[name]["index"] for name in names]
+        self.outputs = (*_REQUIRED, *known_outputs(outputs))
+        self._indices = {name: outputs[name]["index"] for name in self.outputs}
         classes = int(outputs["probabilities"]["shape"][-1])
         if classes != len(self.config.labels):
             raise ModelError(
@@ -67,8 +66,8 @@ class LiteRtBackend:
                 f"{len(self.config.labels)}: the two are of different models"
             )
 
-    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
-        """Map waveforms to probabilities and embeddings.
+    def run(self, waveforms: Floats) -> dict[str, Floats]:
+        """Map waveforms to the outputs of the graph.
 
         Parameters
         ----------
@@ -77,39 +76,39 @@ class LiteRtBackend:
 
         Returns
         -------
-        probabilities : np.ndarray [shape=(batch, classes)]
-        embeddings : np.ndarray [shape=(batch, dim)]
-            Means over the windows of each recording.
+        dict of str to np.ndarray
+            See :meth:`affekt.runtime.backends.Backend.run`; means over the windows of each
+            recording.
 
         Raises
         ------
         ModelError
             If the input has another shape, or the answer is not a number.
         """
-        probabilities, embeddings, *_ = self.answer(waveforms)
-        return probabilities, embeddings
-
-    def answer(self, waveforms: Floats) -> tuple[Floats, ...]:
-        """As :meth:`run`, and intensities [batch] from 0 to 1 where the model says them."""
         waveforms = checked_waveforms(waveforms, self._path)
         answers = [
             [self._run_window(window) for window in windows]
             for windows in fill_windows(waveforms, self.window)
         ]
-        means = [[np.mean(port, axis=0) for port in zip(*rows, strict=True)] for rows in answers]
-        answered = tuple(np.stack(port) for port in zip(*means, strict=True))
-        if not np.isfinite(answered[0]).all():
+        found = {
+            name: np.stack([np.mean([row[name] for row in rows], axis=0) for rows in answers])
+            for name in self.outputs
+        }
+        if not np.isfinite(found["probabilities"]).all():
             raise ModelError(f"{self._path} answers with no probabilities: export the model again")
-        return answered
+        return found
 
     def frame_encoder(self) -> None:
         """None: a window has a fixed length and is computed whole."""
 
-    def _run_window(self, window: Floats) -> list[Floats]:
+    def _run_window(self, window: Floats) -> dict[str, Floats]:
         with self._lock:
             self._interpreter.set_tensor(self._input, window[None])
             self._interpreter.invoke()
-            return [self._interpreter.get_tensor(index)[0].copy() for index in self._outputs]
+            return {
+                name: self._interpreter.get_tensor(index)[0].copy()
+                for name, index in self._indices.items()
+            }
 
 
 def _open(path: Path, threads: int) -> Any:

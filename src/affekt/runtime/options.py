@@ -27,7 +27,7 @@ class TimelineOptions:
         notice a change.
     hop : float, optional
         Time from one answer to the next, at most ``window``. None takes 0.5 s for models whose
-        encoder streams, and 1 s for those that hear each window anew. Each answer stands for one
+        encoder streams, and 1 s for those that run on each window anew. Each answer stands for one
         hop, in the middle of its window; at both ends of the recording the window is cut.
     smoothing : float
         Answers are averaged over so much time around each hop before they are labelled; 0 for not

@@ -1,12 +1,12 @@
-"""Recordings in parts, for models that hear a recording as a whole.
+"""Recordings in parts, for models that take a recording as a whole.
 
 Where each frame depends on all others, as in attention, time and memory grow with the square of
-the length. Such a model answers for every part, and the answer for the recording is their mean.
+the length. Such a model runs on every part, and the answer is the mean of theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from affekt.runtime.config import ModelConfig
 from affekt.runtime.session import Floats
 
 PART_SECONDS = 10.0
-"""A longer recording is answered in parts where each frame depends on all of it."""
+"""A longer recording is predicted in parts where each frame depends on all of it."""
 WHOLE_SECONDS = 120.0
 """The same where a frame depends on its neighbours."""
 
@@ -63,22 +63,25 @@ def cut(blocks: Iterable[Floats], size: int) -> Iterator[Floats]:
 
 
 class RunningMean:
-    """Means of what a graph gives for parts; long ones count for more, silent ones for nothing."""
+    """Means of the outputs for parts, by length; silent parts do not count."""
 
     def __init__(self) -> None:
         self._weight = np.zeros(0)  # [batch]
-        self._sums: list[np.ndarray] = []  # [batch, ...] of each output
+        self._sums: dict[str, np.ndarray] = {}  # [batch, ...] of each output
 
-    def add(self, outputs: Sequence[Floats], waveforms: Floats) -> None:
+    def add(self, outputs: Mapping[str, Floats], waveforms: Floats) -> None:
         """Add outputs [batch, ...] for a part of each recording [batch, samples]."""
         loud = np.abs(waveforms).max(axis=1) >= _SILENT_PEAK
         # Of a recording that is silent throughout, all parts count the same.
         weight = waveforms.shape[1] * np.where(loud, 1.0, _NEXT_TO_NOTHING)
-        parts = [(output.T.astype(np.float64) * weight).T for output in outputs]
-        first = not self._sums
-        self._weight = weight if first else self._weight + weight
-        self._sums = parts if first else [a + b for a, b in zip(self._sums, parts, strict=True)]
+        self._weight = weight if not self._sums else self._weight + weight
+        for name, output in outputs.items():
+            part = (output.T.astype(np.float64) * weight).T
+            self._sums[name] = self._sums[name] + part if name in self._sums else part
 
-    def means(self) -> tuple[Floats, ...]:
+    def means(self) -> dict[str, Floats]:
         """Return the mean [batch, ...] of each output by now."""
-        return tuple((total.T / self._weight).T.astype(np.float32) for total in self._sums)
+        return {
+            name: (total.T / self._weight).T.astype(np.float32)
+            for name, total in self._sums.items()
+        }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affekt.audio import SAMPLE_RATE, AudioSource, Clip
+from affekt.audio import SAMPLE_RATE, AudioSource, LoadedAudio
 from affekt.audio.check import QualityMeter
 from affekt.audio.decode import Recording
 from affekt.audio.load import Mono
@@ -19,11 +19,11 @@ from affekt.runtime.backends import Backend, open_backend
 from affekt.runtime.bundle import open_bundle
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain
-from affekt.runtime.doubts import describe_doubts
 from affekt.runtime.encoder import RunningPool
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.parts import WHOLE_SECONDS, RunningMean, cut, part_samples
-from affekt.runtime.session import Floats
+from affekt.runtime.session import Floats, numbers_of
+from affekt.runtime.warnings import describe_warnings
 
 if TYPE_CHECKING:
     from affekt.runtime.streaming.stream import Stream
@@ -62,6 +62,11 @@ class Model:
     def config(self) -> ModelConfig:
         """The model's configuration and metadata."""
         return self._backend.config
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs of its graph."""
+        return self._backend.outputs
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -191,18 +196,18 @@ class Model:
 
         return Stream(self._backend, options, sample_rate=sample_rate, provisional=provisional)
 
-    def predict_clips(self, clips: Sequence[Clip]) -> list[Prediction]:
+    def predict_clips(self, clips: Sequence[LoadedAudio]) -> list[Prediction]:
         """Say which emotion each clip carries, for whoever loads the clips elsewhere.
 
         Parameters
         ----------
-        clips : sequence of Clip
+        clips : sequence of LoadedAudio
             What :func:`affekt.audio.load_clip` gives at the model's rate, and
             :meth:`refuse_unusable` lets pass.
         """
         return [_raised(answer) for answer in self._predict_chunk(clips)]
 
-    def _load(self, source: AudioSource) -> Clip | Prediction | AudioError:
+    def _load(self, source: AudioSource) -> LoadedAudio | Prediction | AudioError:
         """Load a recording; predict it at once where it is too long to be kept in memory."""
         rate = self.config.sample_rate
         sound = Mono(Recording(source), rate, QualityMeter())
@@ -219,7 +224,7 @@ class Model:
             self.refuse_unusable(sound.name, quality)
         except AudioError as error:
             return error
-        return Clip(parts[0] if len(parts) == 1 else np.concatenate(parts), quality)
+        return LoadedAudio(parts[0] if len(parts) == 1 else np.concatenate(parts), quality)
 
     def _predict_long(self, sound: Mono, begin: list[Floats], rest: Iterator[Floats]) -> Prediction:
         """Predict a recording while it is read, in the memory of a short one.
@@ -235,10 +240,10 @@ class Model:
         if encoder is None:
             means = RunningMean()
             for part in cut(blocks, part_samples(self.config)):
-                means.add(self._backend.answer(part[None]), part[None])
+                means.add(self._backend.run(part[None]), part[None])
             quality = sound.quality()
             self.refuse_unusable(sound.name, quality)
-            probabilities, (embedding,), *intensities = means.means()
+            outputs = means.means()
         else:
             run, pool = encoder.start(), RunningPool(encoder.channels)
             for block in blocks:
@@ -247,9 +252,8 @@ class Model:
             quality = sound.quality()
             self.refuse_unusable(sound.name, quality)
             embedding = pool.pooled()
-            probabilities, *intensities = encoder.answer(embedding[None])
-        intensity = float(intensities[0][0]) if intensities else None
-        return self._prediction(quality, probabilities[0], embedding, intensity)
+            outputs = {**encoder.classify(embedding[None]), "embedding": embedding[None]}
+        return self._prediction(quality, outputs, 0)
 
     def refuse_unusable(self, name: str, quality: AudioQuality) -> None:
         """Raise for a recording that no answer can be given about.
@@ -271,35 +275,29 @@ class Model:
             )
 
     def _predict_chunk(
-        self, clips: Sequence[Clip | Prediction | AudioError]
+        self, clips: Sequence[LoadedAudio | Prediction | AudioError]
     ) -> Iterator[Prediction | AudioError]:
         by_length: dict[int, list[int]] = {}
         for index, clip in enumerate(clips):
-            if isinstance(clip, Clip):
+            if isinstance(clip, LoadedAudio):
                 by_length.setdefault(len(clip.waveform), []).append(index)
         answers: dict[int, Prediction] = {}
         for indices in by_length.values():
-            alike = [clip for i in indices if isinstance(clip := clips[i], Clip)]
+            alike = [clip for i in indices if isinstance(clip := clips[i], LoadedAudio)]
             answers.update(zip(indices, self._run(alike), strict=True))
         for index, clip in enumerate(clips):
-            yield answers[index] if isinstance(clip, Clip) else clip
+            yield answers[index] if isinstance(clip, LoadedAudio) else clip
 
-    def _run(self, clips: Sequence[Clip]) -> list[Prediction]:
+    def _run(self, clips: Sequence[LoadedAudio]) -> list[Prediction]:
         waveforms = np.stack([clip.waveform for clip in clips])  # [batch, samples]
-        probabilities, embeddings, *intensities = self._backend.answer(waveforms)
-        strengths = intensities[0].tolist() if intensities else [None] * len(clips)
-        return [
-            self._prediction(clip.quality, *answer)
-            for clip, *answer in zip(clips, probabilities, embeddings, strengths, strict=True)
-        ]
+        outputs = self._backend.run(waveforms)
+        return [self._prediction(clip.quality, outputs, i) for i, clip in enumerate(clips)]
 
     def _prediction(
-        self,
-        quality: AudioQuality,
-        probabilities: Floats,
-        embedding: Floats,
-        intensity: float | None,
+        self, quality: AudioQuality, outputs: Mapping[str, Floats], index: int
     ) -> Prediction:
+        """Return the answer of one row of a graph's outputs."""
+        probabilities, embedding = outputs["probabilities"][index], outputs["embedding"][index]
         best = int(probabilities.argmax())
         ood_score = None
         if self._domain is not None:
@@ -310,10 +308,10 @@ class Model:
             scores=dict(zip(self.labels, map(float, probabilities), strict=True)),
             embedding=embedding,
             duration=quality.duration,
-            warnings=tuple(describe_doubts(quality, unlike=ood_score)),
+            warnings=tuple(describe_warnings(quality, ood_score=ood_score)),
             quality=quality,
             ood_score=ood_score,
-            intensity=intensity,
+            **numbers_of(outputs, index),
         )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import ModelError
+from affekt.results import OUTPUTS
 from affekt.runtime.devices import CPU, check_in_use, providers_of
 
 Floats = npt.NDArray[np.float32]
@@ -46,8 +47,8 @@ def checked_waveforms(waveforms: Floats, path: Path) -> Floats:
 
 def run_session(
     session: Any, outputs: Sequence[str], inputs: Mapping[str, Floats], path: Path
-) -> list[Floats]:
-    """Run a graph.
+) -> dict[str, Floats]:
+    """Run a graph; return its outputs by name.
 
     Raises
     ------
@@ -57,9 +58,20 @@ def run_session(
     from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
     try:
-        return cast("list[Floats]", session.run(list(outputs), dict(inputs)))
+        found = session.run(list(outputs), dict(inputs))
     except (engine.RuntimeException, engine.Fail, engine.InvalidArgument) as error:
         raise ModelError(f"{path} failed on its input: {_first_line(error)}") from None
+    return dict(zip(outputs, found, strict=True))
+
+
+def known_outputs(names: Collection[str]) -> tuple[str, ...]:
+    """Return which of a graph's outputs are one number that an answer has a field for."""
+    return tuple(name for name in OUTPUTS if name in names)
+
+
+def numbers_of(outputs: Mapping[str, Floats], index: int) -> dict[str, float]:
+    """Return, of one row of a graph's outputs, the numbers that an answer has a field for."""
+    return {name: float(outputs[name][index]) for name in known_outputs(outputs)}
 
 
 def open_session(path: Path, threads: int, device: str = CPU) -> Any:
@@ -73,7 +85,7 @@ def open_session(path: Path, threads: int, device: str = CPU) -> Any:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
-    providers, options = providers_of(device), session_options(threads)
+    providers, options = providers_of(device), _session_options(threads)
     try:
         session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
     except (
@@ -97,7 +109,7 @@ def open_session(path: Path, threads: int, device: str = CPU) -> Any:
     return session
 
 
-def session_options(threads: int) -> Any:
+def _session_options(threads: int) -> Any:
     """Options of every session: its threads, and the same answers on every processor."""
     import onnxruntime
 

@@ -54,14 +54,14 @@ class Comparison:
 class Graph(Protocol):
     """A loaded graph: waveform in, outputs by name."""
 
-    def run(self, waveforms: Floats) -> tuple[Floats, Floats]:
-        """Map waveforms [batch, samples] to probabilities [batch, classes] and embeddings."""
+    def run(self, waveforms: Floats) -> dict[str, Floats]:
+        """Map waveforms [batch, samples] to the outputs of the graph, by name."""
         ...
 
 
 def answers(graph: Graph, sample_rate: int) -> list[list[float]]:
     """Return the probabilities ``[sounds, classes]`` that an export stores."""
-    found = graph.run(_sounds(sample_rate))[0]
+    found = graph.run(_sounds(sample_rate))["probabilities"]
     return [[round(float(value), DECIMALS) for value in row] for row in found]
 
 

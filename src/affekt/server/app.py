@@ -18,8 +18,7 @@ from starlette.types import ASGIApp
 from affekt import __version__
 from affekt.server.errors import ApiError
 from affekt.server.guard import REQUEST_ID, Guard, error_body
-from affekt.server.routes import all_routers
-from affekt.server.routes.page import page_files
+from affekt.server.routes import audio, health, kserve, models, page, stream
 from affekt.server.schemas import answer_schemas
 from affekt.server.service import Service
 
@@ -42,9 +41,9 @@ def create_app(service: Service) -> ASGIApp:
     )
     app.state.service = service
     app.openapi = lambda: _openapi(app, service)  # type: ignore[method-assign]
-    for router in all_routers():
-        app.include_router(router)
-    app.mount("/static", page_files(), name="static")
+    for group in (audio, models, stream, kserve, health, page):
+        app.include_router(group.router)
+    app.mount("/static", page.page_files(), name="static")
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

@@ -16,13 +16,13 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from affekt.audio import Clip
+from affekt.audio import LoadedAudio
 from affekt.results import Prediction
 from affekt.runtime import Model
-from affekt.runtime.doubts import describe_doubts
+from affekt.runtime.warnings import describe_warnings
 from affekt.server.errors import ApiError, busy, overloaded
 from affekt.server.shares import Shares, Turns
-from affekt.server.telemetry import Metrics
+from affekt.server.telemetry import ServerMetrics
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class _Job:
     caller: str
     answer: asyncio.Future[Any]
     model: Model | None = None
-    clip: Clip | None = None
+    clip: LoadedAudio | None = None
     work: Callable[[], Any] | None = None
 
 
@@ -58,7 +58,7 @@ class Engine:
         Clips in one run, at most.
     wait : float
         Seconds that a request may wait for a thread.
-    metrics : Metrics
+    metrics : ServerMetrics
         Told how many wait and run.
     """
 
@@ -69,7 +69,7 @@ class Engine:
         threads: int,
         queue: int,
         batch: int,
-        metrics: Metrics,
+        metrics: ServerMetrics,
         wait: float = 10.0,
     ) -> None:
         self.models = models
@@ -120,7 +120,7 @@ class Engine:
             self._admitted.give(caller)
             self._show()
 
-    async def predict(self, model: Model, clip: Clip, caller: str) -> Prediction:
+    async def predict(self, model: Model, clip: LoadedAudio, caller: str) -> Prediction:
         """Classify one clip, in one run with waiting clips of its length.
 
         Raises
@@ -134,7 +134,7 @@ class Engine:
         return prediction
 
     async def predict_all(
-        self, model: Model, clips: Sequence[Clip], caller: str
+        self, model: Model, clips: Sequence[LoadedAudio], caller: str
     ) -> list[Prediction]:
         """Classify several clips of one request, in parallel as far as threads are free."""
         return list(await asyncio.gather(*(self.predict(model, clip, caller) for clip in clips)))
@@ -250,12 +250,12 @@ def _alike(job: _Job, first: _Job) -> bool:
     return len(job.clip.waveform) == len(first.clip.waveform)
 
 
-def _judge(model: Model, clips: Sequence[Clip]) -> list[Prediction]:
+def _judge(model: Model, clips: Sequence[LoadedAudio]) -> list[Prediction]:
     """Predict clips of equal length together, or a long one in as little memory as may be."""
     first = clips[0]
     if first.quality.duration <= LONG_SECONDS:
         return model.predict_clips(clips)
     answer = model.predict((first.waveform, model.config.sample_rate))
     # What is wrong with the recording was measured before it was resampled.
-    warnings = tuple(describe_doubts(first.quality, unlike=answer.ood_score))
+    warnings = tuple(describe_warnings(first.quality, ood_score=answer.ood_score))
     return [replace(answer, warnings=warnings, duration=first.quality.duration)]

@@ -11,7 +11,7 @@ import struct
 
 import numpy as np
 
-from affekt.audio import Clip, check_audio
+from affekt.audio import LoadedAudio, check_audio
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 MAX_SECONDS = 30  # what is longer may take the longer way
@@ -36,8 +36,8 @@ def is_plain_wav(content: bytes | bytearray, sample_rate: int) -> bool:
     return content.startswith(plain)
 
 
-def read_plain_wav(content: bytes | bytearray, sample_rate: int) -> Clip:
+def read_plain_wav(content: bytes | bytearray, sample_rate: int) -> LoadedAudio:
     """Return what :func:`affekt.audio.load_clip` does of such a file."""
     samples = np.frombuffer(content, dtype="<i2", offset=_HEADER.size).astype(np.float32)
     samples /= 32768
-    return Clip(samples, check_audio(samples, sample_rate))
+    return LoadedAudio(samples, check_audio(samples, sample_rate))

@@ -117,7 +117,7 @@ class InferenceResponse(BaseModel):
 
 
 def answer_schemas() -> dict[str, Any]:
-    """Return the schemas of `affekt.server.answers.as_json`, by name: those of `affekt.results`."""
+    """Return the schemas of the server's answers by name: those of `affekt.results`."""
     records = {one.__name__: json_schema(one, refs=_REFS) for one in (AudioQuality, Segment)}
     numbered = {"id": {"type": "integer", "minimum": 0, "description": "Place in the list."}}
     segment = records["Segment"]

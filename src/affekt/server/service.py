@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from starlette.requests import HTTPConnection
 
 from affekt.runtime import Model
 from affekt.runtime.backends import OnnxBackend
@@ -17,7 +20,7 @@ from affekt.server.errors import ApiError, busy
 from affekt.server.keys import KeyRing, RateLimiter
 from affekt.server.settings import Settings
 from affekt.server.shares import Shares
-from affekt.server.telemetry import Metrics
+from affekt.server.telemetry import ServerMetrics
 
 MODEL_FILES = ("config.json", "model.onnx", "encoder.onnx", "head.onnx")
 """All that is served of a model directory."""
@@ -64,7 +67,7 @@ class Service:
     engine: Engine
     bundles: Mapping[str, Bundle]
     decoders: DecoderPool
-    metrics: Metrics
+    metrics: ServerMetrics
     keys: KeyRing
     rate: RateLimiter
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -161,7 +164,7 @@ def make_service(settings: Settings) -> Service:
     ModelError
         If a model is missing or damaged.
     """
-    limits, metrics = settings.limits, Metrics()
+    limits, metrics = settings.limits, ServerMetrics()
     bundles = {name: open_bundle(source) for name, source in settings.models.items()}
     # One thread within each run: requests run beside one another instead.
     models = {name: Model(OnnxBackend(bundle, threads=1)) for name, bundle in bundles.items()}
@@ -187,3 +190,19 @@ def make_service(settings: Settings) -> Service:
         keys=KeyRing(settings.keys),
         rate=RateLimiter(limits.rate),
     )
+
+
+def service_of(connection: HTTPConnection) -> Service:
+    """Return the server that a request or session has come to."""
+    service: Service = connection.app.state.service
+    return service
+
+
+def caller_of(connection: HTTPConnection) -> str:
+    """Return who asks, for what is shared between callers."""
+    return str(connection.scope["state"]["share"])
+
+
+def note(connection: HTTPConnection, **facts: Any) -> None:
+    """Add facts to the log line of a request; never sound, names or scores."""
+    connection.scope["state"].setdefault("facts", {}).update(facts)

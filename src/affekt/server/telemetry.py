@@ -18,7 +18,7 @@ LOGGER = "affekt.server"
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
-class Metrics:
+class ServerMetrics:
     """Counters of one server, in a registry of their own."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Metrics:
         self.sessions = gauge("sessions", "WebSocket sessions open.")
 
 
-class JsonLines(logging.Formatter):
+class _JsonLines(logging.Formatter):
     """Log records as JSON: time, level, event, and the fields of ``extra={"fields": ...}``."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -66,7 +66,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False, default=str)
 
 
-class Words(logging.Formatter):
+class _Words(logging.Formatter):
     """Log records for a person at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -84,7 +84,7 @@ class Words(logging.Formatter):
 def set_up_logs(*, as_json: bool, level: int = logging.INFO) -> None:
     """Send all logs to stderr: the server's, and the warnings of all libraries."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if as_json else Words())
+    handler.setFormatter(_JsonLines() if as_json else _Words())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))

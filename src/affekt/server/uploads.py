@@ -70,7 +70,7 @@ async def read_form(request: Request, limits: Limits, held: Held) -> Form:
     collector = _Collector()
     try:
         parser = MultipartParser(boundary, collector.callbacks())
-        await receive_body(request, limits, held, parser.write)
+        await _receive_body(request, limits, held, parser.write)
         parser.finalize()
     except FormParserError:
         raise _damaged() from None
@@ -88,16 +88,16 @@ async def read_body(
     """Read a whole body of JSON, or of so many bytes of it and a tensor; errors as `read_form`."""
     content = bytearray()
     if json_size is not None:
-        await receive_body(request, limits, held, content.extend)
+        await _receive_body(request, limits, held, content.extend)
         if json_size > len(content):
             raise ApiError(400, "the body is shorter than its JSON is said to be", "damaged_body")
         return content
     too_long = too_large(limits.json_bytes, "the JSON", "send the tensor as binary data")
-    await receive_body(request, limits, held, content.extend, limits.json_bytes, too_long)
+    await _receive_body(request, limits, held, content.extend, limits.json_bytes, too_long)
     return content
 
 
-async def receive_body(
+async def _receive_body(
     request: Request,
     limits: Limits,
     held: Held,

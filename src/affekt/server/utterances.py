@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from affekt.results import Measurement, Segment, mean_numbers
-from affekt.runtime.doubts import unlike_doubts
+from affekt.runtime.warnings import ood_warnings
 
 CONTIGUOUS = 0.05  # seconds between segments that belong to one utterance
 
@@ -23,7 +23,7 @@ def utterance(segments: Sequence[Segment]) -> Segment:
     means = mean_numbers(segments, weights)
     return Segment(
         *(segments[0].start, segments[-1].end, label, scores[label], scores),
-        warnings=unlike_doubts(means["ood_score"]),
+        warnings=ood_warnings(means["ood_score"]),
         **means,
     )
 

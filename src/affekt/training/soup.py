@@ -146,8 +146,8 @@ def soup(
         raise ConfigError(f"unknown kind of soup {method!r}: expected one of {', '.join(METHODS)}")
     if len(runs) < 2:
         raise ConfigError(f"a soup needs two or more runs, got {len(runs)}")
-    found = [read_run(folder) for folder in runs]
-    refuse_unlike(found, out)
+    found = [_read_run(folder) for folder in runs]
+    _refuse_unlike(found, out)
     split = found[0].split
     store = FeatureStore(found[0].network.config.frontend)
     validation, test = (
@@ -215,7 +215,7 @@ def _mixed(
     return _Mixture(plain, uar)
 
 
-def _training_batches(run: FinishedRun, store: FeatureStore, progress: Progress | None) -> Batches:
+def _training_batches(run: _FinishedRun, store: FeatureStore, progress: Progress | None) -> Batches:
     """The batches of a run, as its training made them."""
     seed = int(run.config.get("seed", 0))
     variants = variants_of(run.recipe, seed)
@@ -230,7 +230,7 @@ def _labelled(clips: Sequence[Clip], network: Network) -> list[Clip]:
     return [clip for clip in clips if clip.emotion in network.config.labels]
 
 
-def _inherited(runs: Sequence[FinishedRun]) -> dict[str, Any]:
+def _inherited(runs: Sequence[_FinishedRun]) -> dict[str, Any]:
     """What the members have learned from, and what that allows, holds for the soup."""
     configs = [run.config for run in runs]
     corpora: dict[str, dict[str, Any]] = {}
@@ -328,8 +328,8 @@ def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
     for batch in batches:
         embedding = network.embed(batch.log_mel, batch.lengths)
         network.head(embedding)
-        if network.intensity_head is not None:
-            network.intensity_head(embedding)
+        for head in network.scalar_heads.values():
+            head(embedding)
         heard += len(batch.lengths)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -341,7 +341,7 @@ def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class _FinishedRun:
     """A finished run, as its folder says."""
 
     folder: Path
@@ -351,7 +351,7 @@ class FinishedRun:
     recipe: Recipe
 
 
-def read_run(folder: Path) -> FinishedRun:
+def _read_run(folder: Path) -> _FinishedRun:
     """Read the network, the facts and the split of a run; its model directory will do."""
     run = folder.parent if folder.name == MODEL_FOLDER else folder
     if not (run / MODEL_FOLDER / WEIGHTS_FILE).is_file():
@@ -371,7 +371,7 @@ def read_run(folder: Path) -> FinishedRun:
         tuple(clip for clip in clips if clip.split == side)
         for side in ("train", "validation", "test")
     )
-    return FinishedRun(run, network, config, Split(*split), _read_recipe(run / RECIPE_FILE))
+    return _FinishedRun(run, network, config, Split(*split), _read_recipe(run / RECIPE_FILE))
 
 
 def _read_recipe(path: Path) -> Recipe:
@@ -382,7 +382,7 @@ def _read_recipe(path: Path) -> Recipe:
     return build(Recipe, values, str(path))
 
 
-def refuse_unlike(runs: Sequence[FinishedRun], out: Path) -> None:
+def _refuse_unlike(runs: Sequence[_FinishedRun], out: Path) -> None:
     """Raise where runs cannot be mixed, or may not choose by these speakers."""
     first, *others = runs
     folders = [run.folder.resolve() for run in runs]
@@ -409,10 +409,10 @@ def refuse_unlike(runs: Sequence[FinishedRun], out: Path) -> None:
         )
 
 
-_KINDS = ("labels", "frontend", "architecture", "options", "pooling", "intensity", "weights")
+_KINDS = ("labels", "frontend", "architecture", "options", "pooling", "heads", "weights")
 
 
-def _kinds(run: FinishedRun) -> tuple[Any, ...]:
+def _kinds(run: _FinishedRun) -> tuple[Any, ...]:
     """What must be the same in all members, in the order of `_KINDS`."""
     config = run.network.config
     return (
@@ -421,7 +421,7 @@ def _kinds(run: FinishedRun) -> tuple[Any, ...]:
         config.architecture,
         config.options,
         config.pooling,
-        config.intensity,
+        config.heads,
         {name: tuple(value.shape) for name, value in run.network.state_dict().items()},
     )
 
@@ -429,6 +429,7 @@ def _kinds(run: FinishedRun) -> tuple[Any, ...]:
 def _difference(one: Any, two: Any) -> str:
     """Return how two values differ, without their equal parts."""
     if isinstance(one, tuple):
+        one, two = one or ("none",), two or ("none",)
         return f"are {', '.join(two)} and not {', '.join(one)}"
     before, after = (vars(one), vars(two)) if hasattr(one, "__dict__") else (one, two)
     if isinstance(before, dict):
@@ -438,7 +439,7 @@ def _difference(one: Any, two: Any) -> str:
     return f"is {two} and not {one}"
 
 
-def _split(run: FinishedRun) -> set[tuple[Any, ...]]:
+def _split(run: _FinishedRun) -> set[tuple[Any, ...]]:
     """Who is on which side, recording by recording."""
     split = (
         ("train", run.split.train),

@@ -60,15 +60,15 @@ def fetch_browser_runtime() -> Path:
     if browser_runtime() is None and not os.environ.get(_FOLDER):
         with tempfile.TemporaryDirectory() as name:
             unpacked = _unpack(_npm_pack(Path(name)))
-            check_files(unpacked)
+            _check_files(unpacked)
             for file in FILES:
                 with atomic_path(folder / file) as partial:
                     shutil.copyfile(unpacked / file, partial)
-    check_files(folder)
+    _check_files(folder)
     return folder
 
 
-def check_files(folder: Path) -> None:
+def _check_files(folder: Path) -> None:
     """See that a folder holds the engine's files, of the pinned version, undamaged.
 
     Raises

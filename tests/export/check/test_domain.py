@@ -33,7 +33,7 @@ def domain(network: Network) -> Domain:
     """Where the embeddings of some voices lie."""
     voices = torch.from_numpy(np.stack([voice(1.5, seed) for seed in range(12)]))
     with torch.inference_mode():
-        embeddings = network(voices)[1].numpy()
+        embeddings = network(voices)["embedding"].numpy()
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0) + 0.01
     basis = np.linalg.svd((embeddings - mean) / scale, full_matrices=False)[2][:3]
     # Numbers as config.json holds them, float16.
@@ -76,10 +76,10 @@ def test_a_score_that_no_longer_holds_is_found(
 ) -> None:
     def moved(by: float) -> Any:
         class Graph:
-            def run(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            def run(self, waveforms: np.ndarray) -> dict[str, np.ndarray]:
                 with torch.inference_mode():
-                    probabilities, embeddings, *_ = network(torch.from_numpy(waveforms))
-                return probabilities.numpy(), embeddings.numpy() + by * domain.scale
+                    embeddings = network(torch.from_numpy(waveforms))["embedding"]
+                return {"embedding": embeddings.numpy() + by * domain.scale}
 
         return Artefact("", lambda _, threads: Graph())
 

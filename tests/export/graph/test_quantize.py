@@ -30,7 +30,7 @@ def assert_close(path: Path, exported: Exported, tolerance: float) -> None:
     for samples, rows in ((1600, 2), (16000, 5), (48001, 1)):
         waveforms = np.stack([voice(3.5, 20 + row)[:samples] for row in range(rows)])
         with torch.inference_mode():
-            expected = exported.network(torch.from_numpy(waveforms))[0].numpy()
+            expected = exported.network(torch.from_numpy(waveforms))["probabilities"].numpy()
         np.testing.assert_allclose(probabilities(path, waveforms), expected, atol=tolerance)
 
 

@@ -50,7 +50,7 @@ def test_the_graph_equals_torch_at_all_lengths_and_batch_sizes(
         waveform = np.stack([voice(1, seed)[:samples] for seed in range(3)])
         (found,) = session.run(["embedding"], {"waveform": waveform})
         with torch.inference_mode():
-            expected = network(torch.from_numpy(waveform))[1].numpy()
+            expected = network(torch.from_numpy(waveform))["embedding"].numpy()
         np.testing.assert_allclose(found, expected, atol=1e-5)
         assert np.ptp(found, axis=0).max() > 1e-3
 
@@ -82,8 +82,10 @@ def test_a_directory_needs_neither_its_checkpoint_nor_torch(tmp_path: Path) -> N
         sound = voice(seconds)
         found = model.predict((sound, RATE))
         with torch.inference_mode():
-            wanted = network(torch.from_numpy(sound)[None])[0][0]
-            torch.testing.assert_close(again(torch.from_numpy(sound)[None])[0][0], wanted)
+            wanted = network(torch.from_numpy(sound)[None])["probabilities"][0]
+            torch.testing.assert_close(
+                again(torch.from_numpy(sound)[None])["probabilities"][0], wanted
+            )
         assert [found.scores[label] for label in LABELS] == pytest.approx(wanted.tolist(), abs=1e-4)
 
     small = tmp_path / "small.onnx"
@@ -91,7 +93,7 @@ def test_a_directory_needs_neither_its_checkpoint_nor_torch(tmp_path: Path) -> N
     to_int8(folder / "model.onnx", small, network.config.frontend, recordings)
     session = onnxruntime.InferenceSession(small, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
-        wanted = network(torch.from_numpy(recordings[0])[None])[0]
+        wanted = network(torch.from_numpy(recordings[0])[None])["probabilities"]
     (found_small,) = session.run(["probabilities"], {"waveform": recordings[0][None]})
     np.testing.assert_allclose(found_small, wanted.numpy(), atol=0.1)
 

@@ -70,7 +70,7 @@ def test_one_window_is_the_prediction(folder: Path, network: Network) -> None:
         predicted = list(model.predict((samples, RATE)).scores.values())
         (measured,) = model.measure((samples, RATE), whole)
         with torch.inference_mode():
-            expected = network(torch.from_numpy(samples)[None])[0][0]
+            expected = network(torch.from_numpy(samples)[None])["probabilities"][0]
         np.testing.assert_allclose(list(measured.scores.values()), predicted, atol=1e-4)
         np.testing.assert_allclose(predicted, expected, atol=1e-4)
 
@@ -91,7 +91,7 @@ def test_windows_are_weighted_where_the_network_pools_by_attention(tmp_path: Pat
     windows = list(model.measure((samples, RATE), TimelineOptions(window=1, hop=0.5, vad="off")))
     assert len({round(window.confidence, 4) for window in windows}) > 1
     network.pooling.score.weight.data.zero_()
-    plain = network(torch.from_numpy(samples)[None])[0][0].detach()
+    plain = network(torch.from_numpy(samples)[None])["probabilities"][0].detach()
     assert np.abs(plain.numpy() - list(predicted.values())).max() > 1e-3
 
 

@@ -44,7 +44,7 @@ def bare(network: Network) -> bytes:
 
 def with_metadata(model: bytes, network: Network, folder: Path) -> Path:
     path = folder / LITERT_FILE
-    path.write_bytes(add_metadata(model, model_config(network, FACTS)))
+    path.write_bytes(add_metadata(model, model_config(network, FACTS), network.outputs))
     return path
 
 
@@ -58,13 +58,15 @@ def plain(network: Network, bare: bytes, tmp_path_factory: pytest.TempPathFactor
     return with_metadata(bare, network, tmp_path_factory.mktemp("litert"))
 
 
-def expected(network: Network, waveforms: np.ndarray) -> tuple[np.ndarray, ...]:
+def expected(network: Network, waveforms: np.ndarray) -> dict[str, np.ndarray]:
     """What torch answers on the same windows."""
     rows = []
     for windows in fill_windows(waveforms, round(WINDOW * RATE)):
         with torch.inference_mode():
-            rows.append([port.numpy().mean(axis=0) for port in network(torch.from_numpy(windows))])
-    return tuple(np.stack(port) for port in zip(*rows, strict=True))
+            rows.append(network(torch.from_numpy(windows)))
+    return {
+        name: np.stack([row[name].numpy().mean(axis=0) for row in rows]) for name in network.outputs
+    }
 
 
 @pytest.mark.parametrize(("seconds", "rows"), [(0.1, 1), (0.5, 3), (1.0, 2), (3.3, 2), (10.0, 1)])
@@ -73,8 +75,9 @@ def test_it_equals_torch_at_many_lengths_and_batch_sizes(
 ) -> None:
     waveforms = np.stack([voice(seconds, row) for row in range(rows)])
     found = LiteRtBackend(Bundle(plain, None)).run(waveforms)
-    for ours, theirs in zip(found, expected(network, waveforms), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    assert tuple(found) == network.outputs
+    for name, theirs in expected(network, waveforms).items():
+        np.testing.assert_allclose(found[name], theirs, atol=1e-4)
 
 
 CONVERTIBLE = ("transformer", "tcn", "light")  # besides cnn, above; the others are refused
@@ -83,7 +86,7 @@ CONVERTIBLE = ("transformer", "tcn", "light")  # besides cnn, above; the others 
 @pytest.mark.parametrize("name", CONVERTIBLE)
 def test_every_architecture_equals_torch_in_all_that_it_says(name: str, tmp_path: Path) -> None:
     network = tiny_network(
-        architecture=name, options=TINY_OPTIONS[name], pooling="attention", intensity=True
+        architecture=name, options=TINY_OPTIONS[name], pooling="attention", heads=("intensity",)
     )
     bare = litert.convert(network, round(WINDOW * RATE))
     recordings = [voice(1.2, seed) for seed in range(6)]
@@ -100,10 +103,11 @@ def test_every_architecture_equals_torch_in_all_that_it_says(name: str, tmp_path
             continue
         found = LiteRtBackend(Bundle(with_metadata(model, network, tmp_path), None))
         tolerance = {"fp32": 1e-4, "fp16": 5e-3}.get(precision, 0.1)
-        probabilities, embeddings, intensities = found.answer(waveforms)
-        np.testing.assert_allclose(probabilities, wanted[0], atol=tolerance)
-        np.testing.assert_allclose(intensities, wanted[2], atol=tolerance)
-        assert embeddings.shape == wanted[1].shape
+        outputs = found.run(waveforms)
+        assert tuple(outputs) == network.outputs
+        for name in ("probabilities", "intensity"):
+            np.testing.assert_allclose(outputs[name], wanted[name], atol=tolerance)
+        assert outputs["embedding"].shape == wanted["embedding"].shape
     assert (
         affekt.load_model(tmp_path / LITERT_FILE).predict((voice(1.0), RATE)).intensity is not None
     )
@@ -118,9 +122,10 @@ def test_smaller_numbers_stay_near(
     assert len(model) < 0.7 * len(bare)
     path = with_metadata(model, network, tmp_path)
     waveforms = np.stack([voice(1.0, seed) for seed in range(4)])
-    found = LiteRtBackend(Bundle(path, None)).run(waveforms)[0]
+    found = LiteRtBackend(Bundle(path, None)).run(waveforms)["probabilities"]
     tolerance = 5e-3 if precision == "fp16" else 0.06
-    np.testing.assert_allclose(found, expected(network, waveforms)[0], atol=tolerance)
+    wanted = expected(network, waveforms)["probabilities"]
+    np.testing.assert_allclose(found, wanted, atol=tolerance)
 
 
 def test_it_carries_what_media_pipe_and_affekt_read(plain: Path) -> None:

@@ -15,7 +15,7 @@ from affekt.export.artefact import Artefact, ExportJob
 from affekt.export.targets import registry as targets
 from affekt.export.targets.onnx import load
 from affekt.export.targets.registry import TARGETS, export_model
-from affekt.runtime.processor import instruction_sets
+from affekt.runtime.devices import instruction_sets
 from affekt.runtime.stored_answers import answers
 
 

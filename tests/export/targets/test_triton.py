@@ -41,7 +41,7 @@ def repository(
         patch.setattr(triton, "write_graph", lambda _, path: shutil.copy(graph, path))
         artefact = triton.export(job, folder)
     assert artefact.load is not None
-    found = artefact.load(folder, 1).run(voice(1.0)[None])[0]
+    found = artefact.load(folder, 1).run(voice(1.0)[None])["probabilities"]
     assert found.shape == (1, len(LABELS))
     return folder
 
@@ -127,7 +127,7 @@ def test_the_client_asks_as_the_protocol_wants_it(repository: Path, tmp_path: Pa
 
 
 def test_intensity_is_a_port_of_its_own(job: ExportJob) -> None:
-    network = tiny_network(intensity=True)
+    network = tiny_network(heads=("intensity",))
     text = triton.model_configuration(replace(job, network=network), "tiny", "onnxruntime")
     line = 'name: "intensity" data_type: TYPE_FP32 dims: [ 1 ] reshape: { shape: [ ] }'
     assert line in text

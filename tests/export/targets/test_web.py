@@ -65,7 +65,7 @@ def test_a_browser_runs_every_architecture(tmp_path: Path, engine: Path, chromiu
     site = tmp_path / "site"
     for name, options in ARCHITECTURES.items():
         network = tiny_network(
-            architecture=name, options=options, pooling="attention", intensity=True
+            architecture=name, options=options, pooling="attention", heads=("intensity",)
         )
         folder = tmp_path / name
         folder.mkdir()

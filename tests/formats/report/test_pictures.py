@@ -15,7 +15,7 @@ import soundfile
 
 import affekt
 from affekt.errors import MissingExtraError
-from affekt.formats.report import exhibit, html, palette, png, svg
+from affekt.formats.report import exhibit, html, png
 from affekt.formats.report.exhibit import COLUMNS, Exhibit, envelope, exhibits
 from affekt.results import Outcome, Track
 from affekt.runtime.facts import UNINTENDED_USE, describe_metric
@@ -142,11 +142,11 @@ def test_words_stand_out(scheme: int, text: str) -> None:
 
 
 def test_dark_text_stands_out_on_every_emotion() -> None:
-    for color in (*palette.COLORS.values(), palette.OTHER):
-        ink = luminance(palette.INK)
+    for color in (*exhibit.COLORS.values(), exhibit.OTHER):
+        ink = luminance(exhibit.INK)
         assert (luminance(color) + 0.05) / (ink + 0.05) >= 4.5
-    assert set(affekt.EMOTIONS) <= set(palette.COLORS)
-    assert len(set(palette.COLORS.values())) == len(palette.COLORS)
+    assert set(affekt.EMOTIONS) <= set(exhibit.COLORS)
+    assert len(set(exhibit.COLORS.values())) == len(exhibit.COLORS)
 
 
 def test_the_page_sums_up_by_speaker(page: str) -> None:
@@ -235,8 +235,8 @@ def test_many_hops_are_averaged() -> None:
 def test_the_waveform_spans_its_peak() -> None:
     samples = np.zeros(20 * COLUMNS, np.float32)
     samples[10 * COLUMNS] = 0.25
-    drawing = ElementTree.fromstring(svg.waveform(*envelope(samples), "w"))
-    assert drawing.get("viewBox") == f"0 0 {2 * COLUMNS} {svg.HEIGHT}"
+    drawing = ElementTree.fromstring(html.waveform(*envelope(samples), "w"))
+    assert drawing.get("viewBox") == f"0 0 {2 * COLUMNS} {html.HEIGHT}"
     path = drawing[0].get("d") or ""
     columns = re.findall(r"M(\d+) ([\d.]+)V([\d.]+)", path)
     assert len(columns) == COLUMNS

@@ -333,7 +333,7 @@ def test_a_network_scores_padded_clips_as_alone(kind: str, normalisation: str) -
     with torch.inference_mode():
         together = network.classify(padded, lengths)
         alone = torch.cat([network.classify(item[None]) for item in spectra])
-        through = torch.cat([network(clip)[0] for clip in clips])
+        through = torch.cat([network(clip)["probabilities"] for clip in clips])
     torch.testing.assert_close(together, alone, atol=1e-3, rtol=1e-4)
     torch.testing.assert_close(torch.softmax(alone / 1.3, dim=1), through)
 

@@ -7,16 +7,16 @@ import pytest
 
 from affekt import UNCERTAIN, Segment, TimelineOptions
 from affekt.runtime.streaming.segmenter import Segmenter
-from affekt.runtime.streaming.sliding import Cell, Grid
+from affekt.runtime.streaming.sliding import Grid, WindowScore
 
 LABELS = ("happy", "sad")
 
 
-def cells(course: str) -> list[Cell]:
-    """One cell a second: h and s are sure, H and S are not, a dot is silence."""
+def windows(course: str) -> list[WindowScore]:
+    """One window a second: h and s are sure, H and S are not, a dot is silence."""
     probability = {"h": 0.9, "H": 0.55, "S": 0.45, "s": 0.1}
     return [
-        Cell(
+        WindowScore(
             float(second),
             float(second + 1),
             None if letter == "." else np.array([probability[letter], 1 - probability[letter]]),
@@ -29,7 +29,7 @@ def cells(course: str) -> list[Cell]:
 def segments(course: str, threshold: float = 0.0, **changes: float) -> list[Segment]:
     options = TimelineOptions(**{"min_duration": 2.0, "max_pause": 1.0, **changes})
     segmenter = Segmenter(LABELS, options, threshold, 1.0)
-    done = [segment for cell in cells(course) for segment in segmenter.push([cell])]
+    done = [segment for window in windows(course) for segment in segmenter.push([window])]
     return done + segmenter.flush()
 
 
@@ -78,7 +78,7 @@ def test_smoothing_averages_neighbours() -> None:
 
 def test_a_segment_is_final_once_the_next_one_stands() -> None:
     segmenter = Segmenter(LABELS, TimelineOptions(min_duration=2.0), 0.0, 1.0)
-    course = cells("hhhss")
+    course = windows("hhhss")
     assert segmenter.push(course[:4]) == []
     assert segmenter.open_segment is not None
     assert shape([segmenter.open_segment]) == "0-3 happy"

@@ -70,7 +70,7 @@ def test_every_setting_is_in_the_result(
     headline = result.per_setting["random"]["all"]
     assert headline["uar"]["mean"] == pytest.approx(result.uar.mean)
     assert result.adapted
-    assert "four fifths" in result.setting
+    assert "all other clips" in result.setting
     assert [score.fold for score in told] == ["1", "2"]
     for score in told:
         assert score.uar == pytest.approx(result.per_fold[score.fold].mean)

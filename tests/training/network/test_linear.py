@@ -19,7 +19,7 @@ from affekt.models import Network, NetworkConfig, build_network
 from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
 from affekt.training.network.fit import fit
 from affekt.training.network.linear import (
-    Answers,
+    HeldOutAnswers,
     Lesson,
     answers_elsewhere,
     even_weights,
@@ -169,8 +169,8 @@ def test_what_lies_far_from_the_training_clips_is_answered_with_less_confidence(
     assert (near**2).mean() == pytest.approx(1, abs=0.05)
     targets = np.array([LABELS.index(clip.emotion) for clip in clips])
     wrong = np.random.default_rng(0).permutation(targets)
-    answers = Answers.together(
-        [Answers.of(made.head, near, targets), Answers.of(made.head, 2 * near, wrong)]
+    answers = HeldOutAnswers.together(
+        [HeldOutAnswers.of(made.head, near, targets), HeldOutAnswers.of(made.head, 2 * near, wrong)]
     )
     fit_confidence(made, answers)
     assert float(made.encoder.exponent) > 0.5

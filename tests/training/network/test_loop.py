@@ -245,7 +245,11 @@ def test_a_step_stays_on_the_device_of_the_network(
     clips = [replace(clip, intensity="strong") for clip in tones.train]
     labels = tuple(sorted({clip.emotion for clip in clips}))
     config = NetworkConfig(
-        labels, architecture=architecture, pooling="attention", head_dropout=0.3, intensity=True
+        labels,
+        architecture=architecture,
+        pooling="attention",
+        head_dropout=0.3,
+        heads=("intensity",),
     )
     network = build_network(config).to("meta").train()
     batches = Batches(clips, labels, made, store, 0)

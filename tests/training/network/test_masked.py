@@ -15,7 +15,7 @@ from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.network.fit import FitResult, fit  # noqa: E402
 from affekt.training.network.tasks import MaskedPrediction  # noqa: E402
 from affekt.training.recipe.fingerprint import run_fingerprint  # noqa: E402
-from affekt.training.recipe.schema import TasksConfig  # noqa: E402
+from affekt.training.recipe.tasks import TasksConfig  # noqa: E402
 
 
 def test_about_the_share_is_hidden_in_whole_stretches() -> None:

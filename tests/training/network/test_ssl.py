@@ -81,7 +81,9 @@ def test_a_run_from_a_checkpoint_to_a_model_that_answers(
     for name in ("sad/a/sad-a-0.wav", "angry/h/angry-h-1.wav"):
         sound = affekt.load_audio(recordings / name)
         with torch.inference_mode():
-            expected = result.fitted.network(torch.from_numpy(sound)[None])[0][0].tolist()
+            expected = result.fitted.network(torch.from_numpy(sound)[None])["probabilities"][
+                0
+            ].tolist()
         found = list(model.predict(recordings / name).scores.values())
         assert sorted(found) == pytest.approx(sorted(expected), abs=1e-4)
 

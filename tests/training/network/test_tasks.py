@@ -23,13 +23,12 @@ from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.data.batches import (  # noqa: E402
     Batches,
     identity_targets,
-    intensity_targets,
 )
 from affekt.training.data.features import FeatureStore  # noqa: E402
 from affekt.training.network.fit import fit  # noqa: E402
 from affekt.training.network.tasks import Tasks  # noqa: E402
 from affekt.training.recipe.fingerprint import run_fingerprint  # noqa: E402
-from affekt.training.recipe.schema import TasksConfig  # noqa: E402
+from affekt.training.recipe.tasks import TasksConfig, intensity_targets  # noqa: E402
 
 
 def clip(**facts: str | float) -> Clip:
@@ -75,7 +74,7 @@ def test_training_learns_what_was_rated(tones, tmp_path: Path) -> None:
     for rated, expected in ((False, 0.0), (True, 0.75)):
         made = replace(recipe, tasks=TasksConfig(intensity=1.0, rated=rated))
         batches = Batches(clips, ("angry", "happy", "sad"), made, store, seed=0)
-        assert set(batches.intensities.tolist()) == {expected}
+        assert set(batches.numbers[:, 0].tolist()) == {expected}
 
 
 def test_rated_strengths_decide_a_run_only_where_they_are_learned(tones, tmp_path: Path) -> None:
@@ -100,25 +99,27 @@ def test_identities_are_numbered_and_unknown_ones_are_not() -> None:
 
 
 def test_clips_that_say_nothing_teach_nothing() -> None:
-    network = tiny_network(intensity=True)
-    known = np.array([0.0, 1.0])
+    network = tiny_network(heads=("intensity",))
+    known = np.array([[0.0], [1.0]])
     tasks = Tasks(TasksConfig(1.0, "speaker", 1.0), network, known, np.array([0, 1])).eval()
     embedding = torch.randn(3, network.embedding_size)
-    nan, unknown = torch.full((3,), torch.nan), torch.full((3,), -1)
+    nan, unknown = torch.full((3, 1), torch.nan), torch.full((3,), -1)
     assert tasks(network, embedding, nan, unknown) == 0
     of_two = tasks(
-        network, embedding, torch.tensor([0.0, 1.0, torch.nan]), torch.tensor([0, 1, -1])
+        network, embedding, torch.tensor([[0.0], [1.0], [torch.nan]]), torch.tensor([0, 1, -1])
     )
-    alone = tasks(network, embedding[:2], torch.tensor([0.0, 1.0]), torch.tensor([0, 1]))
+    alone = tasks(network, embedding[:2], torch.tensor([[0.0], [1.0]]), torch.tensor([0, 1]))
     torch.testing.assert_close(of_two, alone)
 
 
 def test_the_adversary_learns_and_the_encoder_is_turned_away() -> None:
     """What lowers its loss by its own weights raises it by the embedding."""
     network = tiny_network()
-    tasks = Tasks(TasksConfig(0.0, "speaker", 1.0), network, np.zeros(2), np.array([0, 1])).eval()
+    tasks = Tasks(
+        TasksConfig(0.0, "speaker", 1.0), network, np.zeros((2, 0)), np.array([0, 1])
+    ).eval()
     embedding = torch.randn(6, network.embedding_size, requires_grad=True)
-    nothing, identity = torch.full((6,), torch.nan), torch.arange(6) % 2
+    nothing, identity = torch.zeros(6, 0), torch.arange(6) % 2
     loss = tasks(network, embedding, nothing, identity)
     loss.backward()
     with torch.no_grad():
@@ -144,7 +145,7 @@ def test_intensity_is_learned_exported_and_predicted(graded: list[Clip], tmp_pat
     network = fit(recipe, train, [], tmp_path / "run").network
     assert not [name for name in network.state_dict() if "adversary" in name]
     write_model_directory(network, tmp_path / "model", ModelMetadata("graded", {"train": train}))
-    assert json.loads((tmp_path / "model/config.json").read_text())["intensity"] is True
+    assert json.loads((tmp_path / "model/config.json").read_text())["heads"] == ["intensity"]
     model = affekt.load_model(tmp_path / "model", threads=1)
     found = {word: [] for word in ("strong", "low")}
     for one in heard:
@@ -154,7 +155,7 @@ def test_intensity_is_learned_exported_and_predicted(graded: list[Clip], tmp_pat
     again, _ = read_network(tmp_path / "model")
     samples = voice(0.5)
     with torch.inference_mode():
-        expected = again(torch.from_numpy(samples)[None])[2].item()
+        expected = again(torch.from_numpy(samples)[None])["intensity"].item()
     assert model.predict((samples, RATE)).intensity == pytest.approx(expected, abs=1e-4)
 
 
@@ -169,7 +170,7 @@ def test_a_mixture_is_as_strong_as_its_parts(graded: list[Clip], tmp_path: Path)
     mixed = 0
     for batch in batches.epoch(0):
         # The share of the angry is that of the strong: it can be read from the targets.
-        torch.testing.assert_close(batch.intensity, batch.targets[:, 0])
+        torch.testing.assert_close(batch.numbers[:, 0], batch.targets[:, 0])
         mixed += int((batch.identity == -1).sum())
     assert mixed > 0
 

@@ -27,7 +27,7 @@ from affekt.data.corpora.savee import SAVEE
 from affekt.data.corpora.subesco import SUBESCO
 from affekt.data.corpora.thorsten_emotional import THORSTEN_EMOTIONAL
 from affekt.data.corpora.turev import TUREV
-from affekt.data.manifest import Clip
+from affekt.data.manifest import Clip, read_manifest
 from affekt.data.root import corpora_root, corpus_folder, data_root
 from affekt.errors import DataError
 from affekt.plugins import Registry
@@ -123,3 +123,34 @@ def _how_to_get(corpus: Corpus) -> str:
     if corpus.downloads:
         return f"get it with 'affekt data get {corpus.name}'"
     return f"get it from {corpus.homepage}"
+
+
+def open_data(
+    source: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
+) -> list[Clip]:
+    """Return the clips of a corpus, a CSV manifest, or a folder with one sub-folder per emotion.
+
+    Parameters
+    ----------
+    source : str or path
+        The name of a corpus (``"ravdess"``), a manifest (``"clips.csv"``) or a folder. A name
+        wins over a folder that is called the same; write ``./ravdess`` for the folder.
+    root : path, optional
+        Where corpora lie, see :func:`affekt.data.data_root`.
+
+    Raises
+    ------
+    DataError
+        If there is no such source, or it cannot be read.
+    """
+    if isinstance(source, str) and source in CORPORA:
+        return load_corpus(source, root)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return read_folder(path)
+    if path.is_file():
+        return read_manifest(path)
+    raise DataError(
+        f"{os.fspath(source)!r} is neither a corpus ({', '.join(sorted(CORPORA))}), "
+        f"nor a manifest, nor a folder"
+    )

@@ -64,9 +64,9 @@ def check_domain(
     for seconds in LENGTHS:
         waveforms = speech_like(speech, seconds, _COUNT, job.config["sample_rate"])
         with torch.inference_mode():
-            embeddings = job.network(torch.from_numpy(waveforms))[1].numpy()
+            embeddings = job.network(torch.from_numpy(waveforms))["embedding"].numpy()
         durations = [seconds] * _COUNT
-        found = domain.scores(graph.run(waveforms)[1], durations)
+        found = domain.scores(graph.run(waveforms)["embedding"], durations)
         expected = domain.scores(embeddings, durations)
         for one, other in zip(found, expected, strict=True):
             if one is not None and other is not None:  # long enough to tell

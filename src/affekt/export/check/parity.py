@@ -19,8 +19,8 @@ from affekt.evaluation.metrics import uar
 from affekt.export.check.recordings import PROTOCOL, UnheardSpeech, speech_like
 from affekt.export.graph.onnx import voice_like
 from affekt.runtime import stored_answers
+from affekt.runtime.devices import instruction_sets
 from affekt.runtime.litert import fill_windows
-from affekt.runtime.processor import instruction_sets
 
 if TYPE_CHECKING:
     from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
@@ -34,7 +34,7 @@ _ROUNDS = 15  # of the latency
 
 
 @dataclass(frozen=True)
-class ParityLimits:
+class _ParityLimits:
     """How far an export may be from its network.
 
     Attributes
@@ -52,10 +52,10 @@ class ParityLimits:
     uar_loss: float
 
 
-LIMITS: Mapping[str, ParityLimits] = {
-    "fp32": ParityLimits(max_difference=1e-4, label_agreement=1.0, uar_loss=0.0),
-    "fp16": ParityLimits(max_difference=0.05, label_agreement=0.99, uar_loss=0.005),
-    "int8": ParityLimits(max_difference=1.0, label_agreement=0.95, uar_loss=0.01),
+LIMITS: Mapping[str, _ParityLimits] = {
+    "fp32": _ParityLimits(max_difference=1e-4, label_agreement=1.0, uar_loss=0.0),
+    "fp16": _ParityLimits(max_difference=0.05, label_agreement=0.99, uar_loss=0.005),
+    "int8": _ParityLimits(max_difference=1.0, label_agreement=0.95, uar_loss=0.01),
 }
 
 
@@ -135,11 +135,15 @@ class Reference:
     @torch.inference_mode()
     def _answer(self, waveforms: Floats, whole: bool) -> Floats:
         if self.window is None or whole:
-            found: Floats = self.network(torch.from_numpy(waveforms))[0].numpy()
+            found: Floats = self._probabilities(waveforms)
             return found
         cut = fill_windows(waveforms, self.window)  # [batch, windows, samples]
-        flat = self.network(torch.from_numpy(cut.reshape(-1, self.window)))[0].numpy()
+        flat = self._probabilities(cut.reshape(-1, self.window))
         return np.asarray(flat.reshape(*cut.shape[:2], -1).mean(axis=1))
+
+    def _probabilities(self, waveforms: Floats) -> Floats:
+        found: Floats = self.network(torch.from_numpy(waveforms))["probabilities"].numpy()
+        return found
 
 
 def _at_length(
@@ -151,12 +155,15 @@ def _at_length(
 ) -> dict[str, Any]:
     """Agreement at one length, in a batch of many."""
     waveforms = speech_like(speech, seconds, STRETCHES, rate)
-    return {"seconds": seconds, **_agreement(graph.run(waveforms)[0], reference(waveforms))}
+    found = graph.run(waveforms)["probabilities"]
+    return {"seconds": seconds, **_agreement(found, reference(waveforms))}
 
 
 def _on_speech(reference: Reference, graph: ExportedGraph, speech: UnheardSpeech) -> dict[str, Any]:
     """Agreement and UAR on clips of unheard speakers, each as long as it is."""
-    found = np.concatenate([graph.run(waveform[None])[0] for waveform in speech.waveforms])
+    found = np.concatenate(
+        [graph.run(waveform[None])["probabilities"] for waveform in speech.waveforms]
+    )
     expected = np.concatenate([reference(waveform[None]) for waveform in speech.waveforms])
     scores = {"uar": found, "uar_reference": expected}
     if reference.window is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,50 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnxscript import opset18
 
+import affekt.models.layers.recurrent  # noqa: F401  (defines the operator)
 from affekt.errors import ModelError
 from affekt.export.graph.constants import compute_constants
-from affekt.export.graph.operators import TRANSLATIONS
 from affekt.files import atomic_path
 from affekt.models import Network
 from affekt.models.encoders.pretrained import LARGEST_BYTES
 from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import METADATA_KEY
 from affekt.runtime.session import open_session
+
+op: Any = opset18  # its types know tensors alone, not the exporter's values
+
+# Where torch's gates go in ONNX: input, output, forget, cell; update, reset, new.
+_GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}
+
+
+def _recurrent(x: Any, weights: Sequence[Any], cell: str) -> Any:
+    """``affekt::recurrent`` as LSTM or GRU: ``[frames, batch, inputs]`` to both directions."""
+    hidden = int(weights[1].shape[1])
+    rows = [gate * hidden + row for gate in _GATES[cell] for row in range(hidden)]
+
+    def both(part: int) -> Any:
+        """One kind of weights of both directions ``[2, gates * hidden, ...]``."""
+        ways = (op.Gather(weights[part + way], op.Constant(value_ints=rows)) for way in (0, 4))
+        return op.Concat(*(op.Unsqueeze(w, op.Constant(value_ints=[0])) for w in ways), axis=0)
+
+    inputs, state = both(0), both(1)
+    biases = op.Concat(both(2), both(3), axis=1)
+    settings: dict[str, Any] = {"hidden_size": hidden, "direction": "bidirectional"}
+    if cell == "lstm":
+        y = op.LSTM(x, inputs, state, biases, **settings)[0]
+    else:
+        y = op.GRU(x, inputs, state, biases, linear_before_reset=1, **settings)[0]
+    y = op.Transpose(y, perm=[0, 2, 1, 3])  # [frames, batch, directions, hidden]
+    return op.Reshape(y, op.Constant(value_ints=[0, 0, -1]))
+
+
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    torch.ops.affekt.recurrent.default: _recurrent
+}
+"""By operator, what writes it."""
+
 
 OPSET = 18
 """Version of the ONNX operators: old enough for runtimes of 2023."""
@@ -71,7 +105,7 @@ def export_onnx(network: Network, path: Path, metadata: Mapping[str, Any]) -> No
     ModelError
         If the weights are more than a file can hold, or the network cannot be exported.
     """
-    check_size(network)
+    _check_size(network)
     frontend = network.config.frontend
     batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=400)
     waveform = Port("waveform", torch.zeros(2, frontend.sample_rate), {0: batch, 1: samples})
@@ -141,7 +175,7 @@ def export_module(
         onnx.save(model, partial)
 
 
-def check_size(network: Network) -> None:
+def _check_size(network: Network) -> None:
     """Refuse more weights than one ONNX file holds, before anything is computed."""
     size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
     if size > LARGEST_BYTES:
@@ -185,7 +219,7 @@ def check_parity(
             shape = (batch_size, round(duration * sample_rate))
             waveform = voice_like(shape, sample_rate, rng)
             with torch.inference_mode():
-                expected = network.eval()(torch.from_numpy(waveform))[0].numpy()
+                expected = network.eval()(torch.from_numpy(waveform))["probabilities"].numpy()
             (found,) = session.run(["probabilities"], {"waveform": waveform})
             differences.append(np.abs(found - expected).ravel())
             agreements.append(found.argmax(axis=1) == expected.argmax(axis=1))

@@ -1,9 +1,9 @@
 """The network chunk by chunk as ONNX files: ``encoder.onnx`` and ``head.onnx``, proved beside it.
 
 ``encoder.onnx`` maps new samples, their mask and a state to frame embeddings and the next state;
-``head.onnx`` maps a pooled embedding to calibrated probabilities, and to the intensity where the
-network says it. Pooling over a span of frames
-lies between them, outside the graphs, so that many windows share one run of the encoder.
+``head.onnx`` maps a pooled embedding to calibrated probabilities, and to the numbers of the other
+heads. Pooling over a span of frames lies between them, outside the graphs, so that many windows
+share one run of the encoder.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def export_streaming(
     with atomic_path(folder / ENCODER_FILE) as encoder, atomic_path(folder / HEAD_FILE) as head:
         export_module(streaming, inputs, outputs, encoder, config, frontend)
         answers = PooledHead(network)
-        export_module(answers, pooled, answers.output_names, head, config, frontend)
+        export_module(answers, pooled, answers.outputs, head, config, frontend)
         if half:
             for path in (encoder, head):
                 to_float16(path, path)
@@ -116,7 +116,7 @@ def check_streaming(
     Returns
     -------
     float
-        The largest difference of a probability, or of the intensity.
+        The largest difference of a probability, or of another output.
 
     Raises
     ------
@@ -130,10 +130,10 @@ def check_streaming(
     for duration in durations:
         waveform = voice_like((1, round(duration * sample_rate)), sample_rate, rng)
         with torch.inference_mode():
-            expected, _, *strength = network.eval()(torch.from_numpy(waveform))
-        found = files.answer(pool(*_streamed(files, waveform[0], rng))[None])
-        for one, other in zip(found, (expected, *strength), strict=True):
-            difference = float(np.abs(one - other.numpy()).max())
+            expected = network.eval()(torch.from_numpy(waveform))
+        found = files.classify(pool(*_streamed(files, waveform[0], rng))[None])
+        for name, values in found.items():
+            difference = float(np.abs(values - expected[name].numpy()).max())
             worst = max(worst, difference if np.isfinite(difference) else np.inf)
     if not worst <= tolerance:
         raise ModelError(

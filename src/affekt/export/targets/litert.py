@@ -29,6 +29,7 @@ from affekt.errors import AffektError, ModelError
 from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
 from affekt.models import Network
 from affekt.models.frontend import LogMel
+from affekt.results import OUTPUTS
 from affekt.runtime.bundle import CONFIG_FILE, LITERT_FILE, Bundle
 from affekt.runtime.litert import fill_windows
 
@@ -64,7 +65,7 @@ def export(job: ExportJob, folder: Path) -> Artefact:
     if job.precision != "fp32":
         model = smaller(model, job.precision, job.calibration)
     config = {**job.config, "precision": job.precision, "window": window}
-    (folder / LITERT_FILE).write_bytes(add_metadata(model, config))
+    (folder / LITERT_FILE).write_bytes(add_metadata(model, config, job.network.outputs))
     (folder / "labels.txt").write_text("\n".join(job.network.config.labels) + "\n", "utf-8")
     runtime = f"ai-edge-litert {version('ai-edge-litert')}"
     return Artefact(LITERT_FILE, load, runtime, window=window)
@@ -116,9 +117,8 @@ class _WithNames(nn.Module):
         self.network = network
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
-        """As :meth:`Network.forward`."""
-        answers: tuple[Tensor, ...] = self.network(waveform)
-        return answers
+        """The values of :meth:`Network.forward`, which the converter numbers."""
+        return tuple(self.network(waveform).values())
 
 
 def _convertible(network: Network) -> nn.Module:
@@ -226,12 +226,12 @@ def _quiet() -> Iterator[None]:
 
 
 LABELS_FILE = "labels.txt"
-OUTPUTS = {
+_DESCRIPTIONS = {
     "probabilities": "calibrated",
     "embedding": "the pooled representation",
-    "intensity": "how strongly the emotion is shown, from 0 to 1",
+    **{name: info.text for name, info in OUTPUTS.items()},
 }
-"""In the order of the network's; the last only of networks that say it."""
+"""By output of a network."""
 _NAME = "TFLITE_METADATA"
 _AUDIO_PROPERTIES = 4  # in the union ContentProperties
 _NORMALISATION = 1  # in the union ProcessUnitOptions
@@ -239,7 +239,7 @@ _AXIS_LABELS = 2  # in the enumeration AssociatedFileType
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
 
-def add_metadata(model: bytes, config: Mapping[str, Any]) -> bytes:
+def add_metadata(model: bytes, config: Mapping[str, Any], outputs: Sequence[str]) -> bytes:
     """Return a TFLite model with metadata and, behind it, its labels and configuration.
 
     Parameters
@@ -248,6 +248,8 @@ def add_metadata(model: bytes, config: Mapping[str, Any]) -> bytes:
         With the outputs of :meth:`affekt.models.Network.forward`.
     config : mapping
         The model's ``config.json``.
+    outputs : sequence of str
+        Names of the outputs, in the order of the network's.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
@@ -257,9 +259,9 @@ def add_metadata(model: bytes, config: Mapping[str, Any]) -> bytes:
         if buffer.offset > 1:  # the quantizer lays weights behind the flatbuffer
             data = model[buffer.offset : buffer.offset + buffer.size]
             buffer.data, buffer.offset, buffer.size = np.frombuffer(data, np.uint8), 0, 0
-    names = _name_ports(root)
+    _name_ports(root, outputs)
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(_metadata(config, names), np.uint8)
+    buffer.data = np.frombuffer(_metadata(config, outputs), np.uint8)
     root.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = _NAME.encode(), len(root.buffers) - 1
@@ -269,19 +271,14 @@ def add_metadata(model: bytes, config: Mapping[str, Any]) -> bytes:
     return bytes(builder.Output()) + _archive(config)
 
 
-def _name_ports(root: Any) -> list[str]:
-    """Call the ports what they are; the converter numbers them, in an order of its own.
-
-    Returns the names of the outputs.
-    """
+def _name_ports(root: Any, outputs: Sequence[str]) -> None:
+    """Call the ports what they are; the converter numbers them, in an order of its own."""
     graph, (signature,) = root.subgraphs[0], root.signatureDefs
     indices = {bytes(port.name): port.tensorIndex for port in signature.outputs}
-    order = [indices[b"output_%d" % place] for place in range(len(indices))]
-    names = list(OUTPUTS)[: len(order)]
+    order = [indices[b"output_%d" % place] for place in range(len(outputs))]
     graph.outputs = order
-    for index, name in zip([*graph.inputs, *order], ["waveform", *names], strict=True):
+    for index, name in zip([*graph.inputs, *order], ["waveform", *outputs], strict=True):
         graph.tensors[index].name = name.encode()
-    return names
 
 
 def _archive(config: Mapping[str, Any]) -> bytes:
@@ -313,7 +310,7 @@ def _metadata(config: Mapping[str, Any], outputs: Sequence[str]) -> bytes:
     slots = {3: content, 4: build.vector([unit]), 5: range_}
     waveform = build.tensor("waveform", description, slots)
     files = {"probabilities": {6: build.vector([labels])}}
-    answers = [build.tensor(name, OUTPUTS[name], files.get(name, {})) for name in outputs]
+    answers = [build.tensor(name, _DESCRIPTIONS[name], files.get(name, {})) for name in outputs]
     graph = build.table(
         9,
         {

@@ -43,7 +43,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Target:
+class _Target:
     """A place that a model can go."""
 
     module: str
@@ -53,29 +53,29 @@ class Target:
     streams: bool = False
 
 
-TARGETS: Mapping[str, Target] = MappingProxyType(
+TARGETS: Mapping[str, _Target] = MappingProxyType(
     {
-        "onnx": Target(
+        "onnx": _Target(
             "affekt.export.targets.onnx",
             "a model directory for ONNX Runtime",
             ("fp32", "fp16", "int8", "int8-weights"),
             streams=True,
         ),
-        "tensorrt": Target(
+        "tensorrt": _Target(
             "affekt.export.targets.tensorrt",
             "the graph, and scripts that build an engine",
             ("fp32", "int8"),
         ),
-        "triton": Target(
+        "triton": _Target(
             "affekt.export.targets.triton", "a model repository for Triton, and a client"
         ),
-        "litert": Target(
+        "litert": _Target(
             "affekt.export.targets.litert",
             "model.tflite for phones and small boards",
             precisions=PRECISIONS,
             calibrated=("int8-static",),
         ),
-        "web": Target(
+        "web": _Target(
             "affekt.export.targets.web", "a folder for browsers: page, module, engine", streams=True
         ),
     }

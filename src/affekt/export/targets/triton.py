@@ -11,7 +11,6 @@ from affekt.export.targets.onnx import load_on, write_graph
 from affekt.export.targets.tensorrt import LARGEST_BATCH, TEMPLATES, write_build_scripts
 from affekt.runtime.bundle import GRAPH_FILE
 
-INTENSITY = "intensity"  # the output that only some networks have
 _DELAY = 2000  # microseconds that a request may wait for company
 
 
@@ -39,7 +38,7 @@ def export(job: ExportJob, folder: Path) -> Artefact:
         ("NAME", name),
         ("RATE", job.config["sample_rate"]),
         ("CLASSES", len(job.network.config.labels)),
-        ("OTHERS", tuple(name for name in job.network.outputs if name == INTENSITY)),
+        ("OTHERS", job.network.config.heads),
     ):
         client = client.replace(f"@{key}@", str(value))
     (folder / "client.py").write_text(client, encoding="utf-8")
@@ -60,12 +59,11 @@ def model_configuration(job: ExportJob, name: str, backend: str) -> str:
     """``config.pbtxt``: ports, and batches of whatever has come while the model was busy.
 
     Triton batches only requests of one length, so no recording is ever padded. It wants an axis
-    in every port: the intensity, one number per recording, is given one.
+    in every port: heads of one number per recording are given one.
     """
-    intensity = (
-        ',\n  { name: "intensity" data_type: TYPE_FP32 dims: [ 1 ] reshape: { shape: [ ] } }'
-        if INTENSITY in job.network.outputs
-        else ""
+    others = "".join(
+        f',\n  {{ name: "{head}" data_type: TYPE_FP32 dims: [ 1 ] reshape: {{ shape: [ ] }} }}'
+        for head in job.network.config.heads
     )
     return f"""name: "{name}"
 backend: "{backend}"
@@ -78,7 +76,7 @@ output [
     name: "probabilities" data_type: TYPE_FP32 dims: [ {len(job.network.config.labels)} ]
     label_filename: "labels.txt"
   }},
-  {{ name: "embedding" data_type: TYPE_FP32 dims: [ {job.network.embedding_size} ] }}{intensity}
+  {{ name: "embedding" data_type: TYPE_FP32 dims: [ {job.network.embedding_size} ] }}{others}
 ]
 dynamic_batching {{ max_queue_delay_microseconds: {_DELAY} }}
 """

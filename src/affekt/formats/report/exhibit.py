@@ -6,12 +6,13 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from affekt.audio import SAMPLE_RATE, decode_blocks, load_audio
 from affekt.errors import AudioError
-from affekt.results import Measurement, Outcome, Prediction, Track, as_track
+from affekt.results import UNCERTAIN, Measurement, Outcome, Prediction, Track, as_track
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.predictor import Model
 from affekt.runtime.session import Floats
@@ -154,3 +155,31 @@ def _mp3(samples: Floats) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, np.clip(samples, -1, 1), SAMPLE_RATE, format="MP3")
     return file.getvalue()
+
+
+# --- colours ---
+
+
+COLORS: Mapping[str, str] = MappingProxyType(
+    {
+        "angry": "#e8703a",
+        "boredom": "#b0a58f",
+        "calm": "#8fd0f5",
+        "disgust": "#2fb592",
+        "fearful": "#d99abf",
+        "happy": "#f2b632",
+        "neutral": "#c9c9cf",
+        "sad": "#6ea8dc",
+        "surprised": "#f0e442",
+        UNCERTAIN: "#e9e9ee",
+    }
+)
+OTHER = "#d8c7f0"
+"""The colour of a label that is not in the palette."""
+INK = "#111114"
+"""Text on any of them."""
+
+
+def color(label: str) -> str:
+    """Return the colour of an emotion."""
+    return COLORS.get(label, OTHER)

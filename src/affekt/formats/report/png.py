@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from affekt.errors import MissingExtraError
-from affekt.formats.report.exhibit import Exhibit
-from affekt.formats.report.palette import INK, color
+from affekt.formats.report.exhibit import INK, Exhibit, color
 from affekt.results import Measurement
 from affekt.runtime.config import ModelConfig
 

@@ -33,8 +33,8 @@ class Activity:
         self._loud: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
         self._speech: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
         self._rest = np.zeros(0, dtype=np.float32)
-        self._judged: list[bool] = []  # frames of the detector, from _first_judged on
-        self._first_judged = 0
+        self._decided: list[bool] = []  # frames of the detector, from _first_decided on
+        self._first_decided = 0
         self._ended = False
 
     @property
@@ -51,14 +51,14 @@ class Activity:
         """Take more samples [samples]."""
         self._measure(samples)
         if self._detector is not None:
-            self._judged += self._detector.push(samples)
+            self._decided += self._detector.push(samples)
         self._match()
 
     def finish(self) -> None:
         """Complete the last step with silence."""
         self._measure(np.zeros(-len(self._rest) % self._step, dtype=np.float32))
         if self._detector is not None:
-            self._judged += self._detector.finish()
+            self._decided += self._detector.finish()
         self._match(at_end=True)
         self._ended = True
 
@@ -107,12 +107,12 @@ class Activity:
             return
         ready = []
         for index in range(self.steps, self._first + len(self._loud)):
-            frame = (index * self._step + self._step // 2) // VAD_FRAME - self._first_judged
-            if frame >= len(self._judged):
+            frame = (index * self._step + self._step // 2) // VAD_FRAME - self._first_decided
+            if frame >= len(self._decided):
                 if not at_end:
                     break
-                frame = len(self._judged) - 1
-            ready.append(self._judged[frame])
-            del self._judged[:frame]
-            self._first_judged += frame
+                frame = len(self._decided) - 1
+            ready.append(self._decided[frame])
+            del self._decided[:frame]
+            self._first_decided += frame
         self._speech = np.concatenate([self._speech, np.array(ready, dtype=np.bool_)])

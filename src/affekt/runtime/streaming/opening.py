@@ -8,9 +8,9 @@ import numpy as np
 
 from affekt.runtime.backends import Backend
 from affekt.runtime.domain import Domain
-from affekt.runtime.session import Floats
+from affekt.runtime.session import Floats, numbers_of
 from affekt.runtime.streaming.activity import Activity
-from affekt.runtime.streaming.sliding import Cell
+from affekt.runtime.streaming.sliding import WindowScore
 
 LONGEST = 10.0
 """Longest sound of a provisional prediction, in seconds, to bound its cost."""
@@ -52,7 +52,7 @@ class Opening:
         self._blocks: deque[Floats] = deque()
         self._kept = self._heard = 0  # samples
 
-    def hear(self, samples: Floats) -> Cell | None:
+    def hear(self, samples: Floats) -> WindowScore | None:
         """Take more samples [samples]; return the scores so far, None without sound."""
         self._blocks.append(samples)
         self._heard += len(samples)
@@ -70,16 +70,19 @@ class Opening:
             if speech.sum() * self._step < shortest:
                 return None
             share = float(speech.mean())
-        return self._cell(waveform, share)
+        return self._window_score(waveform, share)
 
-    def _cell(self, waveform: Floats, speech: float | None) -> Cell:
-        (probabilities,), (embedding,), *strength = self._backend.answer(waveform[None])
+    def _window_score(self, waveform: Floats, speech: float | None) -> WindowScore:
+        outputs = self._backend.run(waveform[None])
+        numbers = numbers_of(outputs, 0)
         duration, end = len(waveform) / self._rate, self._heard / self._rate
-        return Cell(
+        if self._domain is not None:
+            score = self._domain.score(outputs["embedding"][0], duration)
+            numbers |= {} if score is None else {"ood_score": score}
+        return WindowScore(
             start=round(end - duration, 6),
             end=round(end, 6),
-            scores=probabilities.astype(np.float64),
+            scores=outputs["probabilities"][0].astype(np.float64),
             speech=speech,
-            unlike=None if self._domain is None else self._domain.score(embedding, duration),
-            intensity=float(strength[0][0]) if strength else None,
+            numbers=numbers,
         )

@@ -14,7 +14,7 @@ from affekt.runtime.streaming.sliding import Span
 _CAPACITY = 1024  # rows to begin with
 
 
-class FrameJudge:
+class FrameScorer:
     """Runs the encoder once over a stream, and the head on each stretch of its frames.
 
     Where speech is detected, only frames with speech in their receptive field are pooled.
@@ -47,17 +47,13 @@ class FrameJudge:
         """Mark the end of the samples."""
         self._add(*self._run.finish())
 
-    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
-        """Return probabilities [spans, classes] and embeddings [spans, dim].
-
-        And intensities [spans] where the model says them.
-        """
+    def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
+        """Return the outputs of the model for spans, by name: see :class:`SpanScorer`."""
         assert self._sums is not None  # spans are known only when frames are
         ends = [self.known if span.at_end else span.last for span in spans]
         pooled = [self._sums.pool(span.first, end) for span, end in zip(spans, ends, strict=True)]
         embeddings = np.array(pooled)
-        probabilities, *intensities = self._encoder.answer(embeddings)
-        return probabilities, embeddings, *intensities
+        return {**self._encoder.classify(embeddings), "embedding": embeddings}
 
     def forget(self, first: int) -> None:
         """Drop what came before a step."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affekt.results import UNCERTAIN, Segment
-from affekt.runtime.doubts import unlike_doubts
 from affekt.runtime.options import TimelineOptions
-from affekt.runtime.streaming.sliding import Cell
+from affekt.runtime.streaming.sliding import WindowScore
+from affekt.runtime.warnings import ood_warnings
 
 Scores = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ _ROUNDING = 1e-6  # seconds
 
 
 class Segmenter:
-    """Merges the cells of one stream into segments as they come.
+    """Merges the windows of one stream into segments as they come.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class Segmenter:
     threshold : float
         Probability below which no emotion is named.
     hop : float
-        Seconds from cell to cell.
+        Seconds from window to window.
     """
 
     def __init__(
@@ -38,25 +39,25 @@ class Segmenter:
         self._labels = tuple(labels)
         self._options = options
         self._threshold = threshold
-        self._reach = round(options.smoothing / hop / 2)  # cells on either side
-        self._cells: deque[Cell] = deque()
-        self._smoothed = 0  # how many cells at the beginning of _cells are done
+        self._reach = round(options.smoothing / hop / 2)  # windows on either side
+        self._windows: deque[WindowScore] = deque()
+        self._smoothed = 0  # how many windows at the beginning of _windows are done
         self._current: _Run | None = None
         self._candidate: _Run | None = None  # too short by now to stand by itself
 
-    def push(self, cells: Iterable[Cell]) -> list[Segment]:
-        """Take cells in order; return the segments that became final."""
+    def push(self, windows: Iterable[WindowScore]) -> list[Segment]:
+        """Take windows in order; return the segments that became final."""
         done: list[Segment] = []
-        for cell in cells:
-            self._cells.append(cell)
-            if len(self._cells) - self._smoothed > self._reach:
+        for window in windows:
+            self._windows.append(window)
+            if len(self._windows) - self._smoothed > self._reach:
                 self._smooth_next(done)
         return done
 
     def flush(self) -> list[Segment]:
-        """Return what is left when no more cells come."""
+        """Return what is left when no more windows come."""
         done: list[Segment] = []
-        while self._smoothed < len(self._cells):
+        while self._smoothed < len(self._windows):
             self._smooth_next(done)
         self._close(done)
         return done
@@ -69,37 +70,37 @@ class Segmenter:
 
     def _smooth_next(self, done: list[Segment]) -> None:
         index = self._smoothed
-        cell = self._cells[index]
+        window = self._windows[index]
         first = max(0, index - self._reach)
         around = [
-            self._cells[i] for i in range(first, min(len(self._cells), index + self._reach + 1))
+            self._windows[i] for i in range(first, min(len(self._windows), index + self._reach + 1))
         ]
         self._smoothed += 1
         if self._smoothed > self._reach:
-            self._cells.popleft()
+            self._windows.popleft()
             self._smoothed -= 1
-        if cell.scores is None:
-            self._pause(cell, done)
+        if window.scores is None:
+            self._pause(window, done)
         else:
             heard = [other.scores for other in around if other.scores is not None]
-            self._add(cell, cell.scores if len(heard) == 1 else np.mean(heard, axis=0), done)
+            self._add(window, window.scores if len(heard) == 1 else np.mean(heard, axis=0), done)
 
-    def _pause(self, cell: Cell, done: list[Segment]) -> None:
+    def _pause(self, window: WindowScore, done: list[Segment]) -> None:
         last = self._candidate or self._current
-        if last is not None and cell.end - last.end > self._options.max_pause + _ROUNDING:
+        if last is not None and window.end - last.end > self._options.max_pause + _ROUNDING:
             self._close(done)
 
-    def _add(self, cell: Cell, scores: Scores, done: list[Segment]) -> None:
+    def _add(self, window: WindowScore, scores: Scores, done: list[Segment]) -> None:
         best = int(scores.argmax())
         label = self._labels[best] if scores[best] >= self._threshold else UNCERTAIN
         if self._candidate is not None and self._candidate.label != label:
             self._join(self._candidate, label)
         if self._candidate is None:
             if self._current is not None and self._current.label == label:
-                self._current.add(cell, scores)
+                self._current.add(window, scores)
                 return
-            self._candidate = _Run(label, cell.start)
-        self._candidate.add(cell, scores)
+            self._candidate = _Run(label, window.start)
+        self._candidate.add(window, scores)
         if self._candidate.duration >= self._options.min_duration - _ROUNDING:
             if self._current is not None:
                 done.append(self._current.segment(self._labels))
@@ -131,45 +132,44 @@ class _Run:
         self.start = self.end = start
         self._sum: Scores = np.zeros(())  # scores times seconds
         self._weight = 0.0  # seconds with sound
-        self._unlike = 0.0  # out-of-domain scores times seconds
-        self._scored = 0.0  # seconds with such a score
-        self._intensity: float | None = None  # times seconds; None where no cell has any
+        # By name of a number: it times seconds, and the seconds in which it is known.
+        self._numbers: dict[str, tuple[float, float]] = {}
 
     @property
     def duration(self) -> float:
         """Seconds from its start to its end, pauses included."""
         return self.end - self.start
 
-    def add(self, cell: Cell, scores: Scores) -> None:
-        """Extend to the end of a cell."""
-        seconds = cell.end - cell.start
+    def add(self, window: WindowScore, scores: Scores) -> None:
+        """Extend to the end of a window."""
+        seconds = window.end - window.start
         self._sum = self._sum + scores * seconds
         self._weight += seconds
-        if cell.unlike is not None:
-            self._unlike += cell.unlike * seconds
-            self._scored += seconds
-        if cell.intensity is not None:
-            self._intensity = (self._intensity or 0.0) + cell.intensity * seconds
-        self.end = cell.end
+        for name, value in window.numbers.items():
+            self._count(name, value * seconds, seconds)
+        self.end = window.end
 
     def absorb(self, other: _Run) -> None:
         """Extend to the end of another run, and keep the label."""
         self._sum = self._sum + other._sum
         self._weight += other._weight
-        self._unlike += other._unlike
-        self._scored += other._scored
-        if other._intensity is not None:
-            self._intensity = (self._intensity or 0.0) + other._intensity
+        for name, (total, seconds) in other._numbers.items():
+            self._count(name, total, seconds)
         self.end = other.end
 
     def segment(self, labels: Sequence[str]) -> Segment:
         """Return the present segment."""
         scores = dict(zip(labels, (self._sum / self._weight).tolist(), strict=True))
         confidence = max(scores.values()) if self.label == UNCERTAIN else scores[self.label]
-        unlike = self._unlike / self._scored if self._scored else None
+        numbers: dict[str, Any] = {
+            name: total / seconds for name, (total, seconds) in self._numbers.items()
+        }
         return Segment(
             *(self.start, self.end, self.label, confidence, scores),
-            warnings=unlike_doubts(unlike),
-            ood_score=unlike,
-            intensity=None if self._intensity is None else self._intensity / self._weight,
+            warnings=ood_warnings(numbers.get("ood_score")),
+            **numbers,
         )
+
+    def _count(self, name: str, total: float, seconds: float) -> None:
+        before = self._numbers.get(name, (0.0, 0.0))
+        self._numbers[name] = (before[0] + total, before[1] + seconds)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from affekt.runtime.backends import Backend
 from affekt.runtime.domain import Domain
-from affekt.runtime.session import Floats
+from affekt.runtime.session import Floats, numbers_of
 from affekt.runtime.streaming.activity import Activity
 
 FALLBACK_STEP = 0.05  # seconds; the grid of models whose encoder cannot stream
@@ -63,7 +63,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Cell:
+class WindowScore:
     """What the model says of one hop.
 
     Attributes
@@ -74,22 +74,19 @@ class Cell:
         None without sound.
     speech : float or None
         Share of the hop that is speech; None without a detector.
-    unlike : float or None
-        The out-of-domain score of the window.
-    intensity : float or None
-        From 0 to 1; None where the model does not say.
+    numbers : mapping of str to float
+        By field of an answer, what is known of `affekt.results.NUMBERS`.
     """
 
     start: float
     end: float
     scores: NDArray[np.float64] | None
     speech: float | None
-    unlike: float | None = None
-    intensity: float | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-class Judge(Protocol):
-    """What answers for stretches of a stream: :class:`RerunJudge` or ``FrameJudge``."""
+class SpanScorer(Protocol):
+    """What answers for stretches of a stream: :class:`RerunScorer` or ``FrameScorer``."""
 
     @property
     def known(self) -> int:
@@ -104,10 +101,11 @@ class Judge(Protocol):
         """Mark the end of the samples."""
         ...
 
-    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
-        """Return probabilities [spans, classes] and embeddings [spans, dim].
+    def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
+        """Return the outputs of the model for spans, by name.
 
-        And intensities [spans] where the model says them.
+        ``probabilities`` [spans, classes], ``embedding`` [spans, dim], and [spans] for each of
+        `affekt.results.OUTPUTS` that the model says.
         """
         ...
 
@@ -133,7 +131,7 @@ class Span:
     at_end: bool = False
 
 
-class RerunJudge:
+class RerunScorer:
     """Runs the whole graph on each span: for models whose encoder cannot stream."""
 
     def __init__(self, backend: Backend, step: int) -> None:
@@ -154,15 +152,18 @@ class RerunJudge:
     def finish(self) -> None:
         """Nothing to do: each span is a whole input."""
 
-    def judge(self, spans: Sequence[Span]) -> tuple[Floats, ...]:
-        """Return the outputs for each span, with its pauses."""
+    def score(self, spans: Sequence[Span]) -> dict[str, Floats]:
+        """Return the outputs for each span, with its pauses, by name."""
         answers = []
         for span in spans:
             first, last = (step * self._step for step in (span.first, span.last))
             offset = self._first * self._step
             waveform = self._samples[first - offset : last - offset]
-            answers.append(self._backend.answer(waveform[None]))
-        return tuple(np.concatenate(part) for part in zip(*answers, strict=True))
+            answers.append(self._backend.run(waveform[None]))
+        return {
+            name: np.concatenate([answer[name] for answer in answers])
+            for name in self._backend.outputs
+        }
 
     def forget(self, first: int) -> None:
         """Drop what came before a step."""
@@ -172,11 +173,11 @@ class RerunJudge:
 
 
 class SlidingWindows:
-    """From samples to cells, in order; the same ones however the samples were cut.
+    """From samples to windows, in order; the same ones however the samples were cut.
 
     Parameters
     ----------
-    judge : Judge
+    scorer : SpanScorer
     grid : Grid
     activity : Activity
     block : int
@@ -188,12 +189,12 @@ class SlidingWindows:
     domain : Domain, optional
         Where embeddings of speech lie.
     at_block : callable, optional
-        Called with the samples of every block that left all cells so far without an answer.
+        Called with the samples of every block that left all windows so far without an answer.
     """
 
     def __init__(
         self,
-        judge: Judge,
+        scorer: SpanScorer,
         grid: Grid,
         activity: Activity,
         *,
@@ -203,7 +204,7 @@ class SlidingWindows:
         domain: Domain | None = None,
         at_block: Callable[[Floats], None] | None = None,
     ) -> None:
-        self._judge = judge
+        self._scorer = scorer
         self._grid = grid
         self._activity = activity
         self._block = block * grid.step
@@ -214,11 +215,11 @@ class SlidingWindows:
         self._rest: list[Floats] = []
         self._waiting = 0  # samples in _rest
         self._heard = 0  # samples
-        self._next = 0  # index of the next cell
+        self._next = 0  # index of the next window
 
-    def push(self, samples: Floats) -> list[Cell]:
-        """Take more samples [samples]; return the new cells."""
-        cells: list[Cell] = []
+    def push(self, samples: Floats) -> list[WindowScore]:
+        """Take more samples [samples]; return the new windows."""
+        windows: list[WindowScore] = []
         self._rest.append(samples)
         self._waiting += len(samples)
         if self._waiting >= self._block:
@@ -229,34 +230,34 @@ class SlidingWindows:
                 block = rest[start : start + self._block]
                 self._hear(block)
                 known = self._ready()
-                cells += known
+                windows += known
                 if self._at_block is not None:
-                    if any(cell.scores is not None for cell in known):
+                    if any(window.scores is not None for window in known):
                         self._at_block = None
                     else:
                         self._at_block(block)
-        return cells
+        return windows
 
-    def flush(self) -> list[Cell]:
+    def flush(self) -> list[WindowScore]:
         """Return what is left when no more samples come."""
         if self._rest:
             self._hear(np.concatenate(self._rest))
         self._rest, self._waiting = [], 0
         if self._heard >= self._shortest * self._grid.step:
             self._activity.finish()
-            self._judge.finish()
+            self._scorer.finish()
             return self._ready(at_end=True)
         return []
 
     def _hear(self, samples: Floats) -> None:
         self._heard += len(samples)
         self._activity.push(samples)
-        self._judge.push(samples)
+        self._scorer.push(samples)
 
-    def _ready(self, *, at_end: bool = False) -> list[Cell]:
-        """All cells that are known by now; scored together."""
+    def _ready(self, *, at_end: bool = False) -> list[WindowScore]:
+        """All windows that are known by now; scored together."""
         hop, step = self._grid.hop, self._grid.step
-        known = min(self._judge.known, self._activity.steps)
+        known = min(self._scorer.known, self._activity.steps)
         found: list[tuple[int, Span | None]] = []
         while True:
             first, last = self._grid.window(self._next)
@@ -271,27 +272,28 @@ class SlidingWindows:
             found.append((self._next, span if self._is_heard(self._next, span) else None))
             self._next += 1
         spans = [span for _, span in found if span is not None]
-        answers = iter(self._answers(spans))
-        cells = [
-            self._cell(index, *((None, None, None) if span is None else next(answers)))
+        answers = self._answers(spans)
+        windows = [
+            self._window_score(index, *((None, {}) if span is None else next(answers)))
             for index, span in found
         ]
         oldest = max(0, self._next * hop - self._grid.length)
         self._activity.forget(oldest)
-        self._judge.forget(oldest)
-        return cells
+        self._scorer.forget(oldest)
+        return windows
 
-    def _answers(
-        self, spans: Sequence[Span]
-    ) -> Iterable[tuple[Floats, float | None, float | None]]:
-        """Probabilities [classes] of each span, how unlike speech it is, and its intensity."""
+    def _answers(self, spans: Sequence[Span]) -> Iterator[tuple[Floats, dict[str, float]]]:
+        """Probabilities [classes] of each span, and the numbers that are known of it."""
         if not spans:
-            return ()
-        scores, embeddings, *more = self._judge.judge(spans)
-        intensities = more[0].tolist() if more else [None] * len(spans)
-        return zip(scores, self._unlike(spans, embeddings), intensities, strict=True)
+            return
+        outputs = self._scorer.score(spans)
+        for index, score in enumerate(self._ood_scores(spans, outputs["embedding"])):
+            numbers = numbers_of(outputs, index)
+            if score is not None:
+                numbers["ood_score"] = score
+            yield outputs["probabilities"][index], numbers
 
-    def _unlike(self, spans: Sequence[Span], embeddings: Floats) -> Sequence[float | None]:
+    def _ood_scores(self, spans: Sequence[Span], embeddings: Floats) -> Sequence[float | None]:
         """Out-of-domain scores of what was pooled from spans: embeddings [spans, dim]."""
         if self._domain is None:
             return [None] * len(spans)
@@ -314,20 +316,19 @@ class SlidingWindows:
         return bool(activity.speech(*own).any() and speech.sum() >= self._shortest)
 
     def _own(self, index: int) -> tuple[int, int]:
-        """The steps that a cell stands for."""
+        """The steps that a window stands for."""
         return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
 
-    def _cell(
-        self, index: int, scores: Floats | None, unlike: float | None, intensity: float | None
-    ) -> Cell:
+    def _window_score(
+        self, index: int, scores: Floats | None, numbers: Mapping[str, float]
+    ) -> WindowScore:
         seconds = self._heard * self._seconds / self._grid.step
         first, last = self._own(index)
         share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
-        return Cell(
+        return WindowScore(
             start=round(first * self._seconds, 6),
             end=round(min((index + 1) * self._grid.hop * self._seconds, seconds), 6),
             scores=None if scores is None else scores.astype(np.float64),
             speech=None if share is None else float(share),
-            unlike=unlike,
-            intensity=intensity,
+            numbers=numbers,
         )

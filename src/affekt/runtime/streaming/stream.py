@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -15,21 +15,21 @@ from affekt.audio.resample import Resampler, checked_rate
 from affekt.errors import AudioError
 from affekt.results import Measurement, Segment
 from affekt.runtime.domain import read_domain
-from affekt.runtime.doubts import unlike_doubts
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.streaming.activity import Activity
 from affekt.runtime.streaming.opening import Opening
-from affekt.runtime.streaming.pooling import FrameJudge
+from affekt.runtime.streaming.pooling import FrameScorer
 from affekt.runtime.streaming.segmenter import Segmenter
 from affekt.runtime.streaming.sliding import (
     FALLBACK_STEP,
-    Cell,
     Grid,
-    Judge,
-    RerunJudge,
+    RerunScorer,
     SlidingWindows,
+    SpanScorer,
+    WindowScore,
 )
 from affekt.runtime.streaming.vad import VAD_RATE, VoiceActivity, vad_is_installed
+from affekt.runtime.warnings import ood_warnings
 
 if TYPE_CHECKING:
     from affekt.runtime.backends import Backend
@@ -118,15 +118,15 @@ class Stream:
         step = round(FALLBACK_STEP * rate) if encoder is None else encoder.step
         grid = Grid.of(options.window, self.hop, step, rate)
         activity = Activity(step, _detector(options, rate))
-        judge: Judge
+        scorer: SpanScorer
         if encoder is None:
             _warn_of_rerunning(config.name)
-            judge = RerunJudge(self._backend, step)
+            scorer = RerunScorer(self._backend, step)
         else:
-            judge = FrameJudge(encoder, activity)
+            scorer = FrameScorer(encoder, activity)
         block = round((self._block or min(STREAM_BLOCK, self.hop)) * rate / step)
         self._windows = SlidingWindows(
-            judge,
+            scorer,
             grid,
             activity,
             block=max(1, block),
@@ -178,8 +178,8 @@ class Stream:
             self.measurements = []
             return []
         self._ended = True
-        cells = self._windows.push(self._resampler.finish()) + self._windows.flush()
-        return [*self._take(cells), *self._segmenter.flush()]
+        windows = self._windows.push(self._resampler.finish()) + self._windows.flush()
+        return [*self._take(windows), *self._segmenter.flush()]
 
     def _opened(self, activity: Activity, step: int) -> Callable[[Floats], None]:
         """What is called for each block until there is a measurement."""
@@ -187,38 +187,38 @@ class Stream:
         opening = Opening(self._backend, activity, window=window, step=step, domain=self._domain)
 
         def hear(samples: Floats) -> None:
-            cell = opening.hear(samples)
-            if cell is not None:
-                answer = _measurement(cell, self._backend.config.labels)
+            window = opening.hear(samples)
+            if window is not None:
+                answer = _measurement(window, self._backend.config.labels)
                 self.provisional.append(replace(answer, provisional=True))
 
         return hear
 
-    def _take(self, cells: list[Cell]) -> list[Segment]:
-        if not cells:
+    def _take(self, windows: list[WindowScore]) -> list[Segment]:
+        if not windows:
             self.measurements = []
             return []
         labels = self._backend.config.labels
         self.measurements = [
-            _measurement(cell, labels) for cell in cells if cell.scores is not None
+            _measurement(window, labels) for window in windows if window.scores is not None
         ]
-        return self._segmenter.push(cells)
+        return self._segmenter.push(windows)
 
 
-def _measurement(cell: Cell, labels: tuple[str, ...]) -> Measurement:
-    assert cell.scores is not None
-    scores = dict(zip(labels, cell.scores.tolist(), strict=True))
-    best = labels[int(cell.scores.argmax())]
+def _measurement(window: WindowScore, labels: tuple[str, ...]) -> Measurement:
+    assert window.scores is not None
+    numbers: dict[str, Any] = dict(window.numbers)
+    scores = dict(zip(labels, window.scores.tolist(), strict=True))
+    best = labels[int(window.scores.argmax())]
     return Measurement(
-        start=cell.start,
-        end=cell.end,
+        start=window.start,
+        end=window.end,
         label=best,
         confidence=scores[best],
         scores=scores,
-        speech=cell.speech,
-        ood_score=cell.unlike,
-        warnings=unlike_doubts(cell.unlike),
-        intensity=cell.intensity,
+        speech=window.speech,
+        warnings=ood_warnings(numbers.get("ood_score")),
+        **numbers,
     )
 
 

@@ -57,14 +57,14 @@ class VoiceActivity:
         rest = np.concatenate([self._rest, samples])
         whole = len(rest) // VAD_FRAME
         self._rest = rest[whole * VAD_FRAME :]
-        return [self._judge(rest[i * VAD_FRAME : (i + 1) * VAD_FRAME]) for i in range(whole)]
+        return [self._is_speech(rest[i * VAD_FRAME : (i + 1) * VAD_FRAME]) for i in range(whole)]
 
     def finish(self) -> list[bool]:
         """Return what is left when no more samples come, as if silence followed."""
         missing = -len(self._rest) % VAD_FRAME
         return self.push(np.zeros(missing, dtype=np.float32))
 
-    def _judge(self, frame: Floats) -> bool:
+    def _is_speech(self, frame: Floats) -> bool:
         heard = np.concatenate([self._context, frame])[None]
         inputs = {"input": heard, "state": self._state, "sr": self._rate}
         probability, self._state = self._session.run(None, inputs)

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import numpy as np
 
-from affekt.audio import Clip
+from affekt.audio import LoadedAudio
 from affekt.errors import AudioError
 from affekt.results import AudioQuality
 from affekt.server.decoding import wire
@@ -99,7 +99,7 @@ class DecoderPool:
 
     async def decode(
         self, content: bytes | bytearray, *, sample_rate: int, max_duration: float, caller: str = ""
-    ) -> Clip:
+    ) -> LoadedAudio:
         """Decode a whole recording.
 
         Parameters
@@ -122,7 +122,7 @@ class DecoderPool:
         """
         asked = {"sample_rate": sample_rate, "max_duration": max_duration}
         frame = await self._ask(wire.FILE, asked, content, caller)
-        return Clip(np.frombuffer(frame.body, dtype=np.float32), AudioQuality(**frame.head))
+        return LoadedAudio(np.frombuffer(frame.body, dtype=np.float32), AudioQuality(**frame.head))
 
     async def read_request(
         self,
@@ -132,7 +132,7 @@ class DecoderPool:
         max_samples: int,
         sample_rate: int,
         caller: str = "",
-    ) -> tuple[str | None, list[Clip]]:
+    ) -> tuple[str | None, list[LoadedAudio]]:
         """Read an inference request of KServe's protocol; return its id and its waveforms.
 
         Raises
@@ -147,7 +147,7 @@ class DecoderPool:
         qualities = frame.head["qualities"]
         waveforms = np.frombuffer(frame.body, dtype=np.float32).reshape(len(qualities), -1)
         clips = [
-            Clip(waveform, AudioQuality(**quality))
+            LoadedAudio(waveform, AudioQuality(**quality))
             for waveform, quality in zip(waveforms, qualities, strict=True)
         ]
         return frame.head["id"], clips

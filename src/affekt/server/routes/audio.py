@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,19 +11,30 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.responses import Response
 
-from affekt.audio import Clip
+from affekt.audio import LoadedAudio
 from affekt.errors import AudioError
-from affekt.results import Prediction, Segment
+from affekt.formats.registry import text_lines
+from affekt.results import AudioQuality, Prediction, Segment, Track
 from affekt.runtime import Model
 from affekt.server import plain_wav
-from affekt.server.answers import FORMATS, TEXT_TYPES, as_json, as_text
 from affekt.server.errors import ApiError
-from affekt.server.routes import caller_of, note, service_of
 from affekt.server.schemas import Error
-from affekt.server.service import Service
+from affekt.server.service import Service, caller_of, note, service_of
 from affekt.server.uploads import Form, read_form
+from affekt.server.utterances import group, utterance
 
 router = APIRouter(tags=["emotions"])
+
+TEXT_TYPES = {
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "csv": "text/csv",
+    "textgrid": "text/plain",
+}
+"""Text formats, with the type of their content."""
+
+FORMATS = ("json", "verbose_json", *TEXT_TYPES)
+"""What ``response_format`` may be."""
 
 GRANULARITIES = ("segment", "utterance")
 _PATIENT_SECONDS = 0.1
@@ -154,7 +166,7 @@ def _check(param: str, value: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-async def _decode(order: _Order, service: Service, caller: str) -> Clip:
+async def _decode(order: _Order, service: Service, caller: str) -> LoadedAudio:
     rate, longest = order.model.config.sample_rate, service.settings.limits.audio_seconds
     try:
         if longest >= plain_wav.MAX_SECONDS and plain_wav.is_plain_wav(order.content, rate):
@@ -169,11 +181,13 @@ async def _decode(order: _Order, service: Service, caller: str) -> Clip:
     return clip
 
 
-def _time_line(model: Model, clip: Clip) -> list[Segment]:
+def _time_line(model: Model, clip: LoadedAudio) -> list[Segment]:
     return list(model.timeline((clip.waveform, model.config.sample_rate)))
 
 
-def _response(order: _Order, clip: Clip, answer: Prediction, segments: list[Segment]) -> Response:
+def _response(
+    order: _Order, clip: LoadedAudio, answer: Prediction, segments: list[Segment]
+) -> Response:
     if order.response_format in TEXT_TYPES:
         labels = order.model.labels
         text = as_text(order.response_format, answer, segments, labels, clip.quality)
@@ -182,3 +196,43 @@ def _response(order: _Order, clip: Clip, answer: Prediction, segments: list[Segm
     return JSONResponse(
         as_json(order.name, answer, segments, order.granularities if verbose else ())
     )
+
+
+# --- bodies ---
+
+
+RECORDING = "recording"
+"""What formats with file names call an upload, whose own name is its sender's business."""
+
+
+def as_json(
+    model: str,
+    answer: Prediction,
+    segments: Sequence[Segment] = (),
+    granularities: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return a prediction as JSON; with granularities, also its segments."""
+    body: dict[str, Any] = {"model": model, **answer.to_dict()}
+    for name, parts in (("segment", segments), ("utterance", map(utterance, group(segments)))):
+        if name in granularities:
+            body[f"{name}s"] = [{"id": i, **part.to_dict()} for i, part in enumerate(parts)]
+    return body
+
+
+def as_text(
+    response_format: str,
+    answer: Prediction,
+    segments: Sequence[Segment],
+    labels: Sequence[str],
+    quality: AudioQuality,
+) -> str:
+    """Return a time line in one of `TEXT_TYPES`."""
+    track = Track(
+        RECORDING,
+        segments=tuple(segments),
+        duration=answer.duration,
+        quality=quality,
+        warnings=answer.warnings,
+        ood_score=answer.ood_score,
+    )
+    return "".join(f"{line}\n" for line in text_lines(response_format, [track], labels))

@@ -7,8 +7,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from affekt.server.routes import service_of
 from affekt.server.schemas import Health
+from affekt.server.service import service_of
 
 router = APIRouter(tags=["operations"])
 

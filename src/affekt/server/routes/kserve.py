@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from affekt import __version__
-from affekt.audio import Clip
+from affekt.audio import LoadedAudio
 from affekt.errors import AudioError
 from affekt.runtime import Model
+from affekt.runtime.session import known_outputs
 from affekt.server.errors import ApiError
-from affekt.server.routes import caller_of, note, service_of
 from affekt.server.schemas import (
     InferenceRequest,
     InferenceResponse,
     KServeError,
     inlined_schema,
 )
-from affekt.server.service import Service
+from affekt.server.service import Service, caller_of, note, service_of
 from affekt.server.settings import Limits
 from affekt.server.uploads import read_body, too_large
 
@@ -85,6 +85,7 @@ async def model_metadata(request: Request, model: str) -> dict[str, Any]:
         "outputs": [
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(found.labels)]},
             {"name": "embedding", "datatype": "FP32", "shape": [-1, width]},
+            *({"name": one, "datatype": "FP32", "shape": [-1]} for one in _numbers(found)),
         ],
     }
 
@@ -111,7 +112,8 @@ async def model_ready(request: Request, model: str) -> dict[str, Any]:
 async def infer(request: Request, model: str) -> Response:
     """Take ``waveform``, [batch, samples], as numbers or as bytes behind the JSON.
 
-    Give ``probabilities`` and ``embedding``, each [batch, ...], as numbers.
+    Give the outputs of the model, ``probabilities`` and ``embedding`` among them, each
+    [batch, ...], as numbers.
     """
     service, caller = service_of(request), caller_of(request)
     name, found = service.engine.model(model)
@@ -128,6 +130,7 @@ async def infer(request: Request, model: str) -> Response:
     outputs = {
         "probabilities": np.array([list(answer.scores.values()) for answer in answers]),
         "embedding": np.stack([answer.embedding for answer in answers]),
+        **{one: np.array([getattr(answer, one) for answer in answers]) for one in _numbers(found)},
     }
     return JSONResponse(
         {
@@ -153,7 +156,7 @@ def _json_size(request: Request, limits: Limits) -> int | None:
 
 async def _read(
     service: Service, model: Model, body: bytearray, json_size: int | None, caller: str
-) -> tuple[str | None, list[Clip]]:
+) -> tuple[str | None, list[LoadedAudio]]:
     """Read a request; every fault in it is the client's."""
     rate = model.config.sample_rate
     try:
@@ -169,6 +172,11 @@ async def _read(
     except AudioError as error:
         raise _wrong(str(error)) from None
     return identity, clips
+
+
+def _numbers(model: Model) -> tuple[str, ...]:
+    """Return the outputs that are one number for each waveform."""
+    return known_outputs(model.outputs)
 
 
 def _tensor(name: str, values: NDArray[Any]) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from starlette.responses import Response
 
 from affekt.runtime.facts import INTENDED_USE, UNINTENDED_USE
 from affekt.server.errors import ApiError
-from affekt.server.routes import service_of
 from affekt.server.schemas import Error, ModelFacts, ModelList
-from affekt.server.service import Service
+from affekt.server.service import Service, service_of
 
 router = APIRouter(tags=["models"])
 

@@ -7,7 +7,7 @@ import logging
 from fastapi import APIRouter, WebSocket
 
 from affekt.server.guard import PROTOCOL
-from affekt.server.routes import caller_of, note, service_of
+from affekt.server.service import caller_of, note, service_of
 from affekt.server.session import CLOSE_CODES, Left, Session
 
 router = APIRouter()

@@ -26,9 +26,9 @@ from affekt.models.frontend import FrontendConfig
 from affekt.training.benchmark.embeddings import FoldScore, measure_adapted, measure_kshot
 from affekt.training.benchmark.fitted import Fitted
 from affekt.training.benchmark.systems import (
-    Answer,
     NetworkSystem,
     System,
+    SystemPredictions,
     make_system,
 )
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
@@ -270,7 +270,9 @@ def chosen_folds(every: Sequence[Fold], names: Sequence[str]) -> list[Fold]:
     return [known[name] for name in names] or list(every)
 
 
-def _score(answer: Answer, fold: Fold, protocol: Protocol, seed: int, started: float) -> FoldResult:
+def _score(
+    answer: SystemPredictions, fold: Fold, protocol: Protocol, seed: int, started: float
+) -> FoldResult:
     return FoldResult(
         seed=seed,
         fold=fold.name,

@@ -50,7 +50,7 @@ Announce = Callable[[FoldScore], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class _ProtocolScores:
     """What was measured of a recipe under one of these protocols.
 
     Attributes
@@ -80,7 +80,7 @@ def measure_adapted(
     fit: Fit,
     announce: Announce,
     plan: Plan | None = None,
-) -> Measured:
+) -> _ProtocolScores:
     """Measure what unlabelled clips of the test speakers are worth."""
     started = time.monotonic()
     labels = protocol.labels
@@ -98,9 +98,9 @@ def measure_adapted(
             announce(FoldScore(seed, fold.name, len(fold.test), score, seconds))
         runs.append(join_folds(parts))
     scores = summarise_adapted(runs, labels, mean_of_folds=protocol.mean_of_folds)
-    return Measured(
+    return _ProtocolScores(
         runs=[run["random", ALL].predictions for run in runs],
-        setting="the mean of four fifths of the speaker's clips, drawn at random",
+        setting="the mean of all other clips of the speaker",
         per_setting={
             way: {
                 count: {
@@ -132,7 +132,7 @@ def _adapted(fitted: Fitted, fold: Fold, labels: Sequence[str], plan: Plan) -> A
 
 def measure_kshot(
     protocol: Protocol, folds: Sequence[Fold], seeds: Sequence[int], fit: Fit, announce: Announce
-) -> Measured:
+) -> _ProtocolScores:
     """Measure what a few labelled clips are worth to an encoder not trained on the corpus."""
     started = time.monotonic()
     labels = protocol.labels
@@ -169,7 +169,7 @@ def measure_kshot(
                 [name for part in headline for name in part.folds],
             )
         )
-    return Measured(
+    return _ProtocolScores(
         runs=runs,
         setting=f"{KSHOT} labelled clips of each class, of other speakers",
         per_setting={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,8 @@ class Fitted:
     system : EmbeddingSystem
         Over the requested labels.
     prior : np.ndarray [shape=(dim,)]
-        The mean over training speakers of their mean embeddings.
+        The mean over training speakers of their mean embeddings; each training corpus counts as
+        it did in the training.
     parameters, bytes : int
         Size of the model.
     """
@@ -32,10 +33,11 @@ class Fitted:
 
 
 class CentredSystem:
-    """A system that was trained without baselines, scored with them.
+    """A system that is scored with baselines.
 
-    A speaker's baseline is replaced by the mean of the training speakers: what the classifier gets
-    lies where it has always been.
+    Where it was trained without, a speaker's baseline is replaced by the mean of the training
+    speakers: what the classifier gets lies where it has always been. Where it was also trained on
+    embeddings with the speaker's mean taken out, the baseline is taken out.
 
     Parameters
     ----------
@@ -45,6 +47,10 @@ class CentredSystem:
         Gives calibrated logits ``[clips, classes]``.
     train : sequence of Clip
         What it was trained on.
+    weights : mapping of str to float, optional
+        Of the training corpora that weighed more or less than 1.
+    centred : bool
+        It was also trained on embeddings with the speaker's mean taken out.
     """
 
     def __init__(
@@ -52,10 +58,24 @@ class CentredSystem:
         embed: Callable[[Sequence[Clip]], np.ndarray],
         logits: Callable[[np.ndarray], np.ndarray],
         train: Sequence[Clip],
+        weights: Mapping[str, float] | None = None,
+        *,
+        centred: bool = False,
     ) -> None:
         self._embed = embed
         self._logits = logits
-        self.prior = speaker_mean(embed(train), [clip.speaker_id for clip in train])
+        names = np.array([clip.corpus for clip in train])
+        embeddings, corpora = embed(train), np.unique(names).tolist()
+        means = [
+            speaker_mean(
+                embeddings[names == corpus],
+                [clip.speaker_id for clip in train if clip.corpus == corpus],
+            )
+            for corpus in corpora
+        ]
+        shares = [(weights or {}).get(corpus, 1.0) for corpus in corpora]
+        self.prior = np.average(means, axis=0, weights=shares)
+        self._kept = np.zeros_like(self.prior) if centred else self.prior
 
     def embed(self, clips: Sequence[Clip]) -> np.ndarray:
         """Embeddings ``[clips, dim]``."""
@@ -64,5 +84,5 @@ class CentredSystem:
     def scores(self, embeddings: np.ndarray, baseline: np.ndarray | None) -> np.ndarray:
         """Calibrated logits ``[clips, classes]``, see `EmbeddingSystem.scores`."""
         if baseline is not None:
-            embeddings = embeddings - baseline + self.prior
+            embeddings = embeddings - baseline + self._kept
         return self._logits(embeddings)

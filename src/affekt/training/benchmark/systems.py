@@ -20,11 +20,11 @@ from affekt.export.graph.onnx import export_onnx
 from affekt.models import Network, checkpoint, describe
 from affekt.training.benchmark.fitted import CentredSystem, Fitted
 from affekt.training.data.features import FEATURES, FeatureStore, Progress
-from affekt.training.network.distil import Teaching
 from affekt.training.network.fit import fit, new_network
 from affekt.training.network.infer import embed_clips, score_clips
 from affekt.training.network.loop import Reporter
 from affekt.training.network.pretrain import pretrain
+from affekt.training.network.teachers import Teaching
 from affekt.training.recipe.classical import ClassicalConfig
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import Recipe
@@ -37,7 +37,7 @@ NETWORK = "network.safetensors"
 
 
 @dataclass(frozen=True)
-class Answer:
+class SystemPredictions:
     """What a system said of the test clips of a fold.
 
     Attributes
@@ -66,7 +66,7 @@ class System(Protocol):
         place: Path,
         seed: int,
         teachers: Teaching | None = None,
-    ) -> Answer:
+    ) -> SystemPredictions:
         """Train on a fold and score its test clips once.
 
         Parameters
@@ -126,11 +126,11 @@ class NetworkSystem:
         place: Path,
         seed: int,
         teachers: Teaching | None = None,
-    ) -> Answer:
+    ) -> SystemPredictions:
         """Train, or go on from what lies in ``place``, and score."""
         network = self.network(fold, place, seed, teachers)
         own = [network.config.labels.index(label) for label in labels]
-        return Answer(
+        return SystemPredictions(
             logits=score_clips(network, fold.test, self.store)[:, own],
             temperature=float(network.temperature),
             parameters=describe(network).parameters,
@@ -160,7 +160,9 @@ class NetworkSystem:
             return embed_clips(network, clips, self.store).astype(np.float64)
 
         readable = self.store.prepare(fold.train, (1.0,), self.progress)
-        system = CentredSystem(embed, logits, readable)
+        centred = self.recipe.linear is not None and self.recipe.linear.centred > 0
+        weights = self.recipe.data.weights
+        system = CentredSystem(embed, logits, readable, weights, centred=centred)
         return Fitted(system, system.prior, describe(network).parameters, self._size(network))
 
     def _size(self, network: Network) -> int:
@@ -223,7 +225,7 @@ class ClassicalSystem:
         folder: Path,
         progress: Progress | None = None,
     ) -> None:
-        from affekt.training.data.vectors import VectorStore
+        from affekt.training.classic.fit import VectorStore
 
         self.config = config
         self.labels = labels
@@ -237,12 +239,12 @@ class ClassicalSystem:
         place: Path,
         seed: int,
         teachers: Teaching | None = None,
-    ) -> Answer:
+    ) -> SystemPredictions:
         """Fit and score; nothing is left in ``place``, a fold takes seconds."""
         own, system = self._fit(fold, seed)
         learned = system.learned()
         columns = [own.index(label) for label in labels]
-        return Answer(
+        return SystemPredictions(
             logits=system.logits(self.store.matrix(fold.test))[:, columns],
             temperature=system.temperature,
             parameters=learned.parameters,

@@ -13,10 +13,10 @@ from affekt.audio.mel import mel_edges
 from affekt.augment.warp import shifted, stretched
 from affekt.data import Clip
 from affekt.errors import DataError
-from affekt.evaluation.intensity import acted_intensity, rated_intensity
 from affekt.training.data.features import FeatureStore, pad, variants_of
 from affekt.training.recipe.imbalance import SHUFFLE, draw_probabilities
 from affekt.training.recipe.schema import Recipe
+from affekt.training.recipe.tasks import head_targets
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Batch:
         Probability of each class; rows sum to 1.
     allowed : Tensor [batch, classes], bool
         Classes of the clip's corpus; the others take no part in the loss.
-    intensity : Tensor [batch]
-        How strongly the emotion is shown, from 0 to 1; NaN where that is not known.
+    numbers : Tensor [batch, heads]
+        Targets of the other heads, such as the intensity; NaN where that is not known.
     identity : Tensor [batch], int64
         Who an adversary would find; ``UNKNOWN`` where that is not known.
     embedding : Tensor [batch, values]
@@ -45,7 +45,7 @@ class Batch:
     lengths: Tensor
     targets: Tensor
     allowed: Tensor
-    intensity: Tensor
+    numbers: Tensor
     identity: Tensor
     embedding: Tensor
 
@@ -89,7 +89,7 @@ class Batches:
         self.targets = hard_targets(clips, labels)
         self.soft_targets = soft_targets(clips, labels, recipe.imbalance.votes)
         self.allowed = allowed_classes(clips, labels)
-        self.intensities = intensity_targets(clips, recipe.tasks.rated)
+        self.numbers = head_targets(clips, recipe.tasks)
         self.identities = identity_targets(clips, recipe.tasks.adversary)
         self.embeddings = np.zeros((len(clips), 0), dtype=np.float32)
         weights = np.array([recipe.data.weights.get(clip.corpus, 1.0) for clip in clips])
@@ -136,7 +136,7 @@ class Batches:
         log_mel, lengths = pad(cropped, self._silence(len(cropped[0])))
         targets = self.soft_targets[chosen]
         allowed = self.allowed[chosen]
-        intensity, identity = self.intensities[chosen], self.identities[chosen]
+        numbers, identity = self.numbers[chosen], self.identities[chosen]
         embedding = self.embeddings[chosen]
         if augment.enabled:
             if self.recipe.model.frontend.spectral:
@@ -147,7 +147,7 @@ class Batches:
                 log_mel = np.where(taken[:, None], log_mel[partner], log_mel)
                 targets = left[:, None] * targets + (1 - left[:, None]) * targets[partner]
                 allowed = allowed | allowed[partner]
-                intensity = left * intensity + (1 - left) * intensity[partner]
+                numbers = left[:, None] * numbers + (1 - left[:, None]) * numbers[partner]
                 embedding = left[:, None] * embedding + (1 - left[:, None]) * embedding[partner]
                 identity = np.where(identity == identity[partner], identity, UNKNOWN)
             else:
@@ -157,7 +157,7 @@ class Batches:
                     targets = share * targets + (1 - share) * targets[partner]
                     lengths = np.maximum(lengths, lengths[partner])
                     allowed = allowed | allowed[partner]
-                    intensity = share * intensity + (1 - share) * intensity[partner]
+                    numbers = share * numbers + (1 - share) * numbers[partner]
                     embedding = share * embedding + (1 - share) * embedding[partner]
                     identity = np.where(identity == identity[partner], identity, UNKNOWN)
         return Batch(
@@ -165,7 +165,7 @@ class Batches:
             torch.from_numpy(lengths),
             torch.from_numpy(targets.astype(np.float32)),
             torch.from_numpy(allowed),
-            torch.from_numpy(intensity.astype(np.float32)),
+            torch.from_numpy(numbers.astype(np.float32)),
             torch.from_numpy(identity),
             torch.from_numpy(embedding.astype(np.float32)),
         )
@@ -286,33 +286,6 @@ def soft_targets(
 
 UNKNOWN = -1
 """Number of a speaker or gender that is not known."""
-
-
-def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
-    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where nobody says.
-
-    Parameters
-    ----------
-    clips : sequence of Clip
-    rated : bool
-        Prefer the strength by raters to the acted level.
-
-    Raises
-    ------
-    DataError
-        If ``rated`` is set and no clip has a rated strength.
-    """
-    values = [acted_intensity(clip) for clip in clips]
-    if rated:
-        heard = [rated_intensity(clip) for clip in clips]
-        if all(strength is None for strength in heard):
-            raise DataError(
-                "tasks.rated needs clips whose strength was rated, as those of CREMA-D: "
-                "the training data has none"
-            )
-        both = zip(heard, values, strict=True)
-        values = [value if strength is None else strength for strength, value in both]
-    return np.array(values, dtype=np.float32)  # None becomes NaN
 
 
 def identity_targets(clips: Sequence[Clip], kind: str) -> np.ndarray:

@@ -21,10 +21,9 @@ from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training.data.batches import Batches, hard_targets
 from affekt.training.data.features import FeatureStore, Progress, Variant, variants_of
-from affekt.training.network.distil import Teaching, blended, standardised
 from affekt.training.network.infer import embed_clips, score_clips
 from affekt.training.network.linear import (
-    Answers,
+    HeldOutAnswers,
     Lesson,
     answers_elsewhere,
     fit_confidence,
@@ -33,6 +32,7 @@ from affekt.training.network.linear import (
 from affekt.training.network.loop import Epoch, Reporter, Trainer
 from affekt.training.network.processes import choose_device
 from affekt.training.network.smote import refit_head
+from affekt.training.network.teachers import Teaching, blended, standardised
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import DistilConfig, LinearConfig, Recipe
 
@@ -185,16 +185,16 @@ def _answers(
     lesson: Lesson,
     validation: Sequence[Clip],
     store: FeatureStore,
-) -> Answers | None:
+) -> HeldOutAnswers | None:
     """What the confidence of a linear classifier is fitted on; None where there is nothing."""
     parts = []
     if validation:
         embeddings = embed_clips(network, validation, store)
         targets = hard_targets(validation, network.config.labels)
-        parts.append(Answers.of(network.head, embeddings, targets))
+        parts.append(HeldOutAnswers.of(network.head, embeddings, targets))
     if config.calibration == "corpora":
         parts.append(answers_elsewhere(config, lesson, network.embedding_size))
-    return Answers.together(parts) if parts else None
+    return HeldOutAnswers.together(parts) if parts else None
 
 
 def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> None:
@@ -224,7 +224,7 @@ def new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
             frontend=recipe.model.frontend,
             pooling=recipe.model.pooling,
             head_dropout=recipe.model.head_dropout,
-            intensity=recipe.tasks.intensity > 0,
+            heads=recipe.tasks.heads,
         )
     )
 

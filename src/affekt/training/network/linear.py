@@ -25,6 +25,7 @@ from affekt.training.recipe.schema import LinearConfig
 
 _MOST_STEPS = 300  # of L-BFGS; the problem is convex
 _EXPONENTS = np.linspace(0, 1.5, 31)  # of the distance, tried for the confidence
+_SMALLEST_SHARE = 1e-10  # of the largest eigenvalue; below it there is rounding alone
 _SMALLEST_SCALE = 1e-3  # a statistic that does not vary must not be divided by nothing
 
 
@@ -85,13 +86,13 @@ def _statistics_of(network: Network) -> Statistics:
 
 def _fit_classifier(
     layer: nn.Linear, config: LinearConfig, lesson: Lesson, dimensions: int
-) -> Space:
+) -> _StatisticsSpace:
     """Fit a layer in place; return the space that it lies in."""
     targets = lesson.targets
     weights = even_weights(lesson.clips, targets.argmax(axis=1), lesson.corpus_weights)
     space = _fit_space(lesson.statistics, targets, weights, dimensions, config.shrinkage)
     points = space.points(lesson.statistics)  # [versions, clips, dimensions]
-    centred = _centred(points, speaker_groups(lesson.clips))
+    centred = _centred(points, _speaker_groups(lesson.clips))
     copies = ((points, 1 - config.centred), (centred, config.centred))
     used = [(array, share) for array, share in copies if share > 0]
     x = np.concatenate([array.reshape(-1, array.shape[2]) for array, _ in used])
@@ -109,7 +110,7 @@ def _fit_classifier(
 
 
 @dataclass(frozen=True)
-class Answers:
+class HeldOutAnswers:
     """What a classifier said of clips that it was not fitted on.
 
     Attributes
@@ -129,7 +130,7 @@ class Answers:
     weights: np.ndarray
 
     @classmethod
-    def of(cls, layer: nn.Module, embeddings: np.ndarray, targets: np.ndarray) -> Answers:
+    def of(cls, layer: nn.Module, embeddings: np.ndarray, targets: np.ndarray) -> HeldOutAnswers:
         """Score embeddings ``[clips, dim]`` with a layer; all count the same."""
         with torch.no_grad():
             logits = layer(torch.from_numpy(embeddings.astype(np.float32))).numpy()
@@ -137,7 +138,7 @@ class Answers:
         return cls(logits, (embeddings**2).mean(axis=1), targets, np.full(count, 1 / count))
 
     @classmethod
-    def together(cls, parts: Sequence[Answers]) -> Answers:
+    def together(cls, parts: Sequence[HeldOutAnswers]) -> HeldOutAnswers:
         """All of several, which count the same."""
         return cls(
             np.concatenate([part.logits for part in parts]),
@@ -147,7 +148,7 @@ class Answers:
         )
 
 
-def answers_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> Answers:
+def answers_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> HeldOutAnswers:
     """Answer each training corpus with a classifier that was fitted without it.
 
     Raises
@@ -168,11 +169,11 @@ def answers_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> 
         layer = nn.Linear(dimensions, lesson.targets.shape[1])
         space = _fit_classifier(layer, config, lesson.part(~own), dimensions)
         points = space.points(lesson.statistics[0, own])
-        parts.append(Answers.of(layer, points, lesson.targets[own].argmax(axis=1)))
-    return Answers.together(parts)
+        parts.append(HeldOutAnswers.of(layer, points, lesson.targets[own].argmax(axis=1)))
+    return HeldOutAnswers.together(parts)
 
 
-def fit_confidence(network: Network, answers: Answers) -> None:
+def fit_confidence(network: Network, answers: HeldOutAnswers) -> None:
     """Set the temperature, and how it grows with the distance from the training clips, in place.
 
     The two that make the true classes most likely.
@@ -192,7 +193,7 @@ def fit_confidence(network: Network, answers: Answers) -> None:
 
 
 @dataclass(frozen=True)
-class Space:
+class _StatisticsSpace:
     """Where the statistics of training clips lie.
 
     Attributes
@@ -218,7 +219,7 @@ def _fit_space(
     weights: np.ndarray,
     dimensions: int,
     shrinkage: float,
-) -> Space:
+) -> _StatisticsSpace:
     """Principal components of the standardised statistics, whitened within the classes.
 
     The covariance within the classes is shrunk towards a multiple of the identity, so that
@@ -232,22 +233,36 @@ def _fit_space(
     mean, scale = mean.astype(np.float32), scale.astype(np.float32)
     standardised = ((statistics - mean) / scale).reshape(-1, count)
     repeated = np.tile(weights / versions, versions)
-    directions = _eigenvectors(standardised, repeated)[1][:, :dimensions]
+    directions = _principal_directions(standardised, repeated, dimensions)
     points = standardised @ directions
     membership = np.tile(targets, (versions, 1)) * repeated[:, None]  # [rows, classes]
     sizes = np.maximum(membership.sum(axis=0), np.finfo(np.float32).tiny)
     centres = (membership.T @ points) / sizes[:, None]
-    values, axes = _eigenvectors(points - np.tile(targets, (versions, 1)) @ centres, repeated)
+    within = points - np.tile(targets, (versions, 1)) @ centres
+    values, axes = np.linalg.eigh((within * repeated[:, None]).T @ within)
+    values = np.maximum(values, 0)
     shrunk = values + shrinkage * values.mean()
     projection = directions @ ((axes / np.sqrt(shrunk)) @ axes.T)
     square = repeated @ ((standardised @ projection) ** 2).mean(axis=1)
-    return Space(mean, scale, (projection / np.sqrt(square)).astype(np.float32))
+    return _StatisticsSpace(mean, scale, (projection / np.sqrt(square)).astype(np.float32))
 
 
-def _eigenvectors(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors of the covariance about 0, the largest first."""
-    values, vectors = np.linalg.eigh((points * weights[:, None]).T @ points)
-    return np.maximum(values[::-1], 0), vectors[:, ::-1]
+def _principal_directions(points: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
+    """Directions ``[dim, count]`` in which points vary most about 0, the first ones most.
+
+    Fewer points than dimensions leave directions in which nothing varies: they are 0, so that
+    no other clip is seen along them either.
+    """
+    rows, dim = points.shape
+    weighted = points * np.sqrt(weights)[:, None]
+    if rows >= dim:
+        single = weighted.astype(np.float32)  # half the time
+        return np.linalg.eigh(single.T @ single)[1][:, ::-1][:, :count]
+    values, left = np.linalg.eigh(weighted @ weighted.T)  # smaller, with the same eigenvalues
+    kept = np.flatnonzero(values > values[-1] * _SMALLEST_SHARE)[::-1][:count]
+    directions = np.zeros((dim, count))
+    directions[:, : len(kept)] = weighted.T @ (left[:, kept] / np.sqrt(values[kept]))
+    return directions
 
 
 def even_weights(
@@ -261,7 +276,7 @@ def even_weights(
     return np.asarray(weights / weights.sum())
 
 
-def speaker_groups(clips: Sequence[Clip]) -> np.ndarray:
+def _speaker_groups(clips: Sequence[Clip]) -> np.ndarray:
     """Number of each clip's speaker ``[clips]``; where unknown, all of the corpus are one."""
     names = [clip.speaker_id or f"{clip.corpus}/" for clip in clips]
     return np.asarray(np.unique(names, return_inverse=True)[1])

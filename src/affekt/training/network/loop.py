@@ -116,7 +116,7 @@ class Trainer:
         self.tasks = Tasks(
             batches.recipe.tasks,
             network,
-            batches.intensities,
+            batches.numbers,
             batches.identities,
             taught=batches.embeddings.shape[1],
             taught_weight=distil.embedding if distil else 0.0,
@@ -222,7 +222,7 @@ class Trainer:
         # Not every device has an autocast, not even one that is switched off.
         with torch.autocast(self.device.type, self.precision) if mixed else nullcontext():
             logits, beside = self.learner(
-                batch.log_mel, batch.lengths, batch.intensity, batch.identity, batch.embedding
+                batch.log_mel, batch.lengths, batch.numbers, batch.identity, batch.embedding
             )
         loss = soft_cross_entropy(
             logits.float(),
@@ -326,7 +326,7 @@ class _Learner(nn.Module):
         self,
         log_mel: Tensor,
         lengths: Tensor,
-        intensity: Tensor,
+        numbers: Tensor,
         identity: Tensor,
         taught: Tensor,
     ) -> tuple[Tensor, Tensor]:
@@ -336,7 +336,7 @@ class _Learner(nn.Module):
         heard, hidden = masked.hide(features) if masked else (features, None)
         frames = network.encode(heard, mask)
         embedding = network.pool(frames, mask)
-        beside: Tensor = self.tasks(network, embedding, intensity, identity, taught)
+        beside: Tensor = self.tasks(network, embedding, numbers, identity, taught)
         if masked and hidden is not None and mask is not None:
             guessed = masked(frames, features, hidden & (mask > 0))
             beside = beside + self.tasks.config.masked * guessed
@@ -511,7 +511,7 @@ class HistoryWriter:
         """Continue after the epochs that are done; scalars of a killed attempt are dropped."""
         self.rows = list(history)
         if self.rows:  # the attempt may have been killed before it wrote its last row
-            write_history(self.rows, self.folder / "history.csv")
+            _write_history(self.rows, self.folder / "history.csv")
         # Scalars from purge_step on are dropped; that of first_step itself is saved and stays.
         self._writer = self._new_writer(
             str(self.folder / "tensorboard"), purge_step=first_step + 1, flush_secs=10
@@ -533,7 +533,7 @@ class HistoryWriter:
                 if not math.isnan(value):
                     self._writer.add_scalar(f"epoch/{name}", value, row.step)
             self._writer.flush()
-        write_history(self.rows, self.folder / "history.csv")
+        _write_history(self.rows, self.folder / "history.csv")
         self.listener.epoch(row)
 
     def close(self) -> None:
@@ -541,10 +541,10 @@ class HistoryWriter:
         if self._writer:
             self._writer.close()
         if self.rows:
-            draw_curves(self.rows, self.folder / "curves.png")
+            _draw_curves(self.rows, self.folder / "curves.png")
 
 
-def write_history(rows: Sequence[Epoch], path: Path) -> None:
+def _write_history(rows: Sequence[Epoch], path: Path) -> None:
     """Write one line per epoch as CSV."""
     with atomic_path(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -555,7 +555,7 @@ def write_history(rows: Sequence[Epoch], path: Path) -> None:
         )
 
 
-def draw_curves(rows: Sequence[Epoch], path: Path) -> None:
+def _draw_curves(rows: Sequence[Epoch], path: Path) -> None:
     """Draw loss and validation UAR over the epochs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -22,7 +22,12 @@ from affekt.training.recipe.schema import Recipe
 
 FOLDER = "pretrain"
 _FILE = "weights.safetensors"
-_OWN = ("head.", "intensity_head.", "temperature")  # what belongs to the labels of the pre-training
+
+
+def _is_own(name: str) -> bool:
+    """Tell whether a weight belongs to the labels of the pre-training: of a head, or its scale."""
+    part = name.partition(".")[0]
+    return part.endswith("head") or part == "temperature"
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def pretrain(
             reporter=reporter,
             progress=progress,
         ).network
-        kept = {k: v for k, v in network.state_dict().items() if not k.startswith(_OWN)}
+        kept = {k: v for k, v in network.state_dict().items() if not _is_own(k)}
         wait_for_all()
         if is_first():
             checkpoint.save(place / _FILE, kept, {"fingerprint": fingerprint})

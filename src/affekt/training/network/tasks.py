@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from affekt.errors import ConfigError, DataError
-from affekt.labels import INTENSITIES
 from affekt.models import Network
 from affekt.models.layers.heads import AdversarialHead
 from affekt.training.data.batches import UNKNOWN
-from affekt.training.recipe.schema import TasksConfig
+from affekt.training.recipe.tasks import HEADS, TasksConfig
 
 
 class Tasks(nn.Module):
@@ -21,8 +20,8 @@ class Tasks(nn.Module):
     ----------
     config : TasksConfig
     network : Network
-    intensities : np.ndarray [shape=(clips,)]
-        Of all training clips, see :func:`intensity_targets`.
+    targets : np.ndarray [shape=(clips, heads)]
+        Of all training clips, see :func:`head_targets`.
     identities : np.ndarray [shape=(clips,)]
         See :func:`identity_targets`.
     taught : int
@@ -40,7 +39,7 @@ class Tasks(nn.Module):
         self,
         config: TasksConfig,
         network: Network,
-        intensities: np.ndarray,
+        targets: np.ndarray,
         identities: np.ndarray,
         taught: int = 0,
         taught_weight: float = 0.0,
@@ -51,11 +50,12 @@ class Tasks(nn.Module):
         self.guess = nn.Linear(network.embedding_size, taught) if taught else None
         self.adversary: AdversarialHead | None = None
         self.masked: MaskedPrediction | None = None
-        if config.intensity and np.isnan(intensities).all():
-            raise DataError(
-                "tasks.intensity needs clips that say how strongly they show their emotion "
-                f"({', '.join(INTENSITIES)}): the training data has none"
-            )
+        for name, values in zip(config.heads, targets.T, strict=True):
+            if np.isnan(values).all():
+                raise DataError(
+                    f"tasks.{name} needs clips that say {HEADS[name].needs}: the training data has "
+                    "none"
+                )
         if config.adversary:
             count = int(identities.max()) + 1
             if count < 2:
@@ -83,7 +83,7 @@ class Tasks(nn.Module):
         self,
         network: Network,
         embedding: Tensor,
-        intensity: Tensor,
+        targets: Tensor,
         identity: Tensor,
         taught: Tensor | None = None,
     ) -> Tensor:
@@ -95,8 +95,8 @@ class Tasks(nn.Module):
         ----------
         network : Network
         embedding : Tensor [batch, embedding]
-        intensity : Tensor [batch]
-            NaN where it is not known.
+        targets : Tensor [batch, heads]
+            Of the other heads; NaN where it is not known.
         identity : Tensor [batch], int64
             ``UNKNOWN`` where it is not known.
         taught : Tensor [batch, values], optional
@@ -107,14 +107,12 @@ class Tasks(nn.Module):
         Tensor []
         """
         loss = embedding.new_zeros(())
-        if network.intensity_head is not None:
-            known = ~torch.isnan(intensity)
+        for column, (name, head) in enumerate(network.scalar_heads.items()):
+            known = ~torch.isnan(targets[:, column])
             # Of all clips, because its norm needs a batch.
-            found = network.intensity_head(embedding)[:, 0].float()
-            errors = nn.functional.binary_cross_entropy_with_logits(
-                found, torch.nan_to_num(intensity), reduction="none"
-            )
-            loss = loss + self.config.intensity * _mean(errors, known)
+            found = head(embedding)[:, 0].float()
+            errors = HEADS[name].loss(found, torch.nan_to_num(targets[:, column]))
+            loss = loss + getattr(self.config, name) * _mean(errors, known)
         if self.adversary is not None:
             known = identity != UNKNOWN
             found = self.adversary(embedding).float()

@@ -9,6 +9,7 @@ from typing import Any
 
 from affekt.data import Clip
 from affekt.training.recipe.schema import Recipe, effective_values
+from affekt.training.recipe.tasks import HEADS
 
 RUN_VERSION = 2
 """Raised when the same recipe, clips and seed no longer make the same run.
@@ -36,14 +37,16 @@ def run_fingerprint(
     learned: dict[str, Any] = {}
     if recipe.imbalance.votes:
         learned["votes"] = [dict(clip.votes) if clip.votes else None for clip in train]
-    if recipe.tasks.intensity:
-        learned["intensities"] = [clip.intensity for clip in train]
-    if recipe.tasks.rated:
-        learned["strengths"] = [clip.strength for clip in train]
+    for name in recipe.tasks.heads:
+        for column in HEADS[name].columns(recipe.tasks):
+            learned[_PLURALS.get(column, column)] = [getattr(clip, column) for clip in train]
     decisive = [_decisive(effective_values(recipe)), clips, learned, seed]
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     return f"{_PREFIX}{digest}"
 
+
+_PLURALS = {"intensity": "intensities", "strength": "strengths"}
+"""Under other names in fingerprints, so that those of finished runs stay as they are."""
 
 _PREFIX = f"v{RUN_VERSION}-"
 

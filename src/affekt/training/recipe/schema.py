@@ -30,8 +30,7 @@ from affekt.models.frontend import FrontendConfig
 from affekt.models.registry import ARCHITECTURES
 from affekt.training.recipe.classical import ClassicalConfig
 from affekt.training.recipe.imbalance import ImbalanceConfig
-
-ADVERSARIES = ("", "speaker", "gender")
+from affekt.training.recipe.tasks import TasksConfig
 
 
 @dataclass(frozen=True)
@@ -63,59 +62,6 @@ class DistilConfig:
             raise ConfigError(f"distil.temperature must be positive, got {self.temperature:g}")
         if not 0 <= self.embedding < float("inf"):
             raise ConfigError(f"distil.embedding must be 0 or more, got {self.embedding:g}")
-
-
-@dataclass(frozen=True)
-class TasksConfig:
-    """What is learned beside the emotions; by default nothing.
-
-    Parameters
-    ----------
-    intensity : float
-        Weight of the loss of the intensity head; 0 makes none.
-    adversary : str
-        ``"speaker"`` or ``"gender"``: what the embedding must not give away; empty for nothing.
-    adversary_weight : float
-        Weight of that loss.
-    masked : float
-        Weight of guessing stretches of the recording that are hidden, see
-        :mod:`affekt.training.network.tasks`; 0 hides nothing.
-    masked_share : float
-        Of a recording that is hidden, about.
-    masked_seconds : float
-        Length of a hidden stretch.
-    emotions : float
-        Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
-    rated : bool
-        Learn as intensity the strength by raters, where it is known, rather than the
-        level that was acted.
-    """
-
-    intensity: float = 0.0
-    adversary: str = ""
-    adversary_weight: float = 0.1
-    masked: float = 0.0
-    masked_share: float = 0.4
-    masked_seconds: float = 0.3
-    emotions: float = 1.0
-    rated: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("intensity", "adversary_weight", "masked", "emotions"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"tasks.{name} must be 0 or more, got {getattr(self, name)}")
-        if not 0 < self.masked_share < 1:
-            raise ConfigError(f"tasks.masked_share must be in (0, 1), got {self.masked_share:g}")
-        if not 0 < self.masked_seconds < float("inf"):
-            raise ConfigError(f"tasks.masked_seconds must be positive, got {self.masked_seconds:g}")
-        if not self.emotions and not self.masked:
-            raise ConfigError("tasks.emotions is 0 and tasks.masked, too: nothing is learned")
-        if self.rated and not self.intensity:
-            raise ConfigError("tasks.rated needs tasks.intensity: set it to 0.3, for example")
-        if self.adversary not in ADVERSARIES:
-            raise ConfigError(
-                f"tasks.adversary must be 'speaker', 'gender' or empty, got {self.adversary!r}"
-            )
 
 
 @dataclass(frozen=True)

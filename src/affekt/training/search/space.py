@@ -37,7 +37,7 @@ _FIXED = {
 
 
 @dataclass(frozen=True)
-class Dimension:
+class _Dimension:
     """The values of one key.
 
     Attributes
@@ -144,7 +144,7 @@ class Dimension:
 class Space:
     """Every key that is searched."""
 
-    dimensions: tuple[Dimension, ...]
+    dimensions: tuple[_Dimension, ...]
 
     def __post_init__(self) -> None:
         if not self.dimensions:
@@ -267,7 +267,7 @@ def _leaves(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Mapp
     return found
 
 
-def _dimension(key: str, table: Mapping[str, Any], fractional: bool) -> Dimension:
+def _dimension(key: str, table: Mapping[str, Any], fractional: bool) -> _Dimension:
     """One key; whole ends of a fractional number are taken as fractions."""
     where = f"space: {key}"
     unknown = sorted(set(table) - _WORDS)
@@ -281,7 +281,7 @@ def _dimension(key: str, table: Mapping[str, Any], fractional: bool) -> Dimensio
             raise ConfigError(f"{where}: choices stand alone, without {', '.join(_WORDS)}")
         if not isinstance(choices, list) or len(choices) < 2:
             raise ConfigError(f"{where}: choices must be a list of two or more, got {choices!r}")
-        return Dimension(key, tuple(choices))
+        return _Dimension(key, tuple(choices))
     missing = [word for word in ("low", "high") if word not in table]
     if missing:
         raise ConfigError(f"{where}: {missing[0]} is missing: give low and high, or choices")
@@ -296,7 +296,7 @@ def _dimension(key: str, table: Mapping[str, Any], fractional: bool) -> Dimensio
     numbers = {word: table[word] for word in ("low", "high", "step") if word in table}
     if fractional or any(isinstance(value, float) for value in numbers.values()):
         numbers = {word: float(value) for word, value in numbers.items()}
-    return Dimension(key, log=table.get("log", False), **numbers)
+    return _Dimension(key, log=table.get("log", False), **numbers)
 
 
 def _refuse_fixed(key: str, recipe: Recipe) -> None:

@@ -11,10 +11,10 @@ import { oodScore, readDomain } from "./domain.js";
 import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
 import { OUTPUTS } from "./fields.js";
-import { FrameJudge } from "./frames.js";
+import { FrameScorer } from "./frames.js";
 import { meanOfParts, partsOf } from "./long.js";
 import { known, measureQuality, warningsOf } from "./quality.js";
-import { RerunJudge, Stream } from "./stream.js";
+import { RerunScorer, Stream } from "./stream.js";
 
 export { AffektError } from "./errors.js";
 export { decode, toMono } from "./audio.js";
@@ -144,14 +144,14 @@ export class Model {
     return new Stream(this, options);
   }
 
-  /** Whether the encoder streams; else each window is heard anew. */
+  /** Whether the encoder streams; else the graph runs on each window anew. */
   get streams() {
     return this.#streaming !== null;
   }
 
   /** What answers for the windows of one stream. */
-  judge(step) {
-    return this.#streaming ? new FrameJudge(this.#streaming) : new RerunJudge(this, step);
+  scorer(step) {
+    return this.#streaming ? new FrameScorer(this.#streaming) : new RerunScorer(this, step);
   }
 
   /** Outputs of a graph as an answer: `{label, confidence, scores}`, and what else it says. */

@@ -11,7 +11,7 @@ const BLOCK = 0.25; // seconds that the encoder hears at once
 const STALE = 2048; // rows that are forgotten at once
 
 /** Answers for windows of one stream of a model that can stream. */
-export class FrameJudge {
+export class FrameScorer {
   #encoder;
   #head;
   #facts;
@@ -62,7 +62,7 @@ export class FrameJudge {
   }
 
   /** Outputs for the window from step `first` up to `last`, or to the end of the recording. */
-  async judge(first, last, atEnd) {
+  async score(first, last, atEnd) {
     const embedding = this.#sums.pool(first, atEnd ? this.known : last);
     const answer = await this.#head.run({ embedding: [embedding, [1, embedding.length]] });
     return { ...answer, embedding };

@@ -1,4 +1,4 @@
-// Long recordings in parts, for models that hear a recording as a whole; as affekt.runtime.parts does.
+// Long recordings in parts, for models that take a recording as a whole; as affekt.runtime.parts does.
 
 const PART = 10; // seconds, where each frame depends on all others
 const WHOLE = 120; // seconds, where a frame depends on its neighbours

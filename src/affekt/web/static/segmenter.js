@@ -6,13 +6,13 @@ export const UNCERTAIN = "uncertain";
 
 const ROUNDING = 1e-6; // seconds
 
-/** Merges the cells of one stream into segments as they come. */
+/** Merges the windows of one stream into segments as they come. */
 export class Segmenter {
   #labels;
   #options;
-  #reach; // cells on either side that smoothing takes in
-  #cells = [];
-  #smoothed = 0; // how many cells at the beginning of #cells are done
+  #reach; // windows on either side that smoothing takes in
+  #windows = [];
+  #smoothed = 0; // how many windows at the beginning of #windows are done
   #current = null;
   #candidate = null; // too short by now to stand by itself
 
@@ -22,20 +22,20 @@ export class Segmenter {
     this.#reach = roundHalfEven(options.smoothing / hop / 2);
   }
 
-  /** Take cells in order; return the segments that became final. */
-  push(cells) {
+  /** Take windows in order; return the segments that became final. */
+  push(windows) {
     const done = [];
-    for (const cell of cells) {
-      this.#cells.push(cell);
-      if (this.#cells.length - this.#smoothed > this.#reach) this.#smoothNext(done);
+    for (const window of windows) {
+      this.#windows.push(window);
+      if (this.#windows.length - this.#smoothed > this.#reach) this.#smoothNext(done);
     }
     return done;
   }
 
-  /** Return what is left when no more cells come. */
+  /** Return what is left when no more windows come. */
   flush() {
     const done = [];
-    while (this.#smoothed < this.#cells.length) this.#smoothNext(done);
+    while (this.#smoothed < this.#windows.length) this.#smoothNext(done);
     this.#close(done);
     return done;
   }
@@ -47,37 +47,37 @@ export class Segmenter {
 
   #smoothNext(done) {
     const index = this.#smoothed;
-    const cell = this.#cells[index];
-    const around = this.#cells.slice(Math.max(0, index - this.#reach), index + this.#reach + 1);
+    const window = this.#windows[index];
+    const around = this.#windows.slice(Math.max(0, index - this.#reach), index + this.#reach + 1);
     this.#smoothed += 1;
     if (this.#smoothed > this.#reach) {
-      this.#cells.shift();
+      this.#windows.shift();
       this.#smoothed -= 1;
     }
-    if (cell.scores === null) {
-      this.#pause(cell, done);
+    if (window.scores === null) {
+      this.#pause(window, done);
     } else {
-      this.#add(cell, mean(around.map((other) => other.scores).filter(Boolean)), done);
+      this.#add(window, mean(around.map((other) => other.scores).filter(Boolean)), done);
     }
   }
 
-  #pause(cell, done) {
+  #pause(window, done) {
     const last = this.#candidate ?? this.#current;
-    if (last && cell.end - last.end > this.#options.maxPause + ROUNDING) this.#close(done);
+    if (last && window.end - last.end > this.#options.maxPause + ROUNDING) this.#close(done);
   }
 
-  #add(cell, scores, done) {
+  #add(window, scores, done) {
     const best = indexOfMost(scores);
     const label = scores[best] >= this.#options.threshold ? this.#labels[best] : UNCERTAIN;
     if (this.#candidate && this.#candidate.label !== label) this.#join(this.#candidate, label);
     if (!this.#candidate) {
       if (this.#current?.label === label) {
-        this.#current.add(cell, scores);
+        this.#current.add(window, scores);
         return;
       }
-      this.#candidate = new Run(label, cell.start, scores.length);
+      this.#candidate = new Run(label, window.start, scores.length);
     }
-    this.#candidate.add(cell, scores);
+    this.#candidate.add(window, scores);
     if (this.#candidate.end - this.#candidate.start >= this.#options.minDuration - ROUNDING) {
       if (this.#current) done.push(this.#current.segment(this.#labels));
       this.#current = this.#candidate;
@@ -103,7 +103,7 @@ export class Segmenter {
   }
 }
 
-/** Cells that follow each other under one label. */
+/** Windows that follow each other under one label. */
 class Run {
   constructor(label, start, classes) {
     this.label = label;
@@ -113,15 +113,15 @@ class Run {
     this.extras = {}; // by output, value times seconds
   }
 
-  add(cell, scores) {
-    const seconds = cell.end - cell.start;
+  add(window, scores) {
+    const seconds = window.end - window.start;
     scores.forEach((score, i) => (this.sum[i] += score * seconds));
     this.weight += seconds;
     for (const name of OUTPUTS) {
-      const value = cell.outputs?.[name]?.[0];
+      const value = window.outputs?.[name]?.[0];
       if (value !== undefined) this.extras[name] = (this.extras[name] ?? 0) + value * seconds;
     }
-    this.end = cell.end;
+    this.end = window.end;
   }
 
   absorb(other) {

@@ -22,12 +22,12 @@ export const STREAM_OPTIONS = {
 /** One voice, or one recording, as it comes; made by `model.stream()`. */
 export class Stream {
   #model;
-  #judge;
+  #scorer;
   #grid;
   #loud = []; // per step that is kept: whether it is not silent
   #firstLoud = 0;
   #heard = 0; // samples
-  #next = 0; // index of the next cell
+  #next = 0; // index of the next window
   #held = new Float32Array(0); // samples of the step that is not complete
   #segmenter;
   #resampler;
@@ -39,9 +39,9 @@ export class Stream {
     this.#model = model;
     const own = { threshold: model.threshold, hop: hopOf(model, options) };
     this.options = checkedOptions({ ...own, ...options }, rate);
-    this.#judge = model.judge(Math.round(FALLBACK_STEP * rate));
-    this.#grid = layGrid(this.options, this.#judge.step, rate);
-    const hop = (this.#grid.hop * this.#judge.step) / rate;
+    this.#scorer = model.scorer(Math.round(FALLBACK_STEP * rate));
+    this.#grid = layGrid(this.options, this.#scorer.step, rate);
+    const hop = (this.#grid.hop * this.#scorer.step) / rate;
     this.#segmenter = new Segmenter(model.labels, this.options, hop);
     const given = this.options.sampleRate;
     this.#resampler = given === rate ? null : new Resampler(given, rate);
@@ -88,27 +88,27 @@ export class Stream {
   async #take(samples, atEnd) {
     this.#heard += samples.length;
     this.#listen(samples, atEnd);
-    await this.#judge.push(samples);
-    if (atEnd) await this.#judge.finish();
-    const cells = [];
+    await this.#scorer.push(samples);
+    if (atEnd) await this.#scorer.finish();
+    const windows = [];
     const shortest = (this.#model.config.minimum_duration ?? 0) * this.#model.sampleRate;
     if (!atEnd || this.#heard >= shortest) {
-      for await (const cell of this.#ready(atEnd)) cells.push(cell);
+      for await (const window of this.#ready(atEnd)) windows.push(window);
     }
-    const measurements = cells
+    const measurements = windows
       .filter(({ scores }) => scores !== null)
       .map(({ start, end, outputs }) => {
         const answer = this.#model.named(outputs);
         return { start, end, ...answer, warnings: [], provisional: false };
       });
-    return { measurements, segments: this.#segmenter.push(cells) };
+    return { measurements, segments: this.#segmenter.push(windows) };
   }
 
-  /** All cells that are known by now. */
+  /** All windows that are known by now. */
   async *#ready(atEnd) {
     const { hop, before, after } = this.#grid;
-    const { step } = this.#judge;
-    const known = Math.min(this.#judge.known, this.#firstLoud + this.#loud.length);
+    const { step } = this.#scorer;
+    const known = Math.min(this.#scorer.known, this.#firstLoud + this.#loud.length);
     let breath = performance.now();
     for (; ; this.#next++) {
       const start = this.#next * hop;
@@ -122,13 +122,13 @@ export class Stream {
           first = Math.max(0, Math.min(start - before, last - half));
         }
       } else if (last > known || last * step >= this.#heard) break;
-      const own = start - this.#firstLoud; // what the cell stands for, in the middle of its window
+      const own = start - this.#firstLoud; // what the answer stands for, in the middle of its window
       const loud = this.#loud.slice(own, own + hop).some(Boolean);
       const ends = last * step >= this.#heard;
-      yield this.#cell(start, loud ? await this.#judge.judge(first, last, ends) : null);
+      yield this.#windowScore(start, loud ? await this.#scorer.score(first, last, ends) : null);
       const oldest = Math.max(0, start + hop - (before + hop + after));
       this.#forget(oldest);
-      this.#judge.forget(oldest);
+      this.#scorer.forget(oldest);
       if (performance.now() - breath > BREATH) {
         await new Promise((done) => setTimeout(done));
         breath = performance.now();
@@ -136,16 +136,16 @@ export class Stream {
     }
   }
 
-  #cell(first, outputs) {
+  #windowScore(first, outputs) {
     const rate = this.#model.sampleRate;
-    const end = Math.min((first + this.#grid.hop) * this.#judge.step, this.#heard) / rate;
+    const end = Math.min((first + this.#grid.hop) * this.#scorer.step, this.#heard) / rate;
     const scores = outputs && Array.from(outputs.probabilities);
-    return { start: micro((first * this.#judge.step) / rate), end: micro(end), scores, outputs };
+    return { start: micro((first * this.#scorer.step) / rate), end: micro(end), scores, outputs };
   }
 
   /** Find the steps that are not silent. */
   #listen(samples, atEnd) {
-    const { step } = this.#judge;
+    const { step } = this.#scorer;
     const joined = joinSamples(this.#held, samples);
     let at = 0;
     for (; at + step <= joined.length || (atEnd && at < joined.length); at += step) {
@@ -163,7 +163,7 @@ export class Stream {
 }
 
 /** Runs the whole graph on each window again: for models whose encoder cannot stream. */
-export class RerunJudge {
+export class RerunScorer {
   #model;
   #samples = new Float32Array(0);
   #first = 0; // step of the first sample that is kept
@@ -184,7 +184,7 @@ export class RerunJudge {
 
   finish() {}
 
-  judge(first, last) {
+  score(first, last) {
     const [from, to] = [first, last].map((step) => (step - this.#first) * this.step);
     return this.#model.run(this.#samples.slice(from, to));
   }
@@ -197,12 +197,12 @@ export class RerunJudge {
   }
 }
 
-/** Seconds from one answer to the next by default: more where each window is heard anew. */
+/** Seconds from one answer to the next by default: more where each window runs anew. */
 function hopOf(model, { window = STREAM_OPTIONS.window }) {
   return Math.min(window, model.streams ? 0.5 : 1);
 }
 
-/** Where windows lie, in steps: a cell's hop, and how much further its window reaches. */
+/** Where windows lie, in steps: a window's hop, and how much further its window reaches. */
 function layGrid({ window, hop }, step, rate) {
   const seconds = step / rate;
   const steps = (time) => Math.ceil(time / seconds - 1e-6);

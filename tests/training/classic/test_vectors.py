@@ -12,8 +12,8 @@ pytest.importorskip("torch")
 from affekt.data import Clip
 from affekt.errors import AudioError, ConfigError, DataError
 from affekt.features import functional_vector
-from affekt.training.data import vectors
-from affekt.training.data.vectors import VectorStore
+from affekt.training.classic import fit as vectors
+from affekt.training.classic.fit import VectorStore
 
 
 def clip(folder: Path, name: str = "a", **stretch: float) -> Clip:

@@ -23,15 +23,15 @@ NARROW_BANDWIDTH_HZ = 4200.0  # a telephone ends at 3.4 kHz, a rate of 8 kHz at 
 _CAUSES = "music, noise, or another way of recording"
 
 
-def unlike_doubts(unlike: float | None) -> tuple[str, ...]:
+def ood_warnings(ood_score: float | None) -> tuple[str, ...]:
     """Return in words that an out-of-domain score is above its limit, if it is."""
-    if unlike is None or unlike <= UNLIKE_LIMIT:
+    if ood_score is None or ood_score <= UNLIKE_LIMIT:
         return ()
-    return (f"unlike the speech it was trained on: score {unlike:.1f}, limit {UNLIKE_LIMIT:g}",)
+    return (f"unlike the speech it was trained on: score {ood_score:.1f}, limit {UNLIKE_LIMIT:g}",)
 
 
-def describe_doubts(
-    quality: AudioQuality, *, whole: bool = True, unlike: float | None = None
+def describe_warnings(
+    quality: AudioQuality, *, whole: bool = True, ood_score: float | None = None
 ) -> Iterator[str]:
     """Yield in words what makes an answer about a recording of this quality less sure.
 
@@ -40,14 +40,14 @@ def describe_doubts(
     quality : AudioQuality
     whole : bool
         Whether one answer stands for all of the recording, so that its length matters.
-    unlike : float, optional
+    ood_score : float, optional
         The out-of-domain score: see `affekt.runtime.domain`.
     """
-    strange = unlike is not None and unlike > UNLIKE_LIMIT
+    strange = ood_score is not None and ood_score > UNLIKE_LIMIT
     tones = quality.held_tones
     if tones is not None and tones > (MUSIC_TONES_UNLIKE if strange else MUSIC_TONES):
         yield f"music: {tones:.0%} of the sound are tones that hold their pitch"
-    yield from (f"{doubt} ({_CAUSES})" for doubt in unlike_doubts(unlike))
+    yield from (f"{warning} ({_CAUSES})" for warning in ood_warnings(ood_score))
     if quality.clipped_fraction > CLIPPED_FRACTION:
         yield f"clipped: {quality.clipped_fraction:.1%} of the samples at full scale"
     if quality.rms_dbfs < QUIET_RMS_DBFS:
