@@ -5,8 +5,8 @@
     python benchmarks/robustness.py --table-only           # writes docs/input-quality.md again
 
 The clips are those of the test speakers of ``cremad-tfds``, which the shipped models were
-not trained on; every condition changes the same clips. Noise comes from the folder ``noise/noise`` of
-the data.
+not trained on; every condition changes the same clips. Noise comes from the folder ``noise/noise``
+of the data.
 """
 
 from __future__ import annotations
@@ -137,13 +137,12 @@ def table(stored: Result) -> str:
     for name in conditions:
         cells = "".join(_cells(result["conditions"].get(name)) for result in stored.values())
         lines.append(f"| {name} |{cells}")
-    lines += ["", "Clips of the test speakers of"]
-    lines[-1] += "; ".join(
-        f" `{result['protocol']}` for `{model}`: {result['clips']}, with {result['noises']} "
-        f"recorded backgrounds, commit `{result['commit'][:12]}`"
+    told = "; ".join(
+        f"`{model}`: {result['clips']} clips, {result['noises']} recorded backgrounds, commit "
+        f"`{result['commit'][:12]}`"
         for model, result in stored.items()
     )
-    lines[-1] += "."
+    lines += ["", f"Clips of the test speakers of `{PROTOCOL}`. {told}."]
     return "\n".join(lines)
 
 
@@ -151,9 +150,8 @@ def _cells(row: Result | None) -> str:
     """Return the cells of one condition; empty where it was not measured."""
     if row is None:
         return " | | |"
-    return (
-        f" {100 * row['uar']:.1f} % | {100 * row['uar_change']:+.1f} | {100 * row['ece']:.1f} % |"
-    )
+    uar, change, ece = (100 * row[name] for name in ("uar", "uar_change", "ece"))
+    return f" {uar:.1f} % | {change:+.1f} | {ece:.1f} % |"
 
 
 def main() -> None:
