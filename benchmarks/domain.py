@@ -290,8 +290,13 @@ def _alarms(domain: Domain, embeddings: np.ndarray, lengths: Sequence[float]) ->
     return float(np.mean([score > 1 for score in told]))
 
 
-def table(result: Result) -> str:
-    """Return the result as Markdown."""
+def table(stored: Result) -> str:
+    """Return the results of all models, each measured by itself, as Markdown."""
+    return "\n\n".join(_tables(result) for result in stored.values())
+
+
+def _tables(result: Result) -> str:
+    """Return the tables of one model."""
     lines = ["| score | noise | music |", "|---|---:|---:|"]
     for name, row in result["compared"].items():
         lines.append(f"| {name} | {row['noise']:.3f} | {row['music']:.3f} |")
@@ -372,7 +377,8 @@ def main() -> None:
             keep(options.model, numbers)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
-    REPORT.finish(result, options.out, table)
+    stored = REPORT.load() if options.out == REPORT.file and REPORT.file.is_file() else {}
+    REPORT.finish({**stored, result["model"]: result}, options.out, table)
 
 
 if __name__ == "__main__":
