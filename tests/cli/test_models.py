@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import affekt
-from affekt.runtime.facts import UNINTENDED_USE
+from affekt.runtime.metadata import UNINTENDED_USE
 
 SOURCE = Path(affekt.__file__).parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -16,8 +16,8 @@ from affekt.cli._common import Format, FormatOption, OutOption, emit, log, write
 from affekt.errors import ModelError
 from affekt.runtime.bundle import DEFAULT_MODEL, Bundle, open_bundle, read_directory
 from affekt.runtime.config import ModelConfig
-from affekt.runtime.facts import describe_model
 from affekt.runtime.hub import cached_models
+from affekt.runtime.metadata import describe_model
 
 LINE_WIDTH = 100  # characters, at most
 

@@ -65,7 +65,7 @@ class ModelMetadata:
     replaced: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_model_directory(network: Network, folder: Path, facts: ModelMetadata) -> Parity:
+def write_model_directory(network: Network, folder: Path, metadata: ModelMetadata) -> Parity:
     """Write a model directory and prove that its ONNX file answers as the network does.
 
     Parameters
@@ -74,14 +74,14 @@ def write_model_directory(network: Network, folder: Path, facts: ModelMetadata) 
         Trained and calibrated.
     folder : Path
         Made if missing; its files are replaced one by one, each whole.
-    facts : ModelMetadata
+    metadata : ModelMetadata
 
     Raises
     ------
     ModelError
         If the exported file differs from the network; then nothing is replaced.
     """
-    config = model_config(network, facts)
+    config = model_config(network, metadata)
     graph = folder / GRAPH_FILE
     with atomic_path(graph) as partial:
         export_onnx(network, partial, config)
@@ -132,7 +132,7 @@ def _heads(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(config.get("heads", ["intensity"] if config.get("intensity") else []))
 
 
-def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
+def model_config(network: Network, metadata: ModelMetadata) -> dict[str, Any]:
     """Return the contents of ``config.json``."""
     description = describe(network)
     seconds = description.receptive_field
@@ -140,7 +140,7 @@ def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "affekt_version": __version__,
         "model_type": "affekt",
-        "name": facts.name,
+        "name": metadata.name,
         "architecture": {"name": description.architecture, **_options(network.config)},
         "id2label": {str(index): label for index, label in enumerate(network.config.labels)},
         "sample_rate": network.config.frontend.sample_rate,
@@ -150,25 +150,25 @@ def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
         "calibration": {
             "method": "temperature",
             "temperature": round(float(network.temperature), 6),
-            **({} if facts.threshold is None else {"threshold": round(facts.threshold, 4)}),
+            **({} if metadata.threshold is None else {"threshold": round(metadata.threshold, 4)}),
         },
         "parameters": description.parameters,
         "receptive_field": None if seconds is None else round(seconds, 4),
         **_streaming(network),
         "minimum_duration": MINIMUM_DURATION,
         "embedding_size": description.embedding_size,
-        "seed": facts.seed,
-        "training_data": [*_training_data(facts.clips)],
-        "teachers": [teacher["name"] for teacher in facts.teachers],
-        "speakers": _all_speakers(facts),
+        "seed": metadata.seed,
+        "training_data": [*_training_data(metadata.clips)],
+        "teachers": [teacher["name"] for teacher in metadata.teachers],
+        "speakers": _all_speakers(metadata),
         "licence": _licence(
-            facts.clips.get("train", ()),
-            facts.teachers,
+            metadata.clips.get("train", ()),
+            metadata.teachers,
             network.config.options.get("checkpoint", ""),
         ),
-        "metrics": list(facts.metrics),
+        "metrics": list(metadata.metrics),
         "intended_use": INTENDED_USE,
-        **facts.replaced,
+        **metadata.replaced,
     }
 
 
@@ -206,10 +206,10 @@ def _speakers(clips: Sequence[Clip]) -> list[str]:
     return sorted({clip.speaker_id for clip in clips if clip.speaker_id})
 
 
-def _all_speakers(facts: ModelMetadata) -> dict[str, list[str]]:
+def _all_speakers(metadata: ModelMetadata) -> dict[str, list[str]]:
     """By side; whom a teacher has learned from, the weights have learned from."""
-    speakers = {side: _speakers(clips) for side, clips in facts.clips.items()}
-    taught = {name for teacher in facts.teachers for name in teacher["speakers"]}
+    speakers = {side: _speakers(clips) for side, clips in metadata.clips.items()}
+    taught = {name for teacher in metadata.teachers for name in teacher["speakers"]}
     if taught:
         speakers["train"] = sorted(taught.union(speakers.get("train", ())))
     return speakers

@@ -140,13 +140,13 @@ def train(
     if not is_first():
         return RunResult(model, fitted, {}, time.monotonic() - started)
     test = measure(fitted.network, test_clips, store, folder)
-    facts = replace(
+    metadata = replace(
         _facts(recipe, fitted, before, split, test, seed),
         threshold=measure_threshold(fitted.network, split.validation, store),
     )
     if teachers:
-        facts = replace(facts, teachers=teachers.facts)
-    write_model_directory(fitted.network, model, facts)
+        metadata = replace(metadata, teachers=teachers.metadata)
+    write_model_directory(fitted.network, model, metadata)
     shutil.rmtree(folder / FEATURES, ignore_errors=True)  # served for going on
     return RunResult(model, fitted, test, time.monotonic() - started)
 

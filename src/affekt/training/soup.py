@@ -187,7 +187,7 @@ def soup(
     calibrate(network, validation, store)
     measured = measure(network, test, store)
     used = [ranked[index] for index in kept]
-    facts = ModelMetadata(
+    metadata = ModelMetadata(
         name=name or f"{members[0].name}-soup",
         clips={"train": batches.clips, "validation": validation, "test": test},
         metrics=[metrics_row(corpus, scored, test) for corpus, scored in measured.items()],
@@ -195,7 +195,7 @@ def soup(
         threshold=measure_threshold(network, validation, store),
         replaced={**_inherited(used), "soup": _recipe(method, members, best)},
     )
-    write_model_directory(network, out, facts)
+    write_model_directory(network, out, metadata)
     return Soup(out, members, uar, measured)
 
 
@@ -352,7 +352,7 @@ class _FinishedRun:
 
 
 def _read_run(folder: Path) -> _FinishedRun:
-    """Read the network, the facts and the split of a run; its model directory will do."""
+    """Read the network, the metadata and the split of a run; its model directory will do."""
     run = folder.parent if folder.name == MODEL_FOLDER else folder
     if not (run / MODEL_FOLDER / WEIGHTS_FILE).is_file():
         raise ModelError(

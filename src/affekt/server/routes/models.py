@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.responses import Response
 
-from affekt.runtime.facts import INTENDED_USE, UNINTENDED_USE
+from affekt.runtime.metadata import INTENDED_USE, UNINTENDED_USE
 from affekt.server.errors import ApiError
 from affekt.server.schemas import Error, ModelFacts, ModelList
 from affekt.server.service import Service, service_of

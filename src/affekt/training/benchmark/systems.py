@@ -177,9 +177,9 @@ class NetworkSystem:
         """Fit the network of a fold, or read it where it lies, trained and calibrated."""
         fingerprint = run_fingerprint(self.recipe, fold.train, fold.validation, seed)
         if (place / NETWORK).is_file():
-            weights, facts = checkpoint.load(place / NETWORK)
-            if facts["fingerprint"] == fingerprint:
-                network = new_network(self.recipe, facts["labels"], seed)
+            weights, metadata = checkpoint.load(place / NETWORK)
+            if metadata["fingerprint"] == fingerprint:
+                network = new_network(self.recipe, metadata["labels"], seed)
                 network.load_state_dict(weights)
                 return network.eval()
         network = fit(
@@ -194,8 +194,8 @@ class NetworkSystem:
             reporter=self.reporter,
             progress=self.progress,
         ).network
-        facts = {"fingerprint": fingerprint, "labels": network.config.labels}
-        checkpoint.save(place / NETWORK, network.state_dict(), facts)
+        metadata = {"fingerprint": fingerprint, "labels": network.config.labels}
+        checkpoint.save(place / NETWORK, network.state_dict(), metadata)
         return network
 
 

@@ -289,7 +289,7 @@ class Trainer:
     def _save(self) -> None:
         tensors = checkpoint.training_tensors(self.network, self.average.network, self.optimizer)
         tensors |= {f"tasks.{name}": value for name, value in self.tasks.state_dict().items()}
-        facts: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             "fingerprint": self.fingerprint,
             "step": self.step,
             "loss_sum": self._loss_sum,
@@ -298,19 +298,19 @@ class Trainer:
             "history": [asdict(row) for row in self.history],
         }
         if self.group.first:
-            checkpoint.save(self.folder / LAST, tensors, facts)
+            checkpoint.save(self.folder / LAST, tensors, metadata)
         self._saved_at = time.monotonic()
 
-    def _resume(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    def _resume(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         checkpoint.restore(tensors, self.network, self.average.network, self.optimizer)
         self.tasks.load_state_dict(checkpoint.under(tensors, "tasks."))
         names = {f.name for f in fields(Epoch)}
         self.history = [
             Epoch(**{name: value for name, value in row.items() if name in names})
-            for row in facts["history"]
+            for row in metadata["history"]
         ]
-        self.step, self.best_epoch = facts["step"], facts["best_epoch"]
-        self._loss_sum, self._seconds = facts["loss_sum"], facts["seconds"]
+        self.step, self.best_epoch = metadata["step"], metadata["best_epoch"]
+        self._loss_sum, self._seconds = metadata["loss_sum"], metadata["seconds"]
         if not self.group.first:  # the state that was saved is the first process's
             torch.manual_seed(self.seed + self.group.rank + self.steps * self.step)
 
@@ -344,7 +344,7 @@ class _Learner(nn.Module):
 
 
 def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Return the tensors and facts of the run that lies in a folder, None if there is none.
+    """Return the tensors and metadata of the run that lies in a folder, None if there is none.
 
     Raises
     ------
@@ -353,8 +353,8 @@ def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict
     """
     if not (folder / LAST).exists():
         return None
-    tensors, facts = checkpoint.load(folder / LAST)
-    own = str(facts.get("fingerprint", ""))
+    tensors, metadata = checkpoint.load(folder / LAST)
+    own = str(metadata.get("fingerprint", ""))
     if own != fingerprint:
         what = "another recipe, data or seed"
         if not is_of_this_version(own):
@@ -362,7 +362,7 @@ def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict
         raise ModelError(
             f"{folder} holds a run of {what}: choose another --out, or delete it to start again"
         )
-    return tensors, facts
+    return tensors, metadata
 
 
 def _precision(wanted: str, device: torch.device) -> torch.dtype:

@@ -51,7 +51,7 @@ class Teachers:
         self._backends = [OnnxBackend(bundle) for bundle in self._bundles]
 
     @property
-    def facts(self) -> list[dict[str, Any]]:
+    def metadata(self) -> list[dict[str, Any]]:
         """What a model card says of them: name, licence, and speakers they have learned from."""
         return [
             {
@@ -71,7 +71,7 @@ class Teachers:
             If one has: it would tell the student the answers.
         """
         measured_on = {clip.speaker_id for clip in held_out} - {""}
-        for name, fact in zip(self.config.teachers, self.facts, strict=True):
+        for name, fact in zip(self.config.teachers, self.metadata, strict=True):
             if leaking := sorted(measured_on.intersection(fact["speakers"])):
                 raise DataError(
                     f"the teacher {name} has learned from {len(leaking)} speakers that this run is "
