@@ -326,7 +326,7 @@ def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
         norm.train()
     heard = 0
     for batch in batches:
-        embedding = network.embed(batch.log_mel, batch.lengths)
+        embedding = network.embed(batch.features, batch.lengths)
         network.head(embedding)
         for head in network.scalar_heads.values():
             head(embedding)

@@ -222,7 +222,7 @@ class Trainer:
         # Not every device has an autocast, not even one that is switched off.
         with torch.autocast(self.device.type, self.precision) if mixed else nullcontext():
             logits, beside = self.learner(
-                batch.log_mel, batch.lengths, batch.numbers, batch.identity, batch.embedding
+                batch.features, batch.lengths, batch.numbers, batch.identity, batch.embedding
             )
         loss = soft_cross_entropy(
             logits.float(),
@@ -324,7 +324,7 @@ class _Learner(nn.Module):
 
     def forward(
         self,
-        log_mel: Tensor,
+        inputs: Tensor,
         lengths: Tensor,
         numbers: Tensor,
         identity: Tensor,
@@ -332,7 +332,7 @@ class _Learner(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Logits ``[batch, classes]``, and the loss of the tasks beside the emotions."""
         network, masked = self.network, self.tasks.masked
-        features, mask = network.standardised(log_mel, lengths)
+        features, mask = network.standardised(inputs, lengths)
         heard, hidden = masked.hide(features) if masked else (features, None)
         frames = network.encode(heard, mask)
         embedding = network.pool(frames, mask)
