@@ -178,7 +178,7 @@ class Recording:
                     self._check_length(header.size // header.frame_bytes, header.rate)
                 for samples in wav_blocks(source, header, self._seconds, live=self._live):
                     yield samples, header.rate
-            elif self._live or reads_forward(source.peek(12)):
+            elif self._live or _reads_forward(source.peek(12)):
                 yield from self._ffmpeg_blocks(source.forward())
             elif source.peek(4) == b"OggS":
                 yield from self._ogg_blocks(source)
@@ -201,7 +201,7 @@ class Recording:
 
     def _soundfile_blocks(self, source: Input, refusal: AudioError | None = None) -> Blocks:
         aligner = self._aligner()
-        for piece in soundfile_pieces(source.rewound(), self.name, self._seconds):
+        for piece in _soundfile_pieces(source.rewound(), self.name, self._seconds):
             yield from aligner.add(piece)
         if not aligner.length and refusal is not None:
             raise refusal from None
@@ -211,11 +211,11 @@ class Recording:
         """Yield one link behind the other: libsndfile's, where it can."""
         file = source.rewound()
         aligner = self._aligner()
-        for link in find_links(file):
+        for link in _find_links(file):
             window = cast(IO[bytes], Window(file, self.name, start=link.start, end=link.end))
             before = aligner.length
             if link.tracks == 1:
-                for piece in soundfile_pieces(window, self.name, self._seconds):
+                for piece in _soundfile_pieces(window, self.name, self._seconds):
                     yield from aligner.add(piece)
             if aligner.length == before:
                 window.seek(0)
@@ -251,7 +251,7 @@ class Recording:
         return Aligner(0 if self._live else self._seconds, self._most)
 
 
-def soundfile_pieces(file: IO[bytes], name: str, seconds: float) -> Iterator[Piece]:
+def _soundfile_pieces(file: IO[bytes], name: str, seconds: float) -> Iterator[Piece]:
     """Yield what libsndfile decodes, in pieces of so many seconds; nothing where it refuses.
 
     Raises
@@ -282,7 +282,7 @@ def soundfile_pieces(file: IO[bytes], name: str, seconds: float) -> Iterator[Pie
             ) from None
 
 
-def reads_forward(head: bytes) -> bool:
+def _reads_forward(head: bytes) -> bool:
     """Tell a format that loses nothing when it is read as it comes by its first bytes.
 
     Matroska and WebM, FLAC, AMR, AC-3, bare AAC. (MP3 tells its padding by its length.)
@@ -301,7 +301,7 @@ _SEARCHED = 1 << 16  # bytes at once, where no page begins
 
 
 @dataclass
-class Link:
+class _Link:
     """A part of an Ogg file that can stand by itself.
 
     Attributes
@@ -317,9 +317,9 @@ class Link:
     tracks: int = 1
 
 
-def find_links(file: IO[bytes]) -> list[Link]:
+def _find_links(file: IO[bytes]) -> list[_Link]:
     """Return the links of a seekable Ogg file, in order."""
-    links: list[Link] = []
+    links: list[_Link] = []
     place, was_first = 0, False
     while True:
         file.seek(place)
@@ -338,7 +338,7 @@ def find_links(file: IO[bytes]) -> list[Link]:
         elif is_first:
             if links:
                 links[-1].end = place
-            links.append(Link(place, place))
+            links.append(_Link(place, place))
         was_first = is_first
         segments = head[26]
         place += _HEADER_SIZE + segments + sum(head[_HEADER_SIZE : _HEADER_SIZE + segments])
