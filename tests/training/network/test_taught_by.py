@@ -138,7 +138,7 @@ def test_what_cannot_teach(place: Path) -> None:
         replace(recipe, distil=DistilConfig(teachers=("x",)))
     with pytest.raises(ConfigError, match="taught_by: svm is no network"):
         replace(recipe, taught_by=Recipe(name="svm", classical=ClassicalConfig()))
-    with pytest.raises(ConfigError, match="taught_by: student is no network trained on labels alone"):
+    with pytest.raises(ConfigError, match="student is no network trained on labels alone"):
         replace(recipe, taught_by=recipe)
     path = place / "own.toml"
     path.write_text('taught_by = "own.toml"\n')
