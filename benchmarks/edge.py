@@ -32,7 +32,7 @@ from report.page import write_text
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 REPORT = Report("edge", "benchmarks/measurements.md")
 SIZES = {
-    "default": ROOT / "src/affekt/assets/default",
+    "live": ROOT / "src/affekt/assets/live",
     **{name: ROOT / "models" / name for name in ("small", "nano", "light")},
 }
 TRAINED = [name for name, folder in SIZES.items() if (folder / "model.safetensors").is_file()]
@@ -45,7 +45,7 @@ WINDOW = 48000  # samples of 3 s
 ROUNDS, LOADS = 21, 5
 SHOWN = ("torch", "onnxruntime", "ai-edge-litert", "ai-edge-quantizer", "numpy")
 CURVE = ROOT / "benchmarks" / "images" / "export-curve.svg"
-COLOURS = {"default": "#4c566a", "small": "#5e81ac", "nano": "#bf616a", "light": "#8fae62"}
+COLOURS = {"live": "#4c566a", "small": "#5e81ac", "nano": "#bf616a", "light": "#8fae62"}
 LARGE, PEER = "wav2vec2-base, ONNX Runtime", "light"
 UNTRAINED = "LIGHT-SERNET, not trained"
 

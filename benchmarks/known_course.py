@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from _common import ROOT, Report, Result
 
+from affekt.runtime.bundle import DEFAULT
+
 if TYPE_CHECKING:
     import affekt
     from affekt.data import Clip
@@ -172,7 +174,7 @@ def measure(data: Path | None, model_id: str | None) -> Result:
     draw(model, test[0])
     return {
         "protocol": PROTOCOL,
-        "model": model_id or "default",
+        "model": model_id or DEFAULT,
         "validation": compared,
         "test": final,
         "speakers": len(test),

@@ -3,10 +3,10 @@
     python benchmarks/pages.py           # write
     python benchmarks/pages.py --check   # change nothing; exit 1 if a page is out of step
 
-The tables and the picture of ``docs/results.md`` come from ``benchmarks/results/``, from the
-figures of others in ``benchmarks/anchors.toml`` and from ``benchmarks/results/latency.json``; the
-columns of ``docs/features.md`` from `affekt.features.columns`. Each other script of this folder
-writes its own block: ``make tables`` runs them all.
+The tables and the picture of ``docs/results.md``, and the tables with shared speakers, come from
+``benchmarks/results/`` and from the figures of others in ``benchmarks/anchors.toml``; the columns
+of ``docs/features.md`` come from `affekt.features.columns`. Each other script of this folder writes
+its own block: ``make tables`` runs them all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +41,12 @@ class Block(NamedTuple):
     text: Callable[[Path], str]
 
 
-def results_tables(root: Path) -> str:
-    """Return the tables of ``docs/results.md``: a section for each protocol."""
+def results_tables(root: Path, *, shared_speakers: bool = False) -> str:
+    """Return the tables of results: a section for each protocol, of one of the two kinds."""
     latency = read_latency(root / RESULTS / "latency.json")
     anchors = read_anchors(root / "benchmarks/anchors.toml")
-    return protocol_tables(read_results(root / RESULTS), anchors, latency)
+    results = read_results(root / RESULTS)
+    return protocol_tables(results, anchors, latency, shared_speakers=shared_speakers)
 
 
 def results_picture(root: Path) -> str:
@@ -76,6 +78,11 @@ def _feature_cells() -> Iterator[tuple[str, ...]]:
 BLOCKS = (
     Block("docs/results.md", "benchmarks/pages.py picture", results_picture),
     Block("docs/results.md", "benchmarks/pages.py results", results_tables),
+    Block(
+        "benchmarks/measurements.md",
+        "benchmarks/pages.py results with shared speakers",
+        partial(results_tables, shared_speakers=True),
+    ),
     Block("docs/features.md", "benchmarks/pages.py columns", feature_columns),
 )
 

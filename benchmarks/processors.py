@@ -8,7 +8,7 @@ optimisation. Places are measured one by one; what lacks its program is told and
 
     VERSIONS=lowest .ci/matrix 3.10
     make litert
-    for model in default small nano; do .venv-litert/bin/affekt export ... --to litert; done
+    for model in live small nano; do .venv-litert/bin/affekt export ... --to litert; done
     python benchmarks/processors.py --data ../shared/data \\
       --lowest .venv-matrix/3.10-lowest/bin/python \\
       --litert .venv-litert/bin/python --tflite build/litert
@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 from _common import ROOT, Report, Result, processor
 
-from affekt.runtime.bundle import DEFAULT_MODEL, SIZES
+from affekt.runtime.bundle import ASSETS, SHIPPED
 
 REPORT = Report("processors", "benchmarks/measurements.md")
 WORKER = Path(__file__).with_name("_answer.py")
 WEB_WORKER = Path(__file__).with_name("_answer.mjs")
 EMULATED = ("qemu-x86_64", "-cpu", "Haswell")
-MODELS = {folder.name: folder for folder in (DEFAULT_MODEL, *map(DEFAULT_MODEL.with_name, SIZES))}
+MODELS = {name: ASSETS / name for name in SHIPPED}
 PLACES = {
     "here": "ONNX Runtime",
     "plain": "the same without affekt's options",

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from _common import Report, Result
 
+from affekt.runtime.bundle import DEFAULT
+
 REPORT = Report("robustness", "docs/input-quality.md")
 PROTOCOL = "cremad-tfds"
 RATE = 16000  # Hz
@@ -107,7 +109,7 @@ def measure(data: Path | None, model_id: str | None, count: int | None) -> Resul
     reference = rows[0]
     return {
         "protocol": PROTOCOL,
-        "model": model_id or "default",
+        "model": model_id or DEFAULT,
         "clips": len(clips),
         "noises": len(backgrounds),
         "conditions": {

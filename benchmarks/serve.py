@@ -32,6 +32,8 @@ from _common import ROOT, Report, Result, Worker, processor, work_in_rounds
 from _load import SAMPLE_RATE, Answers, drive, form_request, hold_streams
 from _watch import cpu_seconds, memory
 
+from affekt.runtime.bundle import DEFAULT
+
 REPORT = Report("serve", "benchmarks/measurements.md")
 CLIP_SECONDS = 3.0
 CLIENTS = (1, 8, 64)
@@ -155,7 +157,7 @@ def measure(options: argparse.Namespace) -> Result:
 
     start = time.perf_counter()
     result: Result = {"clip_seconds": CLIP_SECONDS, "rounds": options.rounds}
-    result["model"] = options.model or "default"
+    result["model"] = options.model or DEFAULT
     result |= measure_requests(options)
     result["batching"] = measure_batching(options)
     result["streams"] = measure_streams(options)
@@ -174,7 +176,7 @@ def measure_requests(options: argparse.Namespace) -> Result:
     made = clips()
     own: dict[int, list[Answers]] = {clients: [] for clients in CLIENTS}
     decoded: list[Answers] = []
-    direct = Worker(__file__, "--direct", options.model or "default")
+    direct = Worker(__file__, "--direct", options.model or DEFAULT)
     with affekt_server(options.model) as (port, _):
         path = "/v1/audio/emotions"
         requests = [form_request(clip, path=path, port=port) for clip in made]
@@ -366,7 +368,8 @@ def table(result: Result) -> str:
             "",
         ]
     lines.append(
-        f"{result['rounds']} rounds; server and clients together on {result['machine']}; "
+        f"Model `{result['model']}`; {result['rounds']} rounds; server and clients together on "
+        f"{result['machine']}; "
         f"onnxruntime {result['versions'].get('onnxruntime')}; commit `{result['commit'][:12]}`."
     )
     return "\n".join(lines)
@@ -386,7 +389,7 @@ def main() -> None:
     parser.add_argument("--direct", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.direct:
-        work_directly(None if options.direct == "default" else options.direct)
+        work_directly(options.direct)
         return
     if options.table_only:
         REPORT.show(table(REPORT.load()))

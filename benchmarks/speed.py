@@ -31,6 +31,8 @@ from _common import (
     work_in_rounds,
 )
 
+from affekt.runtime.bundle import DEFAULT
+
 if TYPE_CHECKING:
     from affekt.data import Clip
 
@@ -146,7 +148,7 @@ def measure(clips: Sequence[Clip], rounds: int, model: str | None) -> Result:
         "audio_seconds": round(sum(map(duration, files)), 1),
         "rounds": rounds,
         "threads": 1,
-        "model": model or "default",
+        "model": model or DEFAULT,
         "peers": {peer: summary(peer, systems, len(files)) for peer in PEERS},
         "machine": processor(),
         "versions": software_versions() | {name: version(name) for name in REQUIRED},
@@ -190,9 +192,9 @@ def table(result: Result) -> str:
     versions = ", ".join(f"{name} {result['versions'][name]}" for name in SHOWN)
     lines += [
         "",
-        f"{result['clips']} RAVDESS clips of {mean:.1f} s on average, one thread, median of "
-        f"{result['rounds']} interleaved rounds; {result['machine']}; {versions}; "
-        f"commit `{result['commit'][:12]}`.",
+        f"{result['clips']} RAVDESS clips of {mean:.1f} s on average, model "
+        f"`{result['model']}`, one thread, median of {result['rounds']} interleaved rounds; "
+        f"{result['machine']}; {versions}; commit `{result['commit'][:12]}`.",
     ]
     return "\n".join(lines)
 

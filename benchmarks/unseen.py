@@ -18,7 +18,7 @@ import numpy as np
 from _common import Report, Result
 
 REPORT = Report("unseen", "docs/prediction.md")
-MODELS = ("base", "default", "small", "nano")
+MODELS = ("base", "live", "small", "nano")
 PROTOCOLS = ("loco", "cross")
 """Whose test sides are answered: the six development corpora, and of the other RAVDESS."""
 OTHER = "ravdess"
@@ -42,7 +42,7 @@ def measure(data: Path | None) -> Result:
                 corpora[corpus] = fold.test
     rows: dict[str, dict[str, dict[str, float]]] = {}
     for name in MODELS:
-        model = affekt.load_model(None if name == "default" else name)
+        model = affekt.load_model(name)
         for corpus, clips in corpora.items():
             answers = list(model.predict_batch(clip.file for clip in clips))
             probabilities = np.array([list(answer.scores.values()) for answer in answers])

@@ -1,4 +1,4 @@
-"""The tables of ``docs/results.md``: for each protocol our recipes, and the figures of others."""
+"""The tables of results: for each protocol our recipes, and the figures of others."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ def read_latency(path: Path) -> Latency:
 
 
 def protocol_tables(
-    results: Iterable[Result], anchors: Iterable[Anchor] = (), latency: Latency | None = None
+    results: Iterable[Result],
+    anchors: Iterable[Anchor] = (),
+    latency: Latency | None = None,
+    *,
+    shared_speakers: bool = False,
 ) -> str:
     """Return a section with a Markdown table for each protocol that has a figure.
 
@@ -70,10 +74,14 @@ def protocol_tables(
         Those of others; each stands under its protocol, or else under the first one with the
         same corpus and classes.
     latency : Latency, optional
+    shared_speakers : bool
+        The protocols whose folds share speakers, in place of the others.
     """
     results, anchors = list(results), list(anchors)
     sections = []
     for name, protocol in PROTOCOLS.items():
+        if protocol.speakers_shared is not shared_speakers:
+            continue
         own = [one for one in results if one.protocol == name]
         others = [one for one in anchors if place_of(one) == name]
         if own or others:

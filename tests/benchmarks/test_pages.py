@@ -57,6 +57,7 @@ def copied(tmp_path: Path, repository: Path) -> Path:
     (tmp_path / "docs").mkdir()
     for name in ("results.md", "features.md"):
         shutil.copy(repository / "docs" / name, tmp_path / "docs")
+    shutil.copy(repository / "benchmarks/measurements.md", tmp_path / "benchmarks")
     return tmp_path
 
 

@@ -121,6 +121,9 @@ def test_each_protocol_with_a_figure_has_a_table(result: Result) -> None:
     assert text.count("Some net") == 2
     assert "EMO-DB, 7 classes, leave one of 10 speakers out." in text
     assert protocol_tables([]) == ""
+    shared = replace(result, protocol="ravdess-random10")
+    assert protocol_tables([shared]) == ""
+    assert "### ravdess-random10" in protocol_tables([shared], shared_speakers=True)
 
 
 def test_of_cross_each_corpus_counts_the_same(result: Result) -> None:
@@ -142,9 +145,11 @@ def test_of_cross_each_corpus_counts_the_same(result: Result) -> None:
 def test_each_published_figure_stands_once_with_its_source(repository: Path) -> None:
     ours = read_anchors(repository / "benchmarks/anchors.toml")
     assert len(ours) > 20
-    text = protocol_tables([], ours)
+    kinds = [{"shared_speakers": shared} for shared in (False, True)]
+    text = "\n".join(protocol_tables([], ours, **kind) for kind in kinds)
     for one in ours:
-        *_, row = protocol_tables([], [one]).splitlines()
+        (table,) = filter(None, (protocol_tables([], [one], **kind) for kind in kinds))
+        *_, row = table.splitlines()
         assert text.count(row) == 1
         assert f" {one.value:.1f}" in row
         assert one.source in row

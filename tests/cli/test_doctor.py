@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from affekt import __version__
-from affekt.runtime.bundle import DEFAULT_MODEL
+from affekt.runtime.bundle import ASSETS, SHIPPED
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -30,7 +30,7 @@ def test_a_healthy_installation(run: Run, tiny_model: Path) -> None:
         assert found[f"reads {kind}"]["state"] == "ok"
     assert found[f"model {tiny_model}"]["state"] == "ok"
     assert found[f"answers {tiny_model}"]["state"] == "absent"  # it was never exported
-    for name in ("default", "small", "nano"):
+    for name in SHIPPED:
         assert found[f"answers {name}"]["state"] == "ok"
     assert found["processor"]["detail"].startswith(platform.machine())
     assert "broken" not in {row["state"] for row in found.values()}
@@ -81,7 +81,7 @@ def test_a_model_that_does_not_load(run: Run) -> None:
 
 def test_a_model_that_answers_otherwise(run: Run, tmp_path: Path) -> None:
     """The report of one model beside the graph of another."""
-    folder, assets = tmp_path / "mixed", DEFAULT_MODEL.parent
+    folder, assets = tmp_path / "mixed", ASSETS
     shutil.copytree(assets / "nano", folder)
     shutil.copy(assets / "small" / "parity.json", folder)
     done = run("doctor", "--model", folder, "--format", "json")

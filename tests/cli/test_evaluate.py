@@ -143,7 +143,7 @@ def test_mistakes_are_one_line(
 
 
 def test_the_model_that_ships_on_real_speech(call: Call, data_root: Path, tmp_path: Path) -> None:
-    if not list((Path(__file__).parents[2] / "src/affekt/assets/default").glob("*.onnx")):
+    if not list((Path(__file__).parents[2] / "src/affekt/assets/base").glob("*.onnx")):
         pytest.skip("the default model is not here")
     clips = open_data("emodb", data_root)[::12]
     write_manifest(clips, tmp_path / "some.csv")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import affekt
+from affekt.runtime.bundle import SHIPPED
 from affekt.runtime.metadata import UNINTENDED_USE
 
 SOURCE = Path(affekt.__file__).parents[1]
@@ -52,7 +53,7 @@ def test_the_cache_is_listed(run: Run, tiny_model: Path, tmp_path: Path) -> None
     done = run("models", "--format", "json")
     assert done.returncode == 0, done.stderr
     names = [json.loads(line)["model"] for line in done.stdout.splitlines()]
-    assert [name for name in names if name != "default"] == ["ana/voice", "ana/voice@v2"]
+    assert names == [*SHIPPED, "ana/voice", "ana/voice@v2"]
     assert "bo--damaged" in done.stderr
 
 

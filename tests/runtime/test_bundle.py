@@ -23,15 +23,17 @@ def test_the_graph_alone_is_a_model(tiny_model: Path, tmp_path: Path) -> None:
 
 
 def test_without_the_default_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "DEFAULT_MODEL", tmp_path)
-    with pytest.raises(ModelError, match="default model is not part of this installation"):
-        affekt.load_model()
+    monkeypatch.setattr(bundle, "ASSETS", tmp_path)
+    for name in (None, "default", bundle.DEFAULT):
+        with pytest.raises(ModelError, match=f"model {bundle.DEFAULT} is not part of this instal"):
+            affekt.load_model(name)
 
 
 @pytest.mark.parametrize(
-    ("size", "most"), [("base", 16_000_000), ("small", 1_000_000), ("nano", 120_000)]
+    ("size", "most"),
+    [("base", 16_000_000), ("live", 7_300_000), ("small", 1_000_000), ("nano", 120_000)],
 )
-def test_further_models_ship_under_their_names(size: str, most: int) -> None:
+def test_models_ship_under_their_names(size: str, most: int) -> None:
     graph = bundle.open_bundle(size).graph
     assert sum(file.stat().st_size for file in graph.parent.iterdir()) < most  # card and all
     assert affekt.load_model(graph, threads=1).config.name == size

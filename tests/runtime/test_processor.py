@@ -18,7 +18,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import affekt
-from affekt.runtime.bundle import DEFAULT_MODEL, SIZES
+from affekt.runtime.bundle import ASSETS, SHIPPED
 from affekt.runtime.devices import KNOWN, instruction_sets
 from affekt.runtime.stored_answers import INT8_TOLERANCE, TOLERANCE
 
@@ -100,12 +100,12 @@ def test_shipped_models_answer_alike_without_vnni(
 ) -> None:
     inputs = tmp_path / "inputs.npz"
     np.savez(inputs, *(affekt.load_audio(file)[:48000] for file in recordings))
-    graphs = [DEFAULT_MODEL.parent / name / "model.onnx" for name in ("default", *SIZES)]
+    graphs = [ASSETS / name / "model.onnx" for name in SHIPPED]
     _, here = answers(inputs, *graphs)
     # As anybody may open them, without the options of our sessions.
     _, there = answers(inputs, *graphs, on=haswell, plain=True)
     for graph, found, expected in zip(graphs, there, here, strict=True):
-        tolerance = TOLERANCE if graph.parent == DEFAULT_MODEL else INT8_TOLERANCE
+        tolerance = TOLERANCE if graph.parent.name == "live" else INT8_TOLERANCE
         np.testing.assert_allclose(found, expected, atol=tolerance, err_msg=graph.parent.name)
 
 
@@ -115,7 +115,7 @@ def test_the_doctor_finds_the_stored_answers_without_vnni(haswell: Sequence[str]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = {row["what"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert found["processor"]["detail"] == "x86_64 with AVX2"
-    for name in ("default", *SIZES):
+    for name in SHIPPED:
         assert found[f"answers {name}"]["state"] == "ok", found[f"answers {name}"]
 
 

@@ -12,7 +12,7 @@ from portable_graph import assert_portable
 
 from affekt.errors import ModelError
 from affekt.runtime import session
-from affekt.runtime.bundle import DEFAULT_MODEL
+from affekt.runtime.bundle import ASSETS
 from affekt.runtime.session import LOWEST_RUNTIME, open_session
 
 
@@ -74,6 +74,6 @@ def short_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-@pytest.mark.parametrize("graph", sorted(DEFAULT_MODEL.parent.rglob("*.onnx")), ids=short_name)
+@pytest.mark.parametrize("graph", sorted(ASSETS.rglob("*.onnx")), ids=short_name)
 def test_shipped_graphs_use_what_the_lowest_runtime_has(graph: Path) -> None:
     assert_portable(graph)

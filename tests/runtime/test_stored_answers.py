@@ -11,7 +11,7 @@ from tiny_model import write_tiny_model
 
 from affekt.errors import ModelError
 from affekt.runtime.backends import Backend, open_backend
-from affekt.runtime.bundle import SIZES, open_bundle
+from affekt.runtime.bundle import SHIPPED, open_bundle
 from affekt.runtime.stored_answers import INT8_TOLERANCE, TOLERANCE, answers, compare
 
 RATE = 16000
@@ -25,8 +25,8 @@ def write_report(folder: Path, **facts: Any) -> None:
     (folder / "parity.json").write_text(json.dumps(facts))
 
 
-@pytest.mark.parametrize("name", [None, *SIZES])
-def test_shipped_models_give_theirs(name: str | None) -> None:
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_models_give_theirs(name: str) -> None:
     bundle = open_bundle(name)
     found = compare(open_backend(bundle, threads=1), RATE, bundle.directory)
     assert found is not None

@@ -14,7 +14,7 @@ import soundfile
 from browser import open_browser, served, watch
 
 import affekt
-from affekt.runtime.bundle import DEFAULT_MODEL
+from affekt.runtime.bundle import ASSETS
 from affekt.runtime.options import TimelineOptions
 from affekt.server.keys import new_key
 from affekt.web.site import write_site
@@ -50,7 +50,7 @@ def voices(recordings: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
 def site(engine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page without a server of affekt."""
     folder = tmp_path_factory.mktemp("page") / "site"
-    write_site(DEFAULT_MODEL, folder)
+    write_site(ASSETS / "live", folder)
     with served(folder) as address:
         yield address
 

@@ -24,10 +24,9 @@ class BandLimit:
     max_low : float
         Largest share of the bands lost at the bottom; 0.12 cuts below 400 Hz.
     min_high, min_low : float
-        Smallest of these shares: without them both ends of a telephone's band are rarely
-        reached at once.
+        Smallest of these shares.
     attenuation_db : float
-        By how much the lost bands are weaker.
+        Attenuation of these bands.
     """
 
     probability: float = 0.3

@@ -18,8 +18,8 @@ class ChannelTilt:
     Parameters
     ----------
     tilt_db : float
-        Standard deviation of the gain at the highest band, in dB; the lowest band gets the
-        opposite gain, and those between lie on a straight line over the mel scale.
+        Standard deviation of the gain at the highest band, in dB; the lowest band gets the opposite
+        gain, those between a linear one over the mel scale.
     level_db : float
         Standard deviation of a gain common to all bands, in dB.
     """

@@ -17,8 +17,7 @@ class CutMix:
     Parameters
     ----------
     probability : float
-        Share of the batches that are cut; these are not also blended by mixup. At 0 nothing is
-        drawn at all.
+        Share of the batches that are cut, and not blended by mixup.
     alpha : float
         Both parameters of the beta distribution that the share of the frames is drawn from.
     """

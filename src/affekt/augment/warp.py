@@ -23,11 +23,11 @@ class Warp:
     Parameters
     ----------
     probability : float
-        Of a clip being warped.
+        Share of the clips that are warped.
     tempo : float
-        Up to so much faster or slower: 0.15 is from 1/1.15 to 1.15 times.
+        Largest change of tempo; 0.15 is from 1/1.15 to 1.15 times.
     frequency : float
-        Up to so much higher or lower.
+        Largest change of pitch and formants.
     """
 
     probability: float = 0.0

@@ -47,7 +47,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Folder, hub id (org/name), small or nano; default: the shipped one.",
+        help="Folder, hub id (org/name), base, live, small or nano; default: live.",
     ),
 ]
 DataOption = Annotated[

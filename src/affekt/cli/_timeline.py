@@ -27,7 +27,14 @@ class Vad(str, Enum):
 WindowOption = Annotated[
     float, typer.Option("--window", help="Seconds of sound that one answer is about.")
 ]
-HopOption = Annotated[float, typer.Option("--hop", help="Seconds from one answer to the next.")]
+HopOption = Annotated[
+    float | None,
+    typer.Option(
+        "--hop",
+        help="Seconds from one answer to the next; default: 0.5, or 1 if the model cannot stream.",
+        show_default=False,
+    ),
+]
 SmoothingOption = Annotated[
     float, typer.Option("--smoothing", help="Seconds that answers are averaged over.")
 ]

@@ -151,12 +151,12 @@ def _processor() -> Iterator[Check]:
 
 def _models(chosen: str | None) -> Iterator[Check]:
     """Check the chosen model, then the stored answers of every shipped one."""
-    from affekt.runtime.bundle import SIZES
+    from affekt.runtime.bundle import SHIPPED
 
     loads = _loads(chosen)
     yield loads
     asked = {chosen} if loads.state == "ok" else set()
-    for name in (*(asked - {None, *SIZES}), None, *SIZES):
+    for name in (*(asked - {None, *SHIPPED}), *SHIPPED):
         yield _answers(name)
 
 

@@ -51,7 +51,7 @@ def command(
     from affekt.runtime import load_model
     from affekt.runtime.score import clips_of_split, score_model
 
-    loaded = load_model(None if model == "default" else model, threads=threads)
+    loaded = load_model(model, threads=threads)
     clips = clips_of_split(loaded.config, open_data(corpus, data), split)
     with progress(f"scoring {len(clips)} clips", len(clips)) as advance:
         scored = score_model(loaded, clips, advance)

@@ -14,7 +14,14 @@ import typer
 
 from affekt.cli._common import Format, FormatOption, OutOption, emit, log, write_text
 from affekt.errors import ModelError
-from affekt.runtime.bundle import DEFAULT_MODEL, Bundle, open_bundle, read_directory
+from affekt.runtime.bundle import (
+    ASSETS,
+    DEFAULT_MODEL,
+    SHIPPED,
+    Bundle,
+    open_bundle,
+    read_directory,
+)
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.hub import cached_models
 from affekt.runtime.metadata import describe_model
@@ -59,7 +66,7 @@ def command(
     """Show the facts of the default model and of the models at hand.
 
     What a model was trained on and under which licence, how it scored under which protocol, and
-    what it is for and not for. Models fetched from a hub are listed below the default one.
+    what it is for and not for. Models fetched from a hub are listed below those of the package.
     """
     if architectures:
         if models:
@@ -97,8 +104,9 @@ def _architectures(style: Format) -> Iterator[dict[str, Any]]:
 
 
 def _at_hand() -> Iterator[_Entry]:
-    if DEFAULT_MODEL.joinpath("config.json").is_file():
-        yield _described("default", open_bundle())
+    for shipped in SHIPPED:
+        if (ASSETS / shipped / "config.json").is_file():
+            yield _described(shipped, open_bundle(shipped))
     for directory in cached_models():
         org, _, name = directory.parent.name.partition("--")
         revision = "" if directory.name == "main" else f"@{directory.name}"
@@ -109,7 +117,7 @@ def _at_hand() -> Iterator[_Entry]:
 
 
 def _entry(model: str) -> _Entry:
-    return _described(model, open_bundle(None if model == "default" else model))
+    return _described(model, open_bundle(model))
 
 
 def _described(model: str, bundle: Bundle) -> _Entry:
@@ -143,7 +151,8 @@ def _row(entry: _Entry, style: Format) -> dict[str, Any]:
 
 def _card(entry: _Entry) -> str:
     facts = [*describe_model(entry.config), ("size", _size(entry.size)), ("lies in", entry.path)]
-    return f"{entry.model}\n{_aligned([(name, str(value)) for name, value in facts])}"
+    title = f"{entry.model}, the default" if entry.path == DEFAULT_MODEL else entry.model
+    return f"{title}\n{_aligned([(name, str(value)) for name, value in facts])}"
 
 
 def _aligned(facts: Sequence[tuple[str, str]]) -> str:

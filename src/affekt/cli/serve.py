@@ -11,8 +11,7 @@ import typer
 
 from affekt.cli._common import log, watched
 from affekt.errors import ConfigError, MissingExtraError
-
-DEFAULT_NAME = "default"
+from affekt.runtime.bundle import DEFAULT_NAME
 
 
 class LogFormat(str, Enum):
@@ -192,8 +191,7 @@ def _named(models: list[str]) -> dict[str, str | None]:
                 name = path.resolve().parent.name
         if name in named:
             raise ConfigError(f"two models are called {name!r}: name them, NAME=MODEL")
-        shipped = source == DEFAULT_NAME and not Path(source).exists()
-        named[name] = None if shipped else source
+        named[name] = source
     return named
 
 

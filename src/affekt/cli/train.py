@@ -49,7 +49,7 @@ def command(
     Examples:
       affekt train cnn --source ravdess --out runs/ravdess
       affekt train cnn --source mine/ --set training.epochs=20 --out runs/mine
-      affekt train nano --teacher runs/default/model --out runs/nano
+      affekt train nano --teacher runs/live/model --out runs/nano
       affekt predict --model runs/mine/model recording.wav
       torchrun --nproc-per-node 4 -m affekt train cnn -s mine/ -o runs/fast
     """

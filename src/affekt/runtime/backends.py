@@ -23,6 +23,7 @@ from affekt.runtime.bundle import (
 )
 from affekt.runtime.config import ModelConfig, parse_config
 from affekt.runtime.devices import CPU
+from affekt.runtime.parts import RunningMean, cut, part_samples
 from affekt.runtime.session import (
     Floats,
     checked_waveforms,
@@ -149,8 +150,17 @@ class OnnxBackend:
             If the input has another shape, the graph fails, or it answers with something other
             than finite probabilities.
         """
-        inputs = {"waveform": checked_waveforms(waveforms, self._path)}
-        found = run_session(self._session, self.outputs, inputs, self._path)
+        waveforms = checked_waveforms(waveforms, self._path)
+        size = part_samples(self.config)
+        if self.config.streamable or waveforms.shape[1] <= size:
+            return self._run(waveforms)
+        means = RunningMean()
+        for part in cut([waveforms], size):
+            means.add(self._run(part), part)
+        return means.means()
+
+    def _run(self, waveforms: Floats) -> dict[str, Floats]:
+        found = run_session(self._session, self.outputs, {"waveform": waveforms}, self._path)
         probabilities = found["probabilities"]
         expected = (len(waveforms), len(self.config.labels))
         if probabilities.shape != expected or not np.isfinite(probabilities).all():

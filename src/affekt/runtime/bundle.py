@@ -15,12 +15,18 @@ from affekt.errors import ModelError
 from affekt.runtime.config import ModelConfig, parse_config
 from affekt.runtime.hub import fetch_model, parse_hub_id
 
-DEFAULT_MODEL = Path(__file__).parent.parent / "assets" / "default"
-"""The model that ships inside the package."""
+ASSETS = Path(__file__).parent.parent / "assets"
+"""Folder of the models inside the package."""
 
-SIZES = ("base", "small", "nano")
-"""Models that ship beside it, by name: one for more voices, and two
-smaller ones."""
+SHIPPED = ("base", "live", "small", "nano")
+"""Their names: one for more voices, one that streams, and two smaller ones."""
+
+DEFAULT = "live"
+"""The one that is used where none is named, or `DEFAULT_NAME` is."""
+
+DEFAULT_NAME = "default"
+
+DEFAULT_MODEL = ASSETS / DEFAULT
 
 GRAPH_FILE = "model.onnx"
 ENCODER_FILE = "encoder.onnx"
@@ -59,8 +65,9 @@ def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
     Parameters
     ----------
     id_or_path : str or path-like, optional
-        A model directory, an ONNX or LiteRT file exported by affekt, one of ``SIZES``, or a hub
-        id ``org/name`` or ``org/name@revision``; the default model when None. A folder wins.
+        A model directory, an ONNX or LiteRT file exported by affekt, a name of `SHIPPED`, or a hub
+        id ``org/name`` or ``org/name@revision``; the default model when None or ``"default"``.
+        A folder wins.
 
     Raises
     ------
@@ -68,17 +75,13 @@ def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
         If there is no such model, or its directory is incomplete or damaged.
     """
     if id_or_path is None:
-        if not (DEFAULT_MODEL / CONFIG_FILE).is_file():
-            raise ModelError(
-                "the default model is not part of this installation: name a model directory "
-                "or a hub id, or reinstall affekt"
-            )
-        return read_directory(DEFAULT_MODEL)
+        return _shipped(DEFAULT)
     path = Path(id_or_path).expanduser()
     if path.is_dir():
         return read_directory(path)
-    if str(id_or_path) in SIZES:
-        return read_directory(DEFAULT_MODEL.parent / str(id_or_path))
+    name = DEFAULT if str(id_or_path) == DEFAULT_NAME else str(id_or_path)
+    if name in SHIPPED:
+        return _shipped(name)
     if path.is_file():
         if path.suffix not in (".onnx", ".tflite"):
             raise ModelError(f"{path} is neither a model directory nor an .onnx or .tflite file")
@@ -87,6 +90,16 @@ def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
     if hub_id is None:
         raise ModelError(f"no model at {path}: expected a model directory or a hub id (org/name)")
     return read_directory(fetch_model(hub_id))
+
+
+def _shipped(name: str) -> Bundle:
+    """Open a model of the package, which may have been installed without it."""
+    if not (ASSETS / name / CONFIG_FILE).is_file():
+        raise ModelError(
+            f"the model {name} is not part of this installation: name a model directory "
+            "or a hub id, or reinstall affekt"
+        )
+    return read_directory(ASSETS / name)
 
 
 def read_directory(directory: Path) -> Bundle:

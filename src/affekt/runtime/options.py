@@ -9,6 +9,10 @@ from affekt.errors import ConfigError
 
 VADS = ("auto", "silero", "off")
 
+STREAMED_HOP = 0.5  # seconds
+RERUN_HOP = 1.0
+"""Seconds, where each window runs through all of the model: more of them cost that much more."""
+
 
 @dataclass(frozen=True)
 class TimelineOptions:
@@ -21,9 +25,10 @@ class TimelineOptions:
     window : float
         How much sound one answer is about. Longer windows are surer, shorter ones are quicker to
         notice a change.
-    hop : float
-        Time from one answer to the next, at most ``window``. Each answer stands for one hop, in
-        the middle of its window; at both ends of the recording the window is cut.
+    hop : float, optional
+        Time from one answer to the next, at most ``window``. None takes 0.5 s for models whose
+        encoder streams, and 1 s for those that run on each window anew. Each answer stands for one
+        hop, in the middle of its window; at both ends of the recording the window is cut.
     smoothing : float
         Answers are averaged over so much time around each hop before they are labelled; 0 for not
         at all.
@@ -48,7 +53,7 @@ class TimelineOptions:
     """
 
     window: float = 3.0
-    hop: float = 0.5
+    hop: float | None = None
     smoothing: float = 0.0
     min_duration: float = 1.0
     max_pause: float = 1.0
@@ -59,6 +64,8 @@ class TimelineOptions:
     def __post_init__(self) -> None:
         for name in ("window", "hop", "smoothing", "min_duration", "max_pause"):
             value = getattr(self, name)
+            if name == "hop" and value is None:
+                continue
             positive = name in ("window", "hop")
             if not _is_number(value) or value < 0 or (positive and value == 0):
                 limit = "above 0" if positive else "from 0 up"
@@ -69,7 +76,7 @@ class TimelineOptions:
                 continue
             if not _is_number(value) or not 0 <= value <= 1:
                 raise ConfigError(f"timeline: {name} must be from 0 to 1, got {_shown(value)}")
-        if self.hop > self.window:
+        if self.hop is not None and self.hop > self.window:
             raise ConfigError(
                 f"timeline: hop ({self.hop:g} s) is longer than window ({self.window:g} s), "
                 f"which would leave out some of the recording: make it shorter"
@@ -78,6 +85,12 @@ class TimelineOptions:
             raise ConfigError(
                 f"timeline: unknown vad {self.vad!r}: expected one of {', '.join(VADS)}"
             )
+
+    def hop_for(self, streams: bool) -> float:
+        """Return the hop in seconds, for a model whose encoder streams or not."""
+        if self.hop is not None:
+            return self.hop
+        return min(self.window, STREAMED_HOP if streams else RERUN_HOP)
 
 
 def _is_number(value: object) -> bool:

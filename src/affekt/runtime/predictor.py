@@ -21,18 +21,13 @@ from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import read_domain
 from affekt.runtime.encoder import RunningPool
 from affekt.runtime.options import TimelineOptions
+from affekt.runtime.parts import WHOLE_SECONDS, RunningMean, cut, part_samples
 from affekt.runtime.session import Floats, numbers_of
 from affekt.runtime.warnings import describe_warnings
 
 if TYPE_CHECKING:
     from affekt.runtime.streaming.stream import Stream
     from affekt.runtime.streaming.timeline import Timeline
-
-
-WHOLE_SECONDS = 120.0
-"""A longer recording is predicted block by block, in bounded memory."""
-LONGEST_SECONDS = 900.0
-"""A longer one is refused by models that cannot stream."""
 
 
 class Model:
@@ -231,39 +226,33 @@ class Model:
             return error
         return LoadedAudio(parts[0] if len(parts) == 1 else np.concatenate(parts), quality)
 
-    def _predict_long(
-        self, sound: Mono, begin: list[Floats], rest: Iterator[Floats]
-    ) -> LoadedAudio | Prediction:
+    def _predict_long(self, sound: Mono, begin: list[Floats], rest: Iterator[Floats]) -> Prediction:
         """Predict a recording while it is read, in the memory of a short one.
 
-        Models that cannot stream need all of it at once, up to `LONGEST_SECONDS`.
+        Models that cannot stream answer for parts, see :mod:`affekt.runtime.parts`.
 
         Raises
         ------
         AudioError
-            If it cannot be read, is silent, or is too long for a model that cannot stream.
+            If it cannot be read, or is silent.
         """
-        encoder = self._backend.frame_encoder()
+        encoder, blocks = self._backend.frame_encoder(), chain(begin, rest)
         if encoder is None:
-            for block in rest:
-                begin.append(block)
-                if sound.duration > LONGEST_SECONDS:
-                    raise AudioError(
-                        f"{sound.name}: it is longer than {LONGEST_SECONDS:g} s, and the model "
-                        f"{self.config.name} takes a recording as a whole: affekt timeline reads "
-                        f"hours, or give a shorter part"
-                    )
+            means = RunningMean()
+            for part in cut(blocks, part_samples(self.config)):
+                means.add(self._backend.run(part[None]), part[None])
             quality = sound.quality()
             self.refuse_unusable(sound.name, quality)
-            return LoadedAudio(np.concatenate(begin), quality)
-        run, pool = encoder.start(), RunningPool(encoder.channels)
-        for block in chain(begin, rest):
-            pool.add(*run.push(block))
-        pool.add(*run.finish())
-        quality = sound.quality()
-        self.refuse_unusable(sound.name, quality)
-        embedding = pool.pooled()
-        outputs = {**encoder.classify(embedding[None]), "embedding": embedding[None]}
+            outputs = means.means()
+        else:
+            run, pool = encoder.start(), RunningPool(encoder.channels)
+            for block in blocks:
+                pool.add(*run.push(block))
+            pool.add(*run.finish())
+            quality = sound.quality()
+            self.refuse_unusable(sound.name, quality)
+            embedding = pool.pooled()
+            outputs = {**encoder.classify(embedding[None]), "embedding": embedding[None]}
         return self._prediction(quality, outputs, 0)
 
     def refuse_unusable(self, name: str, quality: AudioQuality) -> None:

@@ -227,7 +227,7 @@ class Session:
             options = replace(self._options, **wanted)
         except AffektError as error:
             raise _refused(str(error), None) from None
-        if options.window > MAX_WINDOW or options.hop < MIN_HOP:
+        if options.window > MAX_WINDOW or (options.hop or MIN_HOP) < MIN_HOP:
             raise _refused(f"window is at most {MAX_WINDOW:g} s, hop at least {MIN_HOP:g} s", None)
         self._stream = self._model.stream(options, sample_rate=SAMPLE_RATE)
         self._utterances = UtteranceEvents(options.max_pause)
@@ -287,6 +287,7 @@ class Session:
             "streamable": self._model.config.streamable,
             "look_ahead": _look_ahead(self._model),
             **{name: getattr(self._options, name) for name in OPTIONS},
+            "hop": self._stream.hop,
         }
 
     def _limit_facts(self) -> dict[str, float]:

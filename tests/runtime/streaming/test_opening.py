@@ -14,7 +14,7 @@ import affekt
 from affekt import Measurement, TimelineOptions
 
 RATE = 16000  # Hz
-OPTIONS = TimelineOptions(window=2.0, vad="off")
+OPTIONS = TimelineOptions(window=2.0, hop=0.5, vad="off")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def early(model: affekt.Model, samples: np.ndarray, cuts: list[int], **how: bool
 
 
 def test_it_is_what_predict_says_of_the_last_seconds(recordings: list[Path]) -> None:
-    model = affekt.load_model(threads=1)
+    model = affekt.load_model("live", threads=1)
     voice = affekt.load_audio(next(file for file in recordings if "angry" in file.name))
     samples = np.tile(voice, 3)[: 6 * RATE]
     stream = model.stream(TimelineOptions(window=1.5, vad="off"), provisional=True)

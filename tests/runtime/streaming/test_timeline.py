@@ -24,7 +24,7 @@ RATE = 16000  # Hz
 
 @pytest.fixture(scope="module")
 def model() -> affekt.Model:
-    return affekt.load_model(threads=1)
+    return affekt.load_model("live", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +184,16 @@ def test_blocks_are_the_whole(recordings: list[Path], tmp_path: Path) -> None:
     with wav.open("rb") as stream:
         piped = np.concatenate([block for block, _ in decode_blocks(stream)])
     np.testing.assert_allclose(piped, affekt.audio.decode(wav)[0], atol=1e-6)
+
+
+def test_models_that_cannot_stream_answer_half_as_often(recordings: list[Path]) -> None:
+    """Each window runs through all of them."""
+    spans = {}
+    for name in ("small", "live"):
+        model = affekt.load_model(name)
+        first = next(iter(model.measure(recordings[0], TimelineOptions(vad="off"))))
+        assert (model.stream().hop, model.config.streamable) == (first.end, name == "live")
+        spans[name] = first.end - first.start
+    assert spans == {"small": 1.0, "live": 0.5}
+    short = affekt.load_model("small").stream(TimelineOptions(window=0.6))
+    assert short.hop == 0.6  # no more than the window

@@ -18,7 +18,7 @@ ALONE = TimelineOptions(window=60, hop=60, vad="off", threshold=0)
 
 @pytest.fixture(scope="module")
 def model() -> affekt.Model:
-    return affekt.load_model()
+    return affekt.load_model("live")
 
 
 @pytest.fixture(scope="module")

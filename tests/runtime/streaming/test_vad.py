@@ -43,7 +43,7 @@ def test_speech_is_told_from_noise_however_it_is_cut(recordings: list[Path]) -> 
 
 @pytest.mark.usefixtures("without_it")
 def test_auto_does_without_and_silero_does_not() -> None:
-    model = affekt.load_model(threads=1)
+    model = affekt.load_model("live", threads=1)
     assert model.stream(TimelineOptions(vad="auto")).push(np.zeros(100)) == []
     with pytest.raises(MissingExtraError, match=r"pip install 'affekt\[stream\]'"):
         model.stream(TimelineOptions(vad="silero"))

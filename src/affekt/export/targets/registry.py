@@ -29,9 +29,9 @@ from affekt.export.check.recordings import Calibration, calibration_recordings, 
 from affekt.export.model_directory import WEIGHTS_FILE, model_card, read_network
 from affekt.files import json_text
 from affekt.runtime.bundle import (
+    ASSETS,
     CARD_FILE,
     CONFIG_FILE,
-    DEFAULT_MODEL,
     ENCODER_FILE,
     GRAPH_FILE,
     HEAD_FILE,
@@ -95,11 +95,11 @@ def weights_folder(path: Path) -> Path:
             return folder
     if not path.exists():
         raise ModelError(f"no model at {path}: expected a model directory or a finished run")
-    shipped = path.resolve() == DEFAULT_MODEL.resolve()
+    shipped = path.resolve().parent == ASSETS.resolve()
     raise ModelError(
         f"{path} has no {WEIGHTS_FILE}: only a model directory with its weights, or a finished "
         "run, can be exported"
-        + ("; those of the shipped model are in a clone of the project" if shipped else "")
+        + ("; of the shipped models, live has them in a clone of the project" if shipped else "")
     )
 
 

@@ -97,6 +97,11 @@ class Stream:
         return self._rate
 
     @property
+    def hop(self) -> float:
+        """Seconds from one answer to the next."""
+        return self._options.hop_for(self._backend.frame_encoder() is not None)
+
+    @property
     def duration(self) -> float:
         """Seconds of sound that were pushed."""
         return self._pushed / self._rate
@@ -111,7 +116,7 @@ class Stream:
         config, options = self._backend.config, self._options
         rate, encoder = config.sample_rate, self._backend.frame_encoder()
         step = round(FALLBACK_STEP * rate) if encoder is None else encoder.step
-        grid = Grid.of(options.window, options.hop, step, rate)
+        grid = Grid.of(options.window, self.hop, step, rate)
         activity = Activity(step, _detector(options, rate))
         scorer: SpanScorer
         if encoder is None:
@@ -119,7 +124,7 @@ class Stream:
             scorer = RerunScorer(self._backend, step)
         else:
             scorer = FrameScorer(encoder, activity)
-        block = round((self._block or min(STREAM_BLOCK, options.hop)) * rate / step)
+        block = round((self._block or min(STREAM_BLOCK, self.hop)) * rate / step)
         self._windows = SlidingWindows(
             scorer,
             grid,

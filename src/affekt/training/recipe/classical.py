@@ -177,9 +177,8 @@ class ClassicalConfig:
     options : dict
         Options of the model.
     grid : dict
-        Option to the values to try; the combination with the best UAR on the validation speakers
-        is kept, the first one of equals. Where a protocol has no validation speakers, ``options``
-        stand.
+        Option to the values to try; the first combination with the best UAR on the validation
+        speakers is kept. Without validation speakers, ``options`` count.
     balance : str
         Against imbalance: ``"none"``, ``"weights"`` (by inverse class frequency) or ``"smote"``.
     """

@@ -60,17 +60,17 @@ class ImbalanceConfig:
     Parameters
     ----------
     focal_gamma : float
-        Focal loss: how strongly clips that are answered well already count less. 2 is usual.
+        Exponent of the focal loss; 2 is usual, 0 turns it off.
     logit_adjustment : float
-        Strength of the logit adjustment; 1 removes the classes' shares from the answer. Needs
-        ``training.class_weights = false``, which would remove them once more.
+        Strength of the logit adjustment; 1 removes the classes' shares. Needs
+        ``training.class_weights = false``.
     sampler : str
         ``"shuffle"``, ``"square_root"`` or ``"balanced"``. Class weights and logit adjustment
         even out only what the sampler has left uneven.
     smote : bool
         After training, fit the last layer again on embeddings evened out by SMOTE.
     smote_l2 : float
-        How strongly that layer is held where training left it.
+        Weight of the L2 distance of that layer from its trained weights.
     votes : float
         Weight, from 0 to 1, of the raters' votes against the intended label.
     """

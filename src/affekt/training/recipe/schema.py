@@ -44,10 +44,9 @@ class DistilConfig:
     weight : float
         Share of the teachers in the targets, from 0 to 1; the labels have the rest.
     temperature : float
-        The teachers' logits are divided by it: above 1, what they find next likely counts more.
+        Divisor of the teachers' logits; above 1, their less likely emotions count more.
     embedding : float
-        Weight of guessing the teachers' embeddings, too: how a clip sounds to them, whatever its
-        emotion (Romero et al., "FitNets: Hints for Thin Deep Nets", 2015).
+        Weight of the regression on the teachers' embeddings (Romero et al., "FitNets", 2015).
     """
 
     teachers: tuple[str, ...] = ()
@@ -73,15 +72,13 @@ class LinearConfig:
     l2 : float
         Weight of the squared norm of the classifier's weights, relative to the mean loss.
     shrinkage : float
-        How much of the mean variance is added to each direction before clips of one emotion are
-        made to vary alike in all: 0 whitens them wholly, large values leave them as they are.
+        Share of the mean variance that is added to each direction before whitening within
+        emotions; 0 whitens fully, large values hardly.
     centred : float
         Share of the loss, from 0 to 1, of clips with their speaker's mean taken out.
     calibration : str
-        ``"speakers"`` fits the confidence on validation speakers. ``"corpora"`` fits it for
-        recordings from elsewhere, too: each training corpus is answered by a classifier that was
-        fitted without it, and these answers count as much as those of validation speakers. It
-        needs two or more corpora.
+        ``"speakers"`` fits the confidence on validation speakers; ``"corpora"`` also, with equal
+        weight, on each training corpus by a classifier fitted without it (two corpora or more).
     """
 
     l2: float = 1.0
@@ -109,20 +106,20 @@ class DataConfig:
     Parameters
     ----------
     sources : tuple of str
-        Corpora by name, CSV manifests, or folders with one sub-folder per emotion. A benchmark
-        takes its corpora from the protocol and ignores this.
+        Corpora by name, CSV manifests, or folders with one sub-folder per emotion. Ignored by a
+        benchmark.
     extra : tuple of str
-        Further corpora that lend training clips only, never validation or test.
+        Further corpora for training alone.
     labels : tuple of str
         Emotions to learn; clips of others are left out. Empty: all that occur.
     weights : dict
         Corpus name to how often its clips are drawn, relative to 1.
     validation, test : float
-        Shares of the speakers held out, where the source brings no split of its own.
+        Shares of the speakers held out, where the source has no split.
     split_seed : int
         Seed of that choice of speakers.
     protocol : str
-        Take the split from the first fold of this protocol for the corpus that it is about.
+        Take the split of the protocol's corpus from its first fold.
     """
 
     sources: tuple[str, ...] = ()
@@ -188,10 +185,10 @@ class TrainingConfig:
     class_weights : bool
         Weight the loss by inverse class frequency.
     averaging : float
-        Decay per step of the exponential moving average of the weights, which is the model
-        that is validated and kept; 0 keeps the plain weights.
+        Decay per step of the exponential moving average of the weights, which are validated and
+        kept; 0 turns it off.
     crop : float
-        Longest stretch of a clip seen in one step, in seconds.
+        Longest part of a clip in one step, in seconds.
     speeds : tuple of float
         Each epoch draws one of these playback speeds for every clip.
     clips_per_epoch : int
@@ -201,8 +198,7 @@ class TrainingConfig:
     patience : int
         Stop after this many epochs with a lower validation UAR than the best; 0 never does.
     precision : str
-        ``"auto"`` uses bfloat16 where the processor or GPU multiplies it in hardware;
-        ``"float32"`` or ``"bfloat16"`` decide.
+        ``"auto"`` (bfloat16 where hardware multiplies it), ``"float32"`` or ``"bfloat16"``.
     checkpoint_seconds : float
         Save at least this often, besides after every epoch.
     device : str
@@ -262,13 +258,12 @@ class AugmentConfig:
     enabled : bool
         False turns all of them off.
     variants : int
-        Augmented versions of each clip that are made by ``waveform`` before training; each
-        step draws one of them. 0, with an empty ``waveform``, takes the recordings themselves.
+        Augmented versions of each clip, made by ``waveform`` before training; each step draws one.
+        0 takes the recordings themselves.
     waveform : tuple of dict
         Transforms of the waveform, in order: ``name``, ``probability`` and options of each.
     relevel : bool
-        Divide by the level anew after noise and band limits, as the frontend would: what they
-        add or take away changes how loud the voice is in a recording of unit RMS.
+        Divide by the level again after noise and band limits, as the frontend does.
     warp, band_limit, babble, moving_noise, noise_floor, channel_tilt, spec_augment, mixup, cutmix
         What every batch of features goes through anew; of waveforms, the last two alone.
     """
@@ -351,8 +346,7 @@ class Recipe:
     pretrain : Recipe
         Name or path of the recipe whose weights this one starts from.
     taught_by : Recipe
-        Name or path of the recipe of a network or an ensemble that a benchmark trains on the same
-        clips first, as the teacher of this one.
+        Name or path of the recipe of the teacher that a benchmark trains on the same clips first.
     """
 
     name: str = ""

@@ -26,21 +26,19 @@ class TasksConfig:
     intensity : float
         Weight of the loss of the intensity head; 0 makes none.
     adversary : str
-        ``"speaker"`` or ``"gender"``: what the embedding must not give away; empty for nothing.
+        ``"speaker"`` or ``"gender"``: what the embedding must not predict; empty for none.
     adversary_weight : float
         Weight of that loss.
     masked : float
-        Weight of guessing stretches of the recording that are hidden, see
-        :mod:`affekt.training.network.tasks`; 0 hides nothing.
+        Weight of the prediction of masked frames; 0 masks none.
     masked_share : float
-        Of a recording that is hidden, about.
+        Mean share of a recording that is masked.
     masked_seconds : float
-        Length of a hidden stretch.
+        Length of a mask in seconds.
     emotions : float
         Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
     rated : bool
-        Learn as intensity the strength by raters, where it is known, rather than the
-        level that was acted.
+        Learn as intensity the strength by raters, where known, instead of the acted level.
     """
 
     intensity: float = 0.0

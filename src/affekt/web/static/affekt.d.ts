@@ -18,7 +18,7 @@ export interface Heard {
 export interface StreamOptions {
   /** Seconds that one answer is about; 3 by default. */
   window?: number;
-  /** Seconds from one answer to the next; 0.5 by default. */
+  /** Seconds from one answer to the next; by default 0.5, and 1 for models that do not stream. */
   hop?: number;
   /** Seconds around each answer that are averaged before it is labelled; 0 by default. */
   smoothing?: number;
@@ -82,7 +82,10 @@ export class Model {
   probabilities(samples: Float32Array): Promise<Float32Array>;
 }
 
-export const STREAM_OPTIONS: Readonly<Required<Omit<StreamOptions, "sampleRate">>>;
+/** Defaults; a `hop` of null depends on the model. */
+export const STREAM_OPTIONS: Readonly<
+  Required<Omit<StreamOptions, "sampleRate" | "hop">> & { hop: number | null }
+>;
 
 /** One voice, or one recording, as it comes; made by `model.stream()`. */
 export class Stream {

@@ -12,6 +12,7 @@ import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
 import { OUTPUTS } from "./fields.js";
 import { FrameScorer } from "./frames.js";
+import { meanOfParts, partsOf } from "./long.js";
 import { known, measureQuality, warningsOf } from "./quality.js";
 import { RerunScorer, Stream } from "./stream.js";
 
@@ -100,8 +101,13 @@ export class Model {
   }
 
   /** What the graph says of mono samples: values by the name of the output. */
-  run(samples) {
-    return this.#graph.run({ waveform: [samples, [1, samples.length]] });
+  async run(samples) {
+    const parts = partsOf(samples, this.config);
+    const outputs = [];
+    for (const part of parts) {
+      outputs.push(await this.#graph.run({ waveform: [part, [1, part.length]] }));
+    }
+    return parts.length === 1 ? outputs[0] : meanOfParts(outputs, parts);
   }
 
   /**
@@ -136,6 +142,11 @@ export class Model {
    */
   stream(options = {}) {
     return new Stream(this, options);
+  }
+
+  /** Whether the encoder streams; else the graph runs on each window anew. */
+  get streams() {
+    return this.#streaming !== null;
   }
 
   /** What answers for the windows of one stream. */

@@ -12,7 +12,7 @@ const BREATH = 40; // ms of work, after which the page may draw
 
 export const STREAM_OPTIONS = {
   window: 3, // seconds that one answer is about
-  hop: 0.5, // seconds from one answer to the next
+  hop: null, // seconds from one answer to the next; see hopOf
   smoothing: 0, // seconds around each answer that are averaged before it is labelled
   minDuration: 1, // seconds; a shorter stretch joins the one before it
   maxPause: 1, // seconds; a pause up to this long does not end a segment
@@ -37,13 +37,14 @@ export class Stream {
   constructor(model, options = {}) {
     const rate = model.sampleRate;
     this.#model = model;
-    this.options = checkedOptions({ threshold: model.threshold, ...options }, rate);
+    const own = { threshold: model.threshold, hop: hopOf(model, options) };
+    this.options = checkedOptions({ ...own, ...options }, rate);
     this.#scorer = model.scorer(Math.round(FALLBACK_STEP * rate));
     this.#grid = layGrid(this.options, this.#scorer.step, rate);
     const hop = (this.#grid.hop * this.#scorer.step) / rate;
     this.#segmenter = new Segmenter(model.labels, this.options, hop);
-    const own = this.options.sampleRate;
-    this.#resampler = own === rate ? null : new Resampler(own, rate);
+    const given = this.options.sampleRate;
+    this.#resampler = given === rate ? null : new Resampler(given, rate);
   }
 
   /**
@@ -194,6 +195,11 @@ export class RerunScorer {
       this.#first = first;
     }
   }
+}
+
+/** Seconds from one answer to the next by default: more where each window runs anew. */
+function hopOf(model, { window = STREAM_OPTIONS.window }) {
+  return Math.min(window, model.streams ? 0.5 : 1);
 }
 
 /** Where windows lie, in steps: a window's hop, and how much further its window reaches. */
