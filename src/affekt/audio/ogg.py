@@ -17,7 +17,7 @@ _SEARCHED = 1 << 16  # bytes at once, where no page begins
 
 @dataclass
 class Link:
-    """A part of an Ogg file that can stand by itself.
+    """A part of an Ogg file that is a file by itself.
 
     Attributes
     ----------

@@ -60,7 +60,7 @@ def _suffixes(forms: Mapping[str, OutputFormat]) -> dict[str, str]:
 
 
 def chosen_format(style: str | None, out: Path | None, *, also: Sequence[str] = ()) -> str:
-    """Return the format that is meant: what was said, else what the name of the output says.
+    """Return the format: the given one, else that of the output's name.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def write_lines(lines: Iterator[str], out: Path | None) -> None:
 
 
 def _kept(out: Path, partial: Path, size: int) -> str:
-    """Keep the whole lines of a file that could not be finished, and say where they are."""
+    """Keep the whole lines of a file that could not be finished, and report where they are."""
     if size == 0 or partial == out:
         return "nothing was kept; write to another disk"
     os.truncate(partial, size)

@@ -1,4 +1,4 @@
-"""Splits and folds in which no speaker stands on two sides.
+"""Splits and folds in which no speaker is on two sides.
 
 A model that was trained on a speaker recognises the person, not the emotion, in the test;
 the figures then say nothing about anybody else. So whole speakers are dealt out, such that every
@@ -84,7 +84,7 @@ def speaker_folds(clips: Sequence[Clip], n: int, seed: int = 0) -> list[list[int
 
 
 def leaking_speakers(clips: Sequence[Clip]) -> dict[str, set[str]]:
-    """Return the speakers that stand on more than one side, with the sides they stand on.
+    """Return the speakers that are on more than one side, with these sides.
 
     Clips without a split or without a known speaker do not count.
     """

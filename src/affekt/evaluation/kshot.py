@@ -174,7 +174,7 @@ Deals = Iterator[tuple[IntArray, IntArray]]
 def _from_others(
     classes: IntArray, names: npt.NDArray[np.str_], generator: np.random.Generator
 ) -> Deals:
-    """Yield reserve and scored clips: each half of the speakers lends to the other."""
+    """Yield reserve and scored clips: one half of the speakers each."""
     speakers = generator.permutation(np.unique(names))
     if len(speakers) < 2:
         raise DataError("there is a single speaker: nobody else can lend labelled clips")
@@ -186,7 +186,7 @@ def _from_others(
 def _from_same(
     classes: IntArray, names: npt.NDArray[np.str_], generator: np.random.Generator
 ) -> Deals:
-    """Yield reserve and scored clips of each speaker: each half of the clips lends to the other."""
+    """Yield reserve and scored clips of each speaker: one half of the clips each."""
     for name in np.unique(names):
         halves: tuple[list[int], list[int]] = ([], [])
         own = np.flatnonzero(names == name)

@@ -51,7 +51,7 @@ class Domain:
     limits: tuple[tuple[float, float], ...]
 
     def remainders(self, embeddings: Floats) -> Floats:
-        """Return how much of each embedding lies outside of the space of speech.
+        """Return the part of each embedding outside of the space of speech.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class Domain:
 
 
 def read_domain(config: ModelConfig) -> Domain | None:
-    """Read where a model's embeddings of speech lie; None where nobody measured.
+    """Read the space of a model's embeddings of speech; None where not measured.
 
     Raises
     ------

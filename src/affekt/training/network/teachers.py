@@ -52,7 +52,7 @@ class Teachers:
 
     @property
     def facts(self) -> list[dict[str, Any]]:
-        """What a model card says of them: name, licence, and speakers they have learned from."""
+        """Their entries in a model card: name, licence, and training speakers."""
         return [
             {
                 "name": backend.config.name,
@@ -63,7 +63,7 @@ class Teachers:
         ]
 
     def refuse_leaks(self, held_out: Iterable[Clip]) -> None:
-        """See that no teacher has learned from a speaker that a run is measured on.
+        """Check that no teacher was trained on a speaker that a run is measured on.
 
         Raises
         ------
@@ -190,7 +190,7 @@ _RAREST = 1e-8  # probability; what a teacher rules out keeps a finite logarithm
 
 
 class Teaching(Protocol):
-    """Whoever answers for a student's clips."""
+    """The teachers of a student's clips."""
 
     def answers(
         self, clips: Sequence[Clip], labels: Sequence[str], progress: Progress | None = None
