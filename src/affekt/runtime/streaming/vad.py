@@ -21,6 +21,9 @@ VAD_FRAME = 512  # samples
 _CONTEXT = 64  # samples of the frame before, which the model sees again
 _STATE = (2, 1, 128)
 _MODEL = Path("models", "silero_vad.onnx")
+_KEPT = 0.995
+"""Of the model's state, from frame to frame: it forgets within seconds. Without, music and noise
+fill it, and minutes of speech behind them are missed."""
 _HYSTERESIS = 0.15  # speech ends where its probability falls this far below the threshold
 
 
@@ -67,7 +70,8 @@ class VoiceActivity:
     def _is_speech(self, frame: Floats) -> bool:
         heard = np.concatenate([self._context, frame])[None]
         inputs = {"input": heard, "state": self._state, "sr": self._rate}
-        probability, self._state = self._session.run(None, inputs)
+        probability, state = self._session.run(None, inputs)
+        self._state = _KEPT * state
         self._context = frame[-_CONTEXT:]
         needed = self._threshold - (_HYSTERESIS if self._speaking else 0.0)
         self._speaking = bool(probability[0, 0] >= needed)
