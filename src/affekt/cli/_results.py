@@ -77,7 +77,9 @@ def chosen_format(style: str | None, out: Path | None, *, also: Sequence[str] = 
         known = _suffixes(FORMATS)
     if suffix not in known:
         names = ", ".join(dict.fromkeys((*known, *also)))
-        raise ConfigError(f"{out}: {suffix} names no format: end in {names}, or say --format")
+        raise ConfigError(
+            f"{out}: {suffix} is the ending of no format: end in {names}, or say --format"
+        )
     return known[suffix]
 
 

@@ -165,7 +165,7 @@ def audit_source(
         log("nothing to complain about")
     if report.leaks and not allow_leak:
         raise DataError(
-            "the split leaks: figures measured on it would flatter; split anew with "
+            "the split leaks: figures measured on it would be too high; split again with "
             "'affekt data split', or say --allow-leak"
         )
 

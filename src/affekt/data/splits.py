@@ -101,13 +101,13 @@ def _deal(clips: Sequence[Clip], shares: Sequence[float], seed: int) -> dict[str
     if unknown:
         raise DataError(
             f"{len(unknown)} of {len(clips)} clips have no speaker, the first is "
-            f"{unknown[0].file}: a split without shared speakers needs to know them all"
+            f"{unknown[0].file}: a split without shared speakers needs all of them"
         )
     speakers = sorted({clip.speaker_id for clip in clips}, key=lambda name: _draw(seed, name))
     if len(speakers) < len(shares):
         raise DataError(
-            f"{len(speakers)} speakers cannot be dealt to {len(shares)} sides: each side needs a "
-            f"speaker of its own"
+            f"{len(speakers)} speakers cannot be divided into {len(shares)} sides: each side needs "
+            f"a speaker of its own"
         )
     counts = _count(clips, speakers)
     sides = _refine(_greedy(counts, np.asarray(shares)), counts, np.asarray(shares))

@@ -131,7 +131,7 @@ def read_domain(config: ModelConfig) -> Domain | None:
     if not fits:
         raise ModelError(
             f"the model {config.name!r} has damaged numbers under {KEY!r} in its config.json: "
-            f"fetch it again, or measure them anew"
+            f"fetch it again, or measure them again"
         )
     return domain
 

@@ -86,12 +86,12 @@ class Teachers:
         Raises
         ------
         ConfigError
-            If a teacher does not know one of the labels.
+            If a teacher lacks one of the labels.
         """
         for name, backend in zip(self.config.teachers, self._backends, strict=True):
             if unknown := sorted(set(labels) - set(backend.config.labels)):
                 raise ConfigError(
-                    f"the teacher {name} does not know {', '.join(unknown)}: "
+                    f"the teacher {name} lacks {', '.join(unknown)}: "
                     "leave that out of data.labels, or take another teacher"
                 )
         found, _ = self._ask(clips, progress)
@@ -166,7 +166,7 @@ class NetworkTeachers:
         for network, store in self.networks:
             learned = network.config.labels
             if unknown := sorted(set(labels) - set(learned)):
-                raise ConfigError(f"a teacher does not know {', '.join(unknown)}")
+                raise ConfigError(f"a teacher lacks {', '.join(unknown)}")
             logits = score_clips(network, clips, store)
             own = [learned.index(label) for label in labels]
             found.append(apply_temperature(logits[:, own], float(network.temperature)))

@@ -278,7 +278,7 @@ def _dimension(key: str, table: Mapping[str, Any], fractional: bool) -> _Dimensi
     if "choices" in table:
         choices = table["choices"]
         if len(table) > 1:
-            raise ConfigError(f"{where}: choices stand alone, without {', '.join(_WORDS)}")
+            raise ConfigError(f"{where}: choices exclude {', '.join(_WORDS)}")
         if not isinstance(choices, list) or len(choices) < 2:
             raise ConfigError(f"{where}: choices must be a list of two or more, got {choices!r}")
         return _Dimension(key, tuple(choices))
