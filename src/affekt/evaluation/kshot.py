@@ -6,8 +6,8 @@ speakers than those that are scored (``others``), or from the same speaker (``sa
 * ``others``: in each draw the speakers are divided into two halves. The shots of one half are clips
   of the other, so that each draw scores every clip once.
 * ``same``: in each draw the clips of a speaker are divided into two halves, class by class. The
-  shots of one half are clips of the other, with a head for each speaker. Classes of which a speaker has a
-  single clip are left out for that speaker.
+  shots of one half are clips of the other, with a head for each speaker. Classes of which a
+  speaker has a single clip are left out for that speaker.
 
 The scored clips are the same for every ``k``. A ``k`` that no class has enough clips for is left
 out; one that only some have is measured with all that they have.
