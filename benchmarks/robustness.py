@@ -1,11 +1,12 @@
 """What loudness, telephones and background noise do to a model's answers.
 
     python benchmarks/robustness.py --data ../shared/data  # measures, writes JSON and table
+    python benchmarks/robustness.py --model base           # another model, beside those stored
     python benchmarks/robustness.py --table-only           # writes docs/input-quality.md again
 
-The clips are those of the test speakers of ``cremad-tfds``, which the shipped model was not
-trained on; every condition changes the same clips. Noise comes from the folder ``noise/noise`` of
-the data.
+The clips are those of the test speakers of ``cremad-tfds``, which the shipped models were
+not trained on; every condition changes the same clips. Noise comes from the folder ``noise/noise``
+of the data.
 """
 
 from __future__ import annotations
@@ -128,24 +129,29 @@ def measure(data: Path | None, model_id: str | None, count: int | None) -> Resul
     }
 
 
-def table(result: Result) -> str:
-    """Return the result as Markdown."""
-    lines = [
-        "| condition | UAR | change | same label | calibration error |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for name, row in result["conditions"].items():
-        lines.append(
-            f"| {name} | {100 * row['uar']:.1f} % | {100 * row['uar_change']:+.1f} "
-            f"| {100 * row['same_label']:.1f} % | {100 * row['ece']:.1f} % |"
-        )
-    lines += [
-        "",
-        f"{result['clips']} clips of the test speakers of `{result['protocol']}`, "
-        f"{result['noises']} recorded backgrounds; model `{result['model']}`; "
-        f"commit `{result['commit'][:12]}`.",
-    ]
+def table(stored: Result) -> str:
+    """Return the results of all models, each measured by itself, as Markdown."""
+    head = "".join(f" `{model}`: UAR | change | calibration error |" for model in stored)
+    lines = [f"| condition |{head}", f"|---|{'---:|---:|---:|' * len(stored)}"]
+    conditions = {name: None for result in stored.values() for name in result["conditions"]}
+    for name in conditions:
+        cells = "".join(_cells(result["conditions"].get(name)) for result in stored.values())
+        lines.append(f"| {name} |{cells}")
+    told = "; ".join(
+        f"`{model}`: {result['clips']} clips, {result['noises']} recorded backgrounds, commit "
+        f"`{result['commit'][:12]}`"
+        for model, result in stored.items()
+    )
+    lines += ["", f"Clips of the test speakers of `{PROTOCOL}`. {told}."]
     return "\n".join(lines)
+
+
+def _cells(row: Result | None) -> str:
+    """Return the cells of one condition; empty where it was not measured."""
+    if row is None:
+        return " | | |"
+    uar, change, ece = (100 * row[name] for name in ("uar", "uar_change", "ece"))
+    return f" {uar:.1f} % | {change:+.1f} | {ece:.1f} % |"
 
 
 def main() -> None:
@@ -165,7 +171,8 @@ def main() -> None:
         result = measure(options.data, options.model, options.clips)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
-    REPORT.finish(result, options.out, table)
+    stored = REPORT.load() if options.out == REPORT.file and REPORT.file.is_file() else {}
+    REPORT.finish({**stored, result["model"]: result}, options.out, table)
 
 
 if __name__ == "__main__":

@@ -193,7 +193,7 @@ class Recording:
         yield from array_blocks(*source, self._seconds)
 
     def _seekable_blocks(self, source: Input) -> Blocks:
-        """Yield what FFmpeg decodes, or libsndfile where FFmpeg does not know how."""
+        """Yield what FFmpeg decodes, or libsndfile where FFmpeg cannot."""
         try:
             yield from self._ffmpeg_blocks(source.rewound())
         except UnreadableError as error:
@@ -302,7 +302,7 @@ _SEARCHED = 1 << 16  # bytes at once, where no page begins
 
 @dataclass
 class _Link:
-    """A part of an Ogg file that can stand by itself.
+    """A part of an Ogg file that is a file by itself.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ _OTHER_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"smpl", b"PEAK", 
 
 @dataclass(frozen=True)
 class _WavHeader:
-    """What a WAV file says of its samples.
+    """The sample format of a WAV file.
 
     Attributes
     ----------

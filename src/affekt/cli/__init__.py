@@ -47,7 +47,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "augment": "Write a recording after an augmentation, with spectrograms.",
         "data": "List, download, audit and split speech corpora.",
         "models": "Show the facts of the default model and of the models at hand.",
-        "doctor": "Check this installation and say what is missing.",
+        "doctor": "Check this installation and show what is missing.",
     }
 )
 """Every command with its one-line help, in the order in which ``affekt --help`` lists them."""

@@ -1,4 +1,4 @@
-"""``affekt models``: what the models at hand say about themselves."""
+"""``affekt models``: metadata of the installed models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``affekt predict``: say which emotion each recording carries."""
+"""``affekt predict``: predict the emotion of each recording."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def command(
         str, typer.Option("--device", help="cpu, cuda or tensorrt; an error where it is missing.")
     ] = "cpu",
 ) -> None:
-    """Say which emotion each recording carries.
+    """Predict the emotion of each recording.
 
     Every recording gets one answer: the most probable emotion, with its calibrated probability.
     A recording that cannot be classified gets a line with its error; the others are still done, and

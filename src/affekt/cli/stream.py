@@ -262,7 +262,7 @@ class _Writer:
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
-    """Stdout, or a new file that keeps what was written whatever happens then."""
+    """Stdout, or a new file that keeps what was written on every exit."""
     if out is None or str(out) == "-":
         yield sys.stdout
         return

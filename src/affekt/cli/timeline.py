@@ -1,4 +1,4 @@
-"""``affekt timeline``: say which emotions a recording carries from when to when."""
+"""``affekt timeline``: the emotions of a recording with their times."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def command(
     speakers: SpeakersOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Say which emotions recordings carry from when to when.
+    """Give the emotions of recordings with their times.
 
     Segments appear while a recording is read, which may last for hours. Pauses lie between them;
     where no emotion is probable enough, a segment is 'uncertain'. A recording that cannot be read

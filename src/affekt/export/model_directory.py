@@ -38,7 +38,7 @@ PERMISSIVE = ("openai/whisper-",)
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a model directory says besides the weights.
+    """Metadata of a model directory.
 
     Attributes
     ----------
@@ -207,7 +207,7 @@ def _speakers(clips: Sequence[Clip]) -> list[str]:
 
 
 def _all_speakers(metadata: ModelMetadata) -> dict[str, list[str]]:
-    """By side; whom a teacher has learned from, the weights have learned from."""
+    """Speakers by side; those of a teacher count as training speakers."""
     speakers = {side: _speakers(clips) for side, clips in metadata.clips.items()}
     taught = {name for teacher in metadata.teachers for name in teacher["speakers"]}
     if taught:

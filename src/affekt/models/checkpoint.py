@@ -63,7 +63,7 @@ def _metadata(content: bytes) -> dict[str, str]:
 def training_tensors(
     network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
-    """All tensors that a run depends on, by names that say whose they are."""
+    """All tensors of a run, by names with their owner."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():

@@ -77,7 +77,7 @@ class Model:
         return f"Model(name={self.config.name!r}, labels={self.labels!r})"
 
     def predict(self, source: AudioSource) -> Prediction:
-        """Say which emotion one recording carries.
+        """Predict the emotion of one recording.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Model:
     def predict_batch(
         self, sources: Iterable[AudioSource], *, batch_size: int = 8
     ) -> list[Prediction]:
-        """Say which emotion each recording carries; equal to calling ``predict`` on each.
+        """Predict the emotion of each recording; equal to calling ``predict`` on each.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class Model:
             yield from self._predict_chunk([self._load(source) for source in chunk])
 
     def timeline(self, source: AudioSource, options: TimelineOptions | None = None) -> Timeline:
-        """Say which emotions a recording carries from when to when.
+        """Yield the emotions of a recording with their times.
 
         Segments come while the recording is read, which may last for hours.
 
@@ -197,7 +197,7 @@ class Model:
         return Stream(self._backend, options, sample_rate=sample_rate, provisional=provisional)
 
     def predict_clips(self, clips: Sequence[LoadedAudio]) -> list[Prediction]:
-        """Say which emotion each clip carries, for whoever loads the clips elsewhere.
+        """Predict the emotion of clips that were loaded elsewhere.
 
         Parameters
         ----------

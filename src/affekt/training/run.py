@@ -194,7 +194,7 @@ def measure(
 
 
 def metrics_row(corpus: str, metrics: Metrics, clips: Sequence[Clip]) -> dict[str, Any]:
-    """What a model directory says of a figure on the test speakers among ``clips``."""
+    """The entry of a model directory for scores on the test speakers among ``clips``."""
     speakers = {clip.speaker for clip in clips if (clip.corpus or "own") == corpus}
     scores = {key: round(getattr(metrics, key), 4) for key in ("uar", "wa", "macro_f1", "ece")}
     return {

@@ -256,7 +256,7 @@ def _inherited(runs: Sequence[_FinishedRun]) -> dict[str, Any]:
 
 
 def _recipe(method: str, members: Sequence[Member], mixture: _Mixture) -> dict[str, Any]:
-    """What ``config.json`` and the card say of the soup."""
+    """The entries of ``config.json`` and the card for the soup."""
     return {
         "method": method,
         "norms_recomputed_on": mixture.heard,
@@ -342,7 +342,7 @@ def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
 
 @dataclass(frozen=True)
 class _FinishedRun:
-    """A finished run, as its folder says."""
+    """A finished run, read from its folder."""
 
     folder: Path
     network: Network

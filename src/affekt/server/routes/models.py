@@ -32,7 +32,7 @@ async def list_models(request: Request) -> Response:
     "/v1/models/{model}", response_model=ModelFacts, responses=_NOT_FOUND, summary="Show a model"
 )
 async def show_model(request: Request, model: str) -> Response:
-    """Return what one model says about itself."""
+    """Return the metadata of one model."""
     service = service_of(request)
     name, _ = service.engine.model(model)
     return JSONResponse(_facts(service, name))

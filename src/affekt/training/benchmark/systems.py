@@ -127,7 +127,7 @@ class NetworkSystem:
         seed: int,
         teachers: Teaching | None = None,
     ) -> SystemPredictions:
-        """Train, or go on from what lies in ``place``, and score."""
+        """Train, or continue from ``place``, and score."""
         network = self.network(fold, place, seed, teachers)
         own = [network.config.labels.index(label) for label in labels]
         return SystemPredictions(
@@ -145,7 +145,7 @@ class NetworkSystem:
         seed: int,
         teachers: Teaching | None = None,
     ) -> Fitted:
-        """Train, or go on from what lies in ``place``."""
+        """Train, or continue from ``place``."""
         network = self.network(fold, place, seed, teachers)
         own = [network.config.labels.index(label) for label in labels]
         device = next(network.parameters()).device
@@ -174,7 +174,7 @@ class NetworkSystem:
     def network(
         self, fold: Fold, place: Path, seed: int, teachers: Teaching | None = None
     ) -> Network:
-        """Fit the network of a fold, or read it where it lies, trained and calibrated."""
+        """Fit the network of a fold, or read the trained and calibrated one."""
         fingerprint = run_fingerprint(self.recipe, fold.train, fold.validation, seed)
         if (place / NETWORK).is_file():
             weights, metadata = checkpoint.load(place / NETWORK)

@@ -1,4 +1,4 @@
-"""Batches: which clips a step sees, and what augmentation makes of them."""
+"""Batches: the clips of a step, and their augmentation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from affekt.training.recipe.tasks import head_targets
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees.
+    """Inputs and targets of one training step.
 
     Attributes
     ----------

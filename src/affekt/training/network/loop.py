@@ -57,7 +57,7 @@ class Reporter(Protocol):
 
 
 class Quiet:
-    """The reporter that says nothing."""
+    """The reporter without output."""
 
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
         """Nothing."""
@@ -316,7 +316,7 @@ class Trainer:
 
 
 class _Learner(nn.Module):
-    """What a step computes, as one module: what wraps it sees calls of modules alone."""
+    """What a step computes, as one module, because wrappers take modules alone."""
 
     def __init__(self, network: Network, tasks: Tasks) -> None:
         super().__init__()
@@ -344,7 +344,7 @@ class _Learner(nn.Module):
 
 
 def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Return the tensors and metadata of the run that lies in a folder, None if there is none.
+    """Return the tensors and metadata of the run in a folder, None if there is none.
 
     Raises
     ------
