@@ -34,9 +34,7 @@ SavedOption = Annotated[Path, typer.Option("--out", "-o", help="The JSON file to
 
 @app.command()
 def build(
-    files: Annotated[
-        list[str], typer.Argument(help="Recordings of one person, or of one room.")
-    ],
+    files: Annotated[list[str], typer.Argument(help="Recordings of one person, or of one room.")],
     out: SavedOption,
     model: ModelOption = None,
     recursive: Annotated[
@@ -60,28 +58,26 @@ def build(
     """
     from affekt.adapt import Baseline
     from affekt.runtime import load_model
+    from affekt.runtime.adapted import baseline_of
 
     sources = expand(files, recursive=recursive, follow=follow)
     recogniser = load_model(model, threads=threads)
-    baseline = recogniser.baseline([])
-    if update is not None:
-        baseline = baseline.merged(Baseline.load(update))
-    errors = 0
+    known = recogniser.baseline([]) if update is None else Baseline.load(update)
+    answers = recogniser.predict_each(map(Path, sources))
     with progress("recordings", len(sources)) as advance:
-        for source, answer in zip(
-            sources, recogniser.predict_each(map(Path, sources)), strict=True
-        ):
+        usable = []
+        for answer in answers:
             if isinstance(answer, AudioError):
-                errors += 1
                 log(f"error: {answer}")
             else:
-                baseline = baseline.updated(answer.embedding[None])
+                usable.append(answer)
             advance(1)
-    if errors == len(sources):
+    if not usable:
         raise DataError("none of the recordings can be used: no baseline is written")
+    baseline = known.merged(baseline_of(recogniser.config, usable))
     baseline.save(out)
     log(f"{out}: a baseline of {baseline.count} recordings for the model {baseline.model}")
-    if errors:
+    if len(usable) < len(sources):
         raise typer.Exit(1)
 
 

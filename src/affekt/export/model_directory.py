@@ -182,15 +182,18 @@ def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
 def linear_head(network: Network) -> Head:
     """Return the head of a network as one linear layer, with its calibration."""
     norm, *_, linear = network.head
-    assert isinstance(norm, nn.BatchNorm1d) and isinstance(linear, nn.Linear)
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(linear, nn.Linear)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     gain = norm.weight / (norm.running_var + norm.eps).sqrt()
     weights = linear.weight * gain
     bias = linear.bias + linear.weight @ norm.bias - weights @ norm.running_mean
-    exponent = getattr(network.encoder, "exponent", 0.0)
     return Head(
-        *(_array(values / network.temperature) for values in (weights, bias)),
+        weights=_array(weights / network.temperature),
+        bias=_array(bias / network.temperature),
         mean=_array(norm.running_mean),
-        exponent=float(exponent),
+        exponent=float(getattr(network.encoder, "exponent", 0.0)),
     )
 
 

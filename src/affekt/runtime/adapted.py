@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
 from affekt.adapt import Baseline
 from affekt.errors import DataError
+from affekt.results import Prediction
 from affekt.runtime.backends import Backend
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.encoder import FrameEncoder
@@ -11,8 +17,8 @@ from affekt.runtime.head import Head, read_head
 from affekt.runtime.session import Floats
 
 
-def empty_baseline(config: ModelConfig) -> Baseline:
-    """Return the baseline of no recordings, for embeddings of a model.
+def baseline_of(config: ModelConfig, predictions: Iterable[Prediction]) -> Baseline:
+    """Return the baseline of recordings, of which a model without a baseline has predicted these.
 
     Raises
     ------
@@ -20,7 +26,41 @@ def empty_baseline(config: ModelConfig) -> Baseline:
         If the model keeps no head in its configuration.
     """
     head = read_head(config)
-    return Baseline(config.name, head.fingerprint, head.mean.astype(float), 0)
+    baseline = Baseline(config.name, head.fingerprint, head.mean.astype(np.float64), 0)
+    for one in predictions:
+        probabilities = np.array([list(one.scores.values())])
+        baseline = baseline.updated(head.without_mood(one.embedding[None], probabilities))
+    return baseline
+
+
+def adapt_predictions(
+    config: ModelConfig, predictions: Sequence[Prediction]
+) -> Iterator[Prediction]:
+    """Take what recordings of one voice, or of one room, have in common out of what is predicted.
+
+    Each is predicted with the baseline of all of them. A recording by itself stays as it is.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    predictions : sequence of Prediction
+        With their embeddings, of the model without a baseline.
+    """
+    if len(predictions) < 2:
+        yield from predictions
+        return
+    head = read_head(config)
+    shift = baseline_of(config, predictions).shift(head.mean)
+    for one in predictions:
+        plain = np.array([list(one.scores.values())])
+        (probabilities,) = head.moved(plain, one.embedding[None], shift)
+        best = int(probabilities.argmax())
+        yield replace(
+            one,
+            label=config.labels[best],
+            confidence=float(probabilities[best]),
+            scores=dict(zip(config.labels, map(float, probabilities), strict=True)),
+        )
 
 
 class AdaptedBackend:
