@@ -14,10 +14,8 @@ from affekt import Model
 from affekt.errors import DataError, ModelError
 from affekt.results import Prediction
 from affekt.runtime.adapted import adapt_predictions
-from affekt.runtime.bundle import SIZES, open_bundle
+from affekt.runtime.bundle import SHIPPED, open_bundle
 from affekt.runtime.head import Head, read_head
-
-SHIPPED = (None, *sorted(SIZES))
 
 
 @pytest.fixture(scope="module", params=SHIPPED)
