@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "Answer over HTTP and WebSocket, with a page for people.",
         "timeline": "Say which emotions recordings carry from when to when.",
         "stream": "Recognise emotions in live sound, from a microphone or a pipe.",
+        "baseline": "Measure a voice or a room from recordings without labels.",
         "train": "Train a model from a recipe, or resume a run.",
         "soup": "Mix the weights of several runs into one model.",
         "evaluate": "Score a model on a corpus.",

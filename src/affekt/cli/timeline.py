@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
+from affekt.adapt import Baseline
+from affekt.cli._common import BaselineOption, ModelOption, OutOption, ThreadsOption, log, watched
 from affekt.cli._inputs import FollowOption, expand, stdin_bytes
 from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
 from affekt.cli._results import (
@@ -72,6 +73,7 @@ def command(
     report: ReportOption = None,
     plot: PlotOption = None,
     speakers: SpeakersOption = None,
+    baseline: BaselineOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Give the emotions of recordings with their times.
@@ -105,6 +107,8 @@ def command(
         vad_threshold=vad_threshold,
     )
     recogniser = load_model(model, threads=threads)
+    if baseline is not None:
+        recogniser = recogniser.with_baseline(Baseline.load(baseline))
     prepare(options)
     recordings = [_Recording(recogniser, source, options) for source in sources]
     if chosen == TABLE:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from torch import Tensor, nn
+
 from affekt import __version__
 from affekt.config import build, to_dict
 from affekt.data import CORPORA, Clip
@@ -18,6 +21,8 @@ from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network, 
 from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE
 from affekt.runtime.config import FORMAT_VERSION
+from affekt.runtime.head import KEY as HEAD_KEY
+from affekt.runtime.head import Head
 
 WEIGHTS_FILE = "model.safetensors"
 MINIMUM_DURATION = 0.1  # seconds; shorter than a syllable
@@ -124,7 +129,8 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         ),
         state,
     )
-    return network.eval(), {**config, **_streaming(network)}
+    head = {HEAD_KEY: linear_head(network).to_config()}
+    return network.eval(), {**config, **_streaming(network), **head}
 
 
 def _heads(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -157,6 +163,7 @@ def model_config(network: Network, metadata: ModelMetadata) -> dict[str, Any]:
         **_streaming(network),
         "minimum_duration": MINIMUM_DURATION,
         "embedding_size": description.embedding_size,
+        HEAD_KEY: linear_head(network).to_config(),
         "seed": metadata.seed,
         "training_data": [*_training_data(metadata.clips)],
         "teachers": [teacher["name"] for teacher in metadata.teachers],
@@ -170,6 +177,28 @@ def model_config(network: Network, metadata: ModelMetadata) -> dict[str, Any]:
         "intended_use": INTENDED_USE,
         **metadata.replaced,
     }
+
+
+def linear_head(network: Network) -> Head:
+    """Return the head of a network as one linear layer, with its calibration."""
+    norm, *_, linear = network.head
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(linear, nn.Linear)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+    weights = linear.weight * gain
+    bias = linear.bias + linear.weight @ norm.bias - weights @ norm.running_mean
+    return Head(
+        weights=_array(weights / network.temperature),
+        bias=_array(bias / network.temperature),
+        mean=_array(norm.running_mean),
+        exponent=float(getattr(network.encoder, "exponent", 0.0)),
+    )
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy().astype(np.float32)
 
 
 def _streaming(network: Network) -> dict[str, Any]:
