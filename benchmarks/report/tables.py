@@ -88,8 +88,12 @@ def protocol_tables(
             about = f"{protocol.description[0].upper()}{protocol.description[1:]}."
             whole = [one for one in others if not one.fold]
             parts = [f"### {name}", about, protocol_table(own, whole, latency)]
-            if name == "cross":
+            if name.startswith("cross"):
                 parts.append(_cross_table(own, [one for one in others if one.fold]))
+            if own and protocol.kind == "adapted":
+                parts.append(_adapted_table(own))
+            if own and protocol.kind == "kshot":
+                parts.append(_kshot_table(own))
             sections.append("\n\n".join(parts))
     return "\n\n".join(sections)
 
@@ -180,6 +184,48 @@ def _cross_table(results: Sequence[Result], anchors: Sequence[Anchor]) -> str:
             *lines,
         ]
     )
+
+
+def _adapted_table(results: Sequence[Result]) -> str:
+    """UAR by the number of clips in a baseline, and how many speakers it harms."""
+    counts = list(results[0].per_setting["random"])
+    lines = [
+        "UAR by the number of unlabelled clips, drawn at random; in brackets the share of speakers "
+        "with a lower UAR than without:",
+        "",
+        f"| system | {' | '.join(counts)} |",
+        "|---|" + "---:|" * len(counts),
+    ]
+    for result in results:
+        scores = [result.per_setting["random"][count] for count in counts]
+        cells = [
+            f"{100 * one['uar']['mean']:.1f} ({100 * one['harmed']['mean']:.0f})" for one in scores
+        ]
+        lines.append(f"| `{result.recipe}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _kshot_table(results: Sequence[Result]) -> str:
+    """UAR by the number of labelled clips of each class, for each corpus and source of clips."""
+    rows = [
+        (result.recipe, fold.removeprefix("test-"), source, shots)
+        for result in results
+        for fold, sources in result.per_setting.items()
+        for source, shots in sources.items()
+    ]
+    numbers = sorted({int(k) for *_, shots in rows for k in shots})
+    lines = [
+        "UAR by the number of labelled clips of each class, from other speakers or the same one:",
+        "",
+        f"| system | corpus | speakers | {' | '.join(map(str, numbers))} |",
+        "|---|---|---|" + "---:|" * len(numbers),
+    ]
+    for recipe, corpus, source, shots in rows:
+        cells = [
+            f"{100 * shots[str(k)]['uar']['mean']:.1f}" if str(k) in shots else "" for k in numbers
+        ]
+        lines.append(f"| `{recipe}` | {corpus} | {source} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _percent(score: Score, n_seeds: int, *, ci: bool = False) -> str:

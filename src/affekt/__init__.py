@@ -29,6 +29,7 @@ _PUBLIC = {
     "MissingExtraError": "affekt.errors",
     "ModelError": "affekt.errors",
     "ServerError": "affekt.errors",
+    "Baseline": "affekt.adapt",
     "EMOTIONS": "affekt.labels",
     "load_audio": "affekt.audio",
     "load_model": "affekt.runtime",
@@ -44,6 +45,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
+    from affekt.adapt import Baseline as Baseline
     from affekt.audio import load_audio as load_audio
     from affekt.errors import AffektError as AffektError
     from affekt.errors import AudioError as AudioError

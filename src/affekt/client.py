@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 Event = dict[str, Any]
-"""One JSON message of a stream; ``type`` says what it is (docs/serving.md lists them)."""
+"""One JSON message of a stream, by its ``type`` (listed in docs/serving.md)."""
 
 _LONGEST_WAIT = 30.0  # seconds that a server may ask for before another attempt
 _BUSY = (429, 503)
@@ -80,7 +80,7 @@ class Client:
         self._retries = retries
 
     def predict(self, source: AudioSource, *, model: str | None = None) -> Prediction:
-        """Say which emotion a recording carries, as :meth:`affekt.Model.predict` does.
+        """Predict the emotion of a recording, as :meth:`affekt.Model.predict` does.
 
         The ``embedding`` stays with the server: it is empty here.
         """
@@ -102,7 +102,7 @@ class Client:
         return self._post(source, {"response_format": response_format, "model": model})
 
     def models(self) -> list[dict[str, Any]]:
-        """Return what the server's models say about themselves; the first is the default."""
+        """Return the metadata of the server's models; the first is the default."""
         return list(json.loads(self._request("/v1/models"))["data"])
 
     def is_ready(self) -> bool:
@@ -247,7 +247,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _body(error: urllib.error.HTTPError) -> bytes:
-    """Return what an error says of itself, as far as it came."""
+    """Return the message of an error, as far as it was received."""
     import http.client
 
     try:

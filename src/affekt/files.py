@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and text that does nothing to whoever opens it."""
+"""Writing files whole or not at all, and text that is safe to display."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class _Interval(Record):
 @documented
 @dataclass(frozen=True)
 class Measurement(Answer, _Interval):
-    """The answer for one window, which stands for the hop in its middle.
+    """The answer for one window, assigned to the hop in its middle.
 
     Hops follow each other; those without sound are left out.
     """

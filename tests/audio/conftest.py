@@ -49,6 +49,7 @@ def encode_recording(kind: str, samples: NDArray[np.float32], rate: int) -> byte
     layout = LAYOUTS[len(channels)]
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate, layout=layout)
+        stream.bit_rate = 64_000 * len(channels)  # by default, some FFmpeg share 128,000 out
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(channels, dtype=np.float32), format="fltp", layout=layout
         )

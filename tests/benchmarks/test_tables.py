@@ -142,6 +142,21 @@ def test_of_cross_each_corpus_counts_the_same(result: Result) -> None:
     assert text.count("Some net") == 1
 
 
+def test_adapted_and_few_shot_figures_have_their_curves(result: Result) -> None:
+    def score(value: float) -> dict[str, object]:
+        return {"uar": {"mean": value}, "harmed": {"mean": value / 10}}
+
+    ways = {"random": {"0": score(0.5), "all": score(0.7)}}
+    adapted = replace(result, protocol="emodb-loso-adapted", per_setting=ways)
+    assert "| `our-net` | 50.0 (5) | 70.0 (7) |" in protocol_tables([adapted])
+    shots = {
+        "test-savee": {"others": {"1": score(0.4)}, "same": {"1": score(0.5), "2": score(0.6)}}
+    }
+    text = protocol_tables([replace(result, protocol="kshot", per_setting=shots)])
+    assert "| `our-net` | savee | others | 40.0 |  |" in text
+    assert "| `our-net` | savee | same | 50.0 | 60.0 |" in text
+
+
 def test_each_published_figure_stands_once_with_its_source(repository: Path) -> None:
     ours = read_anchors(repository / "benchmarks/anchors.toml")
     assert len(ours) > 20

@@ -170,7 +170,7 @@ def test_where_answers_are_written(folder: Path) -> None:
 
     refused = predict("--out", "a.xlsx")
     assert refused.returncode == 1
-    assert ".xlsx names no format" in refused.stderr
+    assert ".xlsx is the ending of no format" in refused.stderr
     assert predict("--out", "a.xlsx", "--format", "csv").returncode == 0
 
     refused = predict("--report", "missing/report.html")

@@ -13,7 +13,7 @@ import pytest
 
 import affekt
 from affekt.runtime.bundle import SHIPPED
-from affekt.runtime.facts import UNINTENDED_USE
+from affekt.runtime.metadata import UNINTENDED_USE
 
 SOURCE = Path(affekt.__file__).parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -339,7 +339,7 @@ def test_on_a_terminal_only_segments_stay(
             pass
     os.close(ours)
     assert process.returncode == 0
-    assert seen.count(b"dBFS") > 3  # the view was drawn
+    assert b"dBFS" in seen  # the view was drawn
     _, rows, _ = run(command, *words, "--speed", "100")
     left = [row for row in screen(seen.decode()) if not row.startswith("warning: ")]
     labels = [row["label"] for row in rows if "label" in row]

@@ -146,7 +146,7 @@ def test_stretches_of_one_file(tmp_path: Path) -> None:
     report = audit([first, second, behind])
     assert [finding.kind for finding in report.findings] == ["unreadable", "cut-off"]
     assert report.findings[0].files == (f"{path} from 3 s",)
-    assert "lasts 2.00 s: nothing of it lies between 3 and 2 s" in report.findings[0].detail
+    assert "lasts 2.00 s: nothing of it is between 3 and 2 s" in report.findings[0].detail
     assert report.findings[1].detail == "1.000 of 1.500 s are there"
     assert report.seconds == 2.0
 

@@ -208,7 +208,7 @@ def test_emozionalmente_without_its_tables(tmp_path: Path) -> None:
 
 def test_a_recording_of_savee_or_thorsten_in_no_known_folder(tmp_path: Path) -> None:
     write_sound(tmp_path / "savee" / "XY" / "a01.wav")
-    with pytest.raises(DataError, match="folder of no speaker: expected DC, JE, JK, KL"):
+    with pytest.raises(DataError, match="no folder of a speaker: expected DC, JE, JK, KL"):
         load_corpus("savee", tmp_path)
     write_sound(tmp_path / "thorsten_emotional" / "shouted" / "0aaf.wav")
     with pytest.raises(DataError, match="in none of the folders amused, angry"):

@@ -91,9 +91,9 @@ def test_three_speakers_are_enough_for_three_sides() -> None:
 
 
 def test_too_few_speakers() -> None:
-    with pytest.raises(DataError, match="2 speakers cannot be dealt to 3 sides"):
+    with pytest.raises(DataError, match="2 speakers cannot be divided into 3 sides"):
         split_speakers(clips_of(2))
-    with pytest.raises(DataError, match="4 speakers cannot be dealt to 5 sides"):
+    with pytest.raises(DataError, match="4 speakers cannot be divided into 5 sides"):
         speaker_folds(clips_of(4), 5)
 
 

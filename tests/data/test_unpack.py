@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tiny_corpus import make_emodb, make_ravdess, tar_folder, zip_folder
 
-from affekt.data.unpack import unpack
+from affekt.data.fetch import unpack
 from affekt.errors import DataError
 
 

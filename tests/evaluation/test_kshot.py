@@ -109,7 +109,7 @@ def test_a_class_without_a_labelled_clip_is_never_the_answer() -> None:
 def test_what_cannot_be_measured(voices: tuple[NDArray[Any], NDArray[Any], list[str]]) -> None:
     embeddings, targets, speakers = voices
     one = slice(CLIPS)
-    with pytest.raises(DataError, match="a single speaker: nobody else can lend"):
+    with pytest.raises(DataError, match="a single speaker: there are no labelled clips"):
         kshot_scores(embeddings[one], targets[one], speakers[one], LABELS)
     with pytest.raises(DataError, match="no speaker has two clips each of two classes"):
         kshot_scores(embeddings, np.zeros_like(targets), speakers, LABELS, source="same")

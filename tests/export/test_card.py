@@ -26,7 +26,7 @@ def test_the_card_of_the_directory_is_that_of_its_config(
 
 def test_it_says_what_was_learned_and_under_which_licence(config: dict[str, Any]) -> None:
     card = model_card(config, 1)
-    assert "Hears angry, happy, neutral or sad in a voice." in card
+    assert "Recognises angry, happy, neutral or sad in a voice." in card
     assert "at 16000 Hz" in card
     assert "| cremad | ODbL-1.0 | 6 | 3 |" in card
     assert "| licence of the weights | CC-BY-NC-SA-4.0 (non-commercial" in card

@@ -16,7 +16,7 @@ from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.runtime import Model
 from affekt.runtime.config import ModelConfig
-from affekt.runtime.score import score_model, side_of
+from affekt.runtime.score import clips_of_split, score_model
 
 pytest.importorskip("onnx")
 
@@ -48,37 +48,37 @@ TRAINED = config(train=["emodb/03", "emodb/08"], validation=["emodb/09"], test=[
 )
 def test_the_model_says_who_was_where(side: str, expected: list[str]) -> None:
     clips = [clip(speaker) for speaker in ("03", "08", "09", "10", "16")]
-    assert [found.speaker for found in side_of(TRAINED, clips, side)] == expected
+    assert [found.speaker for found in clips_of_split(TRAINED, clips, side)] == expected
 
 
 def test_its_own_word_counts_more_than_a_manifest() -> None:
     lying = [clip("03", split="test"), clip("10", split="train")]
-    assert [found.speaker for found in side_of(TRAINED, lying, "test")] == ["10"]
+    assert [found.speaker for found in clips_of_split(TRAINED, lying, "test")] == ["10"]
 
 
 def test_a_corpus_that_it_never_saw_is_a_test() -> None:
     clips = [clip("03", corpus="ravdess"), clip("03", corpus="ravdess", split="train")]
-    assert side_of(TRAINED, clips, "test") == clips[:1]
-    assert side_of(TRAINED, clips, "train") == clips[1:]
+    assert clips_of_split(TRAINED, clips, "test") == clips[:1]
+    assert clips_of_split(TRAINED, clips, "train") == clips[1:]
 
 
 def test_own_recordings_have_no_corpus_yet_their_speakers_are_known() -> None:
     own = config(train=["anna", "bert"], validation=["carl"], test=["dora"])
     clips = [clip(name, corpus="") for name in ("anna", "bert", "carl", "dora", "emil")]
-    assert [found.speaker for found in side_of(own, clips, "test")] == ["dora", "emil"]
-    assert [found.speaker for found in side_of(own, clips, "train")] == ["anna", "bert"]
+    assert [found.speaker for found in clips_of_split(own, clips, "test")] == ["dora", "emil"]
+    assert [found.speaker for found in clips_of_split(own, clips, "train")] == ["anna", "bert"]
 
 
 def test_a_model_that_names_nobody_is_tested_on_all() -> None:
     silent = replace(TRAINED, raw={})
-    assert len(side_of(silent, [clip("03"), clip("08")], "test")) == 2
+    assert len(clips_of_split(silent, [clip("03"), clip("08")], "test")) == 2
 
 
 def test_sides_that_are_not() -> None:
     with pytest.raises(ConfigError, match="unknown split 'dev': expected one of train, valid"):
-        side_of(TRAINED, [clip("03")], "dev")
-    with pytest.raises(DataError, match="the model has no clips of its validation side there"):
-        side_of(TRAINED, [clip("03")], "validation")
+        clips_of_split(TRAINED, [clip("03")], "dev")
+    with pytest.raises(DataError, match="the model has no clips of its validation split there"):
+        clips_of_split(TRAINED, [clip("03")], "validation")
 
 
 def recorded(folder: Path, emotions: list[str], **fields: Any) -> list[Clip]:

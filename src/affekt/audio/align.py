@@ -17,7 +17,7 @@ Blocks = Iterator[tuple[NDArray[np.float32], int]]
 BLOCK_SECONDS = 10.0
 
 GAP_SECONDS = 0.1
-"""Where nothing was sent for longer, silence stands in its place; clocks are less exact below."""
+"""Longer gaps become silence; clocks are less exact below."""
 FAULT_GAP_SECONDS = 0.001
 """The same behind a packet that could not be decoded, and before the first one."""
 LONGEST_GAP_SECONDS = 3600.0

@@ -141,7 +141,7 @@ def check_samples(
 
 
 def _with_channels(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the array as [samples, channels], or say which shape was expected."""
+    """Return the array as [samples, channels], or raise an error with the expected shape."""
     if values.ndim == 1:
         return values[:, None]
     if values.ndim != 2:

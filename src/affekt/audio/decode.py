@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import IO, BinaryIO, cast
 
 import numpy as np
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 from affekt.audio.align import BLOCK_SECONDS, Aligner, Blocks
 from affekt.audio.arrays import array_blocks, check_samples
 from affekt.audio.ffmpeg import AudioTrack, Piece, UnreadableError
-from affekt.audio.ogg import find_links
 from affekt.audio.resample import checked_rate
 from affekt.audio.source import (
     AudioSource,
@@ -178,7 +178,7 @@ class Recording:
                     self._check_length(header.size // header.frame_bytes, header.rate)
                 for samples in wav_blocks(source, header, self._seconds, live=self._live):
                     yield samples, header.rate
-            elif self._live or reads_forward(source.peek(12)):
+            elif self._live or _reads_forward(source.peek(12)):
                 yield from self._ffmpeg_blocks(source.forward())
             elif source.peek(4) == b"OggS":
                 yield from self._ogg_blocks(source)
@@ -193,7 +193,7 @@ class Recording:
         yield from array_blocks(*source, self._seconds)
 
     def _seekable_blocks(self, source: Input) -> Blocks:
-        """Yield what FFmpeg decodes, or libsndfile where FFmpeg does not know how."""
+        """Yield what FFmpeg decodes, or libsndfile where FFmpeg cannot."""
         try:
             yield from self._ffmpeg_blocks(source.rewound())
         except UnreadableError as error:
@@ -201,7 +201,7 @@ class Recording:
 
     def _soundfile_blocks(self, source: Input, refusal: AudioError | None = None) -> Blocks:
         aligner = self._aligner()
-        for piece in soundfile_pieces(source.rewound(), self.name, self._seconds):
+        for piece in _soundfile_pieces(source.rewound(), self.name, self._seconds):
             yield from aligner.add(piece)
         if not aligner.length and refusal is not None:
             raise refusal from None
@@ -211,11 +211,11 @@ class Recording:
         """Yield one link behind the other: libsndfile's, where it can."""
         file = source.rewound()
         aligner = self._aligner()
-        for link in find_links(file):
+        for link in _find_links(file):
             window = cast(IO[bytes], Window(file, self.name, start=link.start, end=link.end))
             before = aligner.length
             if link.tracks == 1:
-                for piece in soundfile_pieces(window, self.name, self._seconds):
+                for piece in _soundfile_pieces(window, self.name, self._seconds):
                     yield from aligner.add(piece)
             if aligner.length == before:
                 window.seek(0)
@@ -251,7 +251,7 @@ class Recording:
         return Aligner(0 if self._live else self._seconds, self._most)
 
 
-def soundfile_pieces(file: IO[bytes], name: str, seconds: float) -> Iterator[Piece]:
+def _soundfile_pieces(file: IO[bytes], name: str, seconds: float) -> Iterator[Piece]:
     """Yield what libsndfile decodes, in pieces of so many seconds; nothing where it refuses.
 
     Raises
@@ -282,10 +282,79 @@ def soundfile_pieces(file: IO[bytes], name: str, seconds: float) -> Iterator[Pie
             ) from None
 
 
-def reads_forward(head: bytes) -> bool:
+def _reads_forward(head: bytes) -> bool:
     """Tell a format that loses nothing when it is read as it comes by its first bytes.
 
     Matroska and WebM, FLAC, AMR, AC-3, bare AAC. (MP3 tells its padding by its length.)
     """
     known = (b"\x1aE\xdf\xa3", b"fLaC", b"#!AMR", b"\x0bw", b"\xff\xf1", b"\xff\xf9")
     return head.startswith(known)
+
+
+# --- ogg ---
+
+
+_PAGE = b"OggS"
+_HEADER_SIZE = 27  # bytes, before one more for each segment
+_FIRST_PAGE = 2  # flag
+_SEARCHED = 1 << 16  # bytes at once, where no page begins
+
+
+@dataclass
+class _Link:
+    """A part of an Ogg file that is a file by itself.
+
+    Attributes
+    ----------
+    start, end : int
+        Bytes.
+    tracks : int
+        More than one in a video.
+    """
+
+    start: int
+    end: int
+    tracks: int = 1
+
+
+def _find_links(file: IO[bytes]) -> list[_Link]:
+    """Return the links of a seekable Ogg file, in order."""
+    links: list[_Link] = []
+    place, was_first = 0, False
+    while True:
+        file.seek(place)
+        head = file.read(_HEADER_SIZE + 255)
+        if len(head) < _HEADER_SIZE:
+            break
+        if head[:4] != _PAGE:
+            found = _next_page(file, place)
+            if found is None:
+                break
+            place = found
+            continue
+        is_first = bool(head[5] & _FIRST_PAGE)
+        if is_first and was_first:
+            links[-1].tracks += 1
+        elif is_first:
+            if links:
+                links[-1].end = place
+            links.append(_Link(place, place))
+        was_first = is_first
+        segments = head[26]
+        place += _HEADER_SIZE + segments + sum(head[_HEADER_SIZE : _HEADER_SIZE + segments])
+    if links:
+        links[-1].end = file.seek(0, 2)
+    return links
+
+
+def _next_page(file: IO[bytes], place: int) -> int | None:
+    """Return where the next page begins behind damage."""
+    place += 1
+    while True:
+        file.seek(place)
+        content = file.read(_SEARCHED)
+        if (found := content.find(_PAGE)) >= 0:
+            return place + found
+        if len(content) < len(_PAGE):
+            return None
+        place += len(content) - len(_PAGE) + 1

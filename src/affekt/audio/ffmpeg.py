@@ -201,7 +201,7 @@ def _tells_of_mp3(packet: Packet[AudioStream]) -> bool:
 
 
 def _name_layout(track: AudioStream) -> None:
-    """See that the decoder does not give its frames an order of channels that has a list.
+    """Check that the decoder does not give its frames an order of channels that has a list.
 
     PyAV copies the pointer to that list and frees it twice. The mean of the channels needs no
     names, so that an order without a list does as well.

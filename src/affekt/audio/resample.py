@@ -18,7 +18,7 @@ MAX_RATE = 192_000  # Hz
 
 
 def checked_rate(rate: SupportsIndex | float, name: str) -> int:
-    """Return a sample rate as an int, or say what is wrong with it.
+    """Return a sample rate as an int, or raise an error.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def open_input(source: object, name: str) -> Input:
 
 
 class Input:
-    """The bytes of one recording, from where its file stands to the end.
+    """The bytes of one recording, from the present position to the end.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def _checked_read(read: Any, size: int, name: str) -> bytes:
 
 
 def _position(file: Any) -> int | None:
-    """Return where a file stands; None where it cannot go back there, as a pipe."""
+    """Return the position of a file; None where it cannot seek, as a pipe."""
     try:
         return int(file.tell()) if file.seekable() else None
     except (AttributeError, OSError, ValueError):  # ValueError: it is closed

@@ -27,8 +27,8 @@ _OTHER_CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"smpl", b"PEAK", 
 
 
 @dataclass(frozen=True)
-class WavHeader:
-    """What a WAV file says of its samples.
+class _WavHeader:
+    """The sample format of a WAV file.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class WavHeader:
         return self.channels * int(self.sample_type[-1])
 
 
-def read_header(source: Input) -> WavHeader | None:
+def read_header(source: Input) -> _WavHeader | None:
     """Return the header of a WAV file without taking it; None for everything else."""
     head = source.peek(12)
     if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64") or head[8:12] != b"WAVE":
@@ -76,7 +76,7 @@ def read_header(source: Input) -> WavHeader | None:
             if found is None:
                 return None
             bytes_ = _data_size(source, position, size, long_size)
-            return WavHeader(*found, position, bytes_)
+            return _WavHeader(*found, position, bytes_)
         if name in (b"fmt ", b"ds64") and size <= 4096:
             content = source.peek(position + size)[position:]
             if name == b"fmt ":
@@ -119,7 +119,7 @@ def _data_size(source: Input, position: int, size: int, long_size: int | None) -
 
 
 def wav_blocks(
-    source: Input, header: WavHeader, seconds: float, *, live: bool = False
+    source: Input, header: _WavHeader, seconds: float, *, live: bool = False
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the samples of a WAV file block by block.
 
@@ -166,7 +166,7 @@ def wav_blocks(
         )
 
 
-def _as_float(content: bytes, header: WavHeader) -> NDArray[np.float32]:
+def _as_float(content: bytes, header: _WavHeader) -> NDArray[np.float32]:
     kind = header.sample_type
     if kind[1:] == "i3":  # as the high bytes of four
         padded = np.zeros((len(content) // 3, 4), dtype=np.uint8)

@@ -105,7 +105,7 @@ _FULL_SCALE = 32768  # of 16 bits
 
 
 @dataclass(frozen=True)
-class CodecFacts:
+class _CodecFacts:
     """How a codec is called and what it does to time.
 
     ``delay`` is how many samples later the decoder gives what the encoder was fed, at ``rate``;
@@ -120,18 +120,18 @@ class CodecFacts:
     effort: int | None = None
 
 
-CODECS: Mapping[str, CodecFacts] = MappingProxyType(
+CODECS: Mapping[str, _CodecFacts] = MappingProxyType(
     {
         # The encoder looks 5 ms ahead.
-        "gsm": CodecFacts(
+        "gsm": _CodecFacts(
             *("libopencore_amrnb", "amrnb", 8_000),
             kbps=(4.75, 5.15, 5.9, 6.7, 7.4, 7.95, 10.2, 12.2),
             delay=40,
         ),
         # 576 samples of the encoder and 529 of the decoder.
-        "mp3": CodecFacts("libmp3lame", "mp3float", 16_000, (8, 16, 24, 32), 1105, effort=7),
+        "mp3": _CodecFacts("libmp3lame", "mp3float", 16_000, (8, 16, 24, 32), 1105, effort=7),
         # The header says how much the decoder leaves out.
-        "opus": CodecFacts("libopus", "libopus", 16_000, (6, 8, 12, 16, 24), 0, effort=5),
+        "opus": _CodecFacts("libopus", "libopus", 16_000, (6, 8, 12, 16, 24), 0, effort=5),
     }
 )
 
@@ -175,7 +175,7 @@ def through(samples: Samples, sample_rate: int, codec: str, kbps: float) -> Samp
     return resample_to(decoded, len(samples))
 
 
-def _encode(samples: Samples, facts: CodecFacts, kbps: float) -> tuple[list[bytes], bytes | None]:
+def _encode(samples: Samples, facts: _CodecFacts, kbps: float) -> tuple[list[bytes], bytes | None]:
     import av
 
     encoder: Any = av.CodecContext.create(facts.encoder, "w")
@@ -204,7 +204,7 @@ def _encode(samples: Samples, facts: CodecFacts, kbps: float) -> tuple[list[byte
     return packets, encoder.extradata
 
 
-def _decode(packets: list[bytes], header: bytes | None, facts: CodecFacts) -> tuple[Samples, int]:
+def _decode(packets: list[bytes], header: bytes | None, facts: _CodecFacts) -> tuple[Samples, int]:
     import av
 
     decoder: Any = av.CodecContext.create(facts.decoder, "r")

@@ -53,5 +53,5 @@ class NoiseFloor:
 
 
 def noise_level(power: np.ndarray, snr_db: float) -> float:
-    """Mean power of the noise that stands in this ratio to mel power of any shape."""
+    """Mean power of noise at this ratio to mel power of any shape."""
     return float(power.mean()) * float(10 ** (-snr_db / 10))

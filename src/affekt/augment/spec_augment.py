@@ -1,4 +1,4 @@
-"""SpecAugment: hide bands and stretches of time (Park et al., 2019)."""
+"""SpecAugment: mask bands and frames (Park et al., 2019)."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Journal:
             if self._places and not resume:
                 raise DataError(
                     f"{out}: an interrupted run has left {len(self._places)} finished recordings: "
-                    f"add --resume to go on, or delete {self.path} to begin anew"
+                    f"add --resume to go on, or delete {self.path} to begin again"
                 )
         except BaseException:
             self._file.close()
@@ -139,7 +139,7 @@ class Journal:
             if place == 0 and meta != own:
                 raise DataError(
                     f"{out}: an unfinished run with other options has left {self.path}; "
-                    f"finish that run, or delete this file to begin anew"
+                    f"finish that run, or delete this file to begin again"
                 )
             if place and not meta["error"]:
                 self._places[_key(meta["file"], meta["stamp"])] = place

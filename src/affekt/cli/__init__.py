@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "Answer over HTTP and WebSocket, with a page for people.",
         "timeline": "Say which emotions recordings carry from when to when.",
         "stream": "Recognise emotions in live sound, from a microphone or a pipe.",
+        "baseline": "Measure a voice or a room from recordings without labels.",
         "train": "Train a model from a recipe, or resume a run.",
         "soup": "Mix the weights of several runs into one model.",
         "evaluate": "Score a model on a corpus.",
@@ -47,7 +48,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "augment": "Write a recording after an augmentation, with spectrograms.",
         "data": "List, download, audit and split speech corpora.",
         "models": "Show the facts of the default model and of the models at hand.",
-        "doctor": "Check this installation and say what is missing.",
+        "doctor": "Check this installation and show what is missing.",
     }
 )
 """Every command with its one-line help, in the order in which ``affekt --help`` lists them."""

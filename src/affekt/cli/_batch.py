@@ -13,11 +13,11 @@ from affekt.batch.journal import Journal, Work, journal
 from affekt.cli._common import log, progress, watched
 
 SECONDS_BETWEEN_LINES = 30.0
-"""How often a batch says how far it is where no terminal shows a bar."""
+"""Seconds between lines of progress where no terminal shows a bar."""
 
 
 class _FileResult(Protocol):
-    """What becomes of a file: whatever it is, or an error."""
+    """The outcome for a file, or an error."""
 
     @property
     def file(self) -> str:

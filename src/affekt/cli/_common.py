@@ -50,6 +50,10 @@ ModelOption = Annotated[
         help="Folder, hub id (org/name), base, live, small or nano; default: live.",
     ),
 ]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option("--baseline", help="Of the voice or the room: see affekt baseline build."),
+]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="Where the corpora lie; default: $AFFEKT_DATA, else the cache."),

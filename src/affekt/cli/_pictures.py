@@ -84,7 +84,7 @@ def draw(
     options: TimelineOptions | None = None,
     speakers: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the pictures that are wanted, and say where they are."""
+    """Write the requested pictures, and report where they are."""
     if report is None and plot is None:
         return
     from affekt.formats.report.exhibit import exhibits

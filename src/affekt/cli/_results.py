@@ -60,7 +60,7 @@ def _suffixes(forms: Mapping[str, OutputFormat]) -> dict[str, str]:
 
 
 def chosen_format(style: str | None, out: Path | None, *, also: Sequence[str] = ()) -> str:
-    """Return the format that is meant: what was said, else what the name of the output says.
+    """Return the format: the given one, else that of the output's name.
 
     Raises
     ------
@@ -77,7 +77,9 @@ def chosen_format(style: str | None, out: Path | None, *, also: Sequence[str] = 
         known = _suffixes(FORMATS)
     if suffix not in known:
         names = ", ".join(dict.fromkeys((*known, *also)))
-        raise ConfigError(f"{out}: {suffix} names no format: end in {names}, or say --format")
+        raise ConfigError(
+            f"{out}: {suffix} is the ending of no format: end in {names}, or say --format"
+        )
     return known[suffix]
 
 
@@ -183,7 +185,7 @@ def write_lines(lines: Iterator[str], out: Path | None) -> None:
 
 
 def _kept(out: Path, partial: Path, size: int) -> str:
-    """Keep the whole lines of a file that could not be finished, and say where they are."""
+    """Keep the whole lines of a file that could not be finished, and report where they are."""
     if size == 0 or partial == out:
         return "nothing was kept; write to another disk"
     os.truncate(partial, size)

@@ -1,4 +1,4 @@
-"""How a run looks on a terminal: a bar with loss, validation UAR and the time left."""
+"""Display of a run on a terminal: a bar with loss, validation UAR and the time left."""
 
 from __future__ import annotations
 

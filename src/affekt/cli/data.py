@@ -75,7 +75,7 @@ def _corpus_row(corpus: Corpus, data: Path | None, style: Format) -> dict[str, A
 
 
 def _at_hand(corpus: Corpus, data: Path | None) -> tuple[list[Clip], str]:
-    """Return what can be read of a corpus, and in a word how it stands."""
+    """Return what can be read of a corpus, and its state in a word."""
     folder = corpus_folder(corpus.name, data)
     if not folder.is_dir():
         return [], "no"
@@ -136,7 +136,7 @@ def audit_source(
         float, typer.Option("--min-duration", min=0.0, help="Report shorter clips, in seconds.")
     ] = 0.3,
 ) -> None:
-    """Look for what spoils a data set: repeats, silence, clipping, wrong labels, leaks.
+    """Find faults of a data set: repeats, silence, clipping, wrong labels, leaks.
 
     Every recording is decoded once. If a speaker or a recording stands on more than one side of
     the split, the exit status is 1.
@@ -165,7 +165,7 @@ def audit_source(
         log("nothing to complain about")
     if report.leaks and not allow_leak:
         raise DataError(
-            "the split leaks: figures measured on it would flatter; split anew with "
+            "the split leaks: figures measured on it would be too high; split again with "
             "'affekt data split', or say --allow-leak"
         )
 
@@ -201,7 +201,7 @@ def split_source(
     seed: Annotated[int, typer.Option("--seed", help="Another seed, other speakers.")] = 0,
     style: FormatOption = Format.table,
 ) -> None:
-    """Split recordings so that no speaker stands on two sides.
+    """Split recordings so that no speaker is on two sides.
 
     Every side gets its share of every emotion and gender. With --folds N, the manifests are
     called OUT-1.csv to OUT-N.csv: the fold tests, the next one validates, the others train.

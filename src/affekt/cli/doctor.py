@@ -1,4 +1,4 @@
-"""``affekt doctor``: check an installation, and say how to mend it."""
+"""``affekt doctor``: check an installation, and show how to repair it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(
     style: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Check this installation and say what is missing.
+    """Check this installation and show what is missing.
 
     Looks at the packages and their versions, the extras, the kinds of audio that can be read,
     the corpora found, the processor, whether the model loads, and whether the shipped models give

@@ -49,10 +49,10 @@ def command(
     from affekt.data import open_data
     from affekt.evaluation.report import report_text, write_report
     from affekt.runtime import load_model
-    from affekt.runtime.score import score_model, side_of
+    from affekt.runtime.score import clips_of_split, score_model
 
     loaded = load_model(model, threads=threads)
-    clips = side_of(loaded.config, open_data(corpus, data), split)
+    clips = clips_of_split(loaded.config, open_data(corpus, data), split)
     with progress(f"scoring {len(clips)} clips", len(clips)) as advance:
         scored = score_model(loaded, clips, advance)
     for name, error in scored.errors.items():

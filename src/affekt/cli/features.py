@@ -37,7 +37,7 @@ SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parqu
 
 
 class Per(str, Enum):
-    """What a row stands for."""
+    """What a row is: a file or a frame."""
 
     file = "file"
     frame = "frame"
@@ -208,7 +208,7 @@ def _counting(rows: Iterator[FeatureRows], failed: list[str]) -> Iterator[Featur
 
 
 def _glance(rows: Sequence[FeatureRows], names: Sequence[str], out: Path | None) -> None:
-    """Write the columns that say most to people."""
+    """Write a selection of columns for people."""
     shown = [name for name in GLANCE if name in names] or []
     if len(shown) < 2:
         shown = list(names[:8])

@@ -1,4 +1,4 @@
-"""``affekt models``: what the models at hand say about themselves."""
+"""``affekt models``: metadata of the installed models."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from affekt.runtime.bundle import (
     read_directory,
 )
 from affekt.runtime.config import ModelConfig
-from affekt.runtime.facts import describe_model
 from affekt.runtime.hub import cached_models
+from affekt.runtime.metadata import describe_model
 
 LINE_WIDTH = 100  # characters, at most
 

@@ -1,17 +1,27 @@
-"""``affekt predict``: say which emotion each recording carries."""
+"""``affekt predict``: predict the emotion of each recording."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
+from affekt.adapt import Baseline
+from affekt.cli._common import (
+    BaselineOption,
+    ModelOption,
+    OutOption,
+    ThreadsOption,
+    log,
+    progress,
+    watched,
+)
 from affekt.cli._inputs import FollowOption, expand, stdin_bytes
 from affekt.cli._pictures import (
     PlotOption,
@@ -40,6 +50,14 @@ from affekt.runtime import Model, load_model
 PARQUET = ".parquet"
 
 
+class Adapt(str, Enum):
+    """Which recordings share a voice or a room."""
+
+    none = "none"
+    folder = "folder"
+    all = "all"
+
+
 def command(
     files: Annotated[
         list[str],
@@ -66,6 +84,14 @@ def command(
         bool, typer.Option("--resume", help="Go on where a run with this --out was interrupted.")
     ] = False,
     speakers: SpeakersOption = None,
+    baseline: BaselineOption = None,
+    adapt: Annotated[
+        Adapt,
+        typer.Option(
+            "--adapt",
+            help="Take out what recordings of one folder, or all of them, have in common.",
+        ),
+    ] = Adapt.none,
     threads: ThreadsOption = None,
     backend: Annotated[
         str, typer.Option("--backend", help="onnx or litert; default: what the model's file needs.")
@@ -74,7 +100,7 @@ def command(
         str, typer.Option("--device", help="cpu, cuda or tensorrt; an error where it is missing.")
     ] = "cpu",
 ) -> None:
-    """Say which emotion each recording carries.
+    """Predict the emotion of each recording.
 
     Every recording gets one answer: the most probable emotion, with its calibrated probability.
     A recording that cannot be classified gets a line with its error; the others are still done, and
@@ -83,7 +109,8 @@ def command(
     Examples: affekt predict interview.wav;
     affekt predict *.wav --format json;
     affekt predict folder --recursive --report report.html;
-    affekt predict folder --recursive --jobs 4 --resume --out answers.parquet
+    affekt predict folder --recursive --jobs 4 --resume --out answers.parquet;
+    affekt predict speakers --recursive --adapt folder
     """
     sources = expand(files, recursive=recursive, follow=follow)
     keep_recordings(sources, out)
@@ -91,6 +118,11 @@ def command(
     check_places(sources, target.style, out, report, plot)
     if resume and not target.resumable:
         raise ConfigError("--resume goes on with a file: say which with --out")
+    if adapt is not Adapt.none and (baseline is not None or resume):
+        raise ConfigError(
+            "--adapt makes baselines of the recordings themselves, all in one run: leave out "
+            "--baseline and --resume"
+        )
     # Before the work, not after it, when the answer would be lost.
     known = prepare_pictures(plot, speakers)
     if target.parquet:
@@ -101,21 +133,27 @@ def command(
             "file itself with --model"
         )
     recogniser = load_model(model, threads=threads, backend=backend, device=device)
+    if baseline is not None:
+        recogniser = recogniser.with_baseline(Baseline.load(baseline))
+    own = "" if baseline is None else str(baseline)
     seen = _Seen(keep=report is not None or plot is not None)
 
     def write(outcomes: Iterable[Outcome]) -> None:
         explained = (_explained(outcome, recursive) for outcome in outcomes)
         _write(seen.watch(explained), recogniser, sources, target)
 
-    if target.resumable and (resume or len(sources) > 1) and STDIN not in sources:
+    if adapt is not Adapt.none:
+        plain = _judge(recogniser, model, sources, jobs)
+        write(_adapted(recogniser, plain, len(sources), adapt))
+    elif target.resumable and (resume or len(sources) > 1) and STDIN not in sources:
         assert out is not None
         from affekt.cli._batch import run_batch
         from affekt.runtime.batch import predict_work
 
-        work = predict_work(recogniser, model, jobs)
+        work = predict_work(recogniser, model, jobs, own)
         run_batch(work, sources, out, write, resume=resume, how="add --resume")
     else:
-        write(_judge(recogniser, model, sources, jobs))
+        write(_judge(recogniser, model, sources, jobs, own))
     draw(recogniser, seen.outcomes, report, plot, speakers=known)
     seen.close()
 
@@ -170,7 +208,7 @@ class _Seen:
 
 
 def _judge(
-    model: Model, model_id: str | None, sources: Sequence[str], jobs: int
+    model: Model, model_id: str | None, sources: Sequence[str], jobs: int, baseline: str = ""
 ) -> Iterator[Outcome]:
     from affekt.runtime.batch import predict_files
 
@@ -178,7 +216,8 @@ def _judge(
         from affekt.cli._batch import in_order
 
         files = list(dict.fromkeys(sources))
-        yield from in_order(sources, predict_files(files, model_id, jobs=jobs, model=model))
+        outcomes = predict_files(files, model_id, jobs=jobs, model=model, baseline=baseline)
+        yield from in_order(sources, outcomes)
         return
     for source in sources:
         if source == STDIN:
@@ -189,6 +228,29 @@ def _judge(
                 yield Outcome(source, error=" ".join(str(answer).split()))
         else:
             yield from predict_files([source], model=model)
+
+
+def _adapted(
+    model: Model, outcomes: Iterable[Outcome], total: int, adapt: Adapt
+) -> Iterator[Outcome]:
+    """Take out of each prediction what those of its group have in common; all are read first."""
+    from affekt.runtime.adapted import adapt_predictions
+
+    found = []
+    with progress("recordings", total) as advance:
+        for outcome in outcomes:
+            found.append(outcome)
+            advance(1)
+    groups: dict[str, list[int]] = {}
+    for index, outcome in enumerate(found):
+        if outcome.prediction is not None:
+            place = str(Path(outcome.file).parent) if adapt is Adapt.folder else ""
+            groups.setdefault(place, []).append(index)
+    for members in groups.values():
+        plain = [one for index in members if (one := found[index].prediction) is not None]
+        for index, one in zip(members, adapt_predictions(model.config, plain), strict=True):
+            found[index] = replace(found[index], prediction=one)
+    yield from found
 
 
 def _explained(outcome: Outcome, recursive: bool) -> Outcome:

@@ -58,7 +58,7 @@ def command(
     data: DataOption = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """Look for good values of a recipe, or go on with the search that lies in --out.
+    """Search for good values of a recipe, or continue the search in --out.
 
     Every trial trains the recipe with other values and is scored by UAR on validation speakers
     alone: test speakers are taken out before anything is computed. The folder gets best.toml, a

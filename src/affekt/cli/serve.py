@@ -166,7 +166,7 @@ def command(
         from affekt.web.browser import fetch_browser_runtime
 
         fetch_browser_runtime()
-    from affekt.server.run import run
+    from affekt.server.app import run
     from affekt.server.service import make_service
     from affekt.server.telemetry import set_up_logs
 

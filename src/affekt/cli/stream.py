@@ -14,12 +14,13 @@ from typing import Annotated, Any, TextIO
 import numpy as np
 import typer
 
+from affekt.adapt import Baseline
 from affekt.audio.align import Blocks
 from affekt.audio.arrays import read_chunk
 from affekt.audio.check import QualityMeter
 from affekt.cli import _sources
+from affekt.cli._common import BaselineOption, ModelOption, ThreadsOption, emit, log, watched
 from affekt.cli._common import Format as TableFormat
-from affekt.cli._common import ModelOption, ThreadsOption, emit, log, watched
 from affekt.cli._inputs import stdin_bytes
 from affekt.cli._results import shows_blocks
 from affekt.cli._timeline import (
@@ -110,6 +111,7 @@ def command(
         Path | None,
         typer.Option("--out", "-o", help="Write to this new file, line by line as they come."),
     ] = None,
+    baseline: BaselineOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Listen to sound as it comes, and write each segment as soon as it is final.
@@ -139,6 +141,8 @@ def command(
         raise ConfigError(f"{out} is there already: a stream is written to a new file")
     name, chunks = _source(mic, device, simulate, speed, rate, encoding, channels)
     recogniser = load_model(model, threads=threads)
+    if baseline is not None:
+        recogniser = recogniser.with_baseline(Baseline.load(baseline))
     prepare(options)
     stream_rate, heard = _sources.one_rate(chunks, name)
     to_file = out is not None and str(out) != "-"
@@ -262,7 +266,7 @@ class _Writer:
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
-    """Stdout, or a new file that keeps what was written whatever happens then."""
+    """Stdout, or a new file that keeps what was written on every exit."""
     if out is None or str(out) == "-":
         yield sys.stdout
         return

@@ -1,4 +1,4 @@
-"""``affekt timeline``: say which emotions a recording carries from when to when."""
+"""``affekt timeline``: the emotions of a recording with their times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from affekt.cli._common import ModelOption, OutOption, ThreadsOption, log, watched
+from affekt.adapt import Baseline
+from affekt.cli._common import BaselineOption, ModelOption, OutOption, ThreadsOption, log, watched
 from affekt.cli._inputs import FollowOption, expand, stdin_bytes
 from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
 from affekt.cli._results import (
@@ -72,9 +73,10 @@ def command(
     report: ReportOption = None,
     plot: PlotOption = None,
     speakers: SpeakersOption = None,
+    baseline: BaselineOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Say which emotions recordings carry from when to when.
+    """Give the emotions of recordings with their times.
 
     Segments appear while a recording is read, which may last for hours. Pauses lie between them;
     where no emotion is probable enough, a segment is 'uncertain'. A recording that cannot be read
@@ -105,6 +107,8 @@ def command(
         vad_threshold=vad_threshold,
     )
     recogniser = load_model(model, threads=threads)
+    if baseline is not None:
+        recogniser = recogniser.with_baseline(Baseline.load(baseline))
     prepare(options)
     recordings = [_Recording(recogniser, source, options) for source in sources]
     if chosen == TABLE:

@@ -39,7 +39,7 @@ def command(
     data: DataOption = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """Train a model from a recipe, or continue the run that lies in --out.
+    """Train a model from a recipe, or continue the run in --out.
 
     The folder gets checkpoints, history.csv, curves.png, TensorBoard scalars, the figures on
     unheard speakers under test/, and model/, which `affekt predict --model` takes. Ctrl-C saves

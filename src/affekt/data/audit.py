@@ -196,7 +196,7 @@ def clip_samples(clip: Clip) -> tuple[NDArray[np.float32], int]:
     last = len(samples) if clip.end is None else round(clip.end * rate)
     if first >= min(last, len(samples)):
         raise AudioError(
-            f"{clip.file} lasts {len(samples) / rate:.2f} s: nothing of it lies between "
+            f"{clip.file} lasts {len(samples) / rate:.2f} s: nothing of it is between "
             f"{first / rate:g} and {last / rate:g} s"
         )
     return samples[first:last], rate

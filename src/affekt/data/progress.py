@@ -13,5 +13,5 @@ with how much more was done. ``affekt.cli`` hands in one that draws a bar."""
 
 @contextmanager
 def no_progress(description: str, total: float | None) -> Iterator[Callable[[float], None]]:
-    """Report to nobody."""
+    """Report nothing."""
     yield lambda done: None

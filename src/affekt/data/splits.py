@@ -1,4 +1,4 @@
-"""Splits and folds in which no speaker stands on two sides.
+"""Splits and folds in which no speaker is on two sides.
 
 A model that was trained on a speaker recognises the person, not the emotion, in the test;
 the figures then say nothing about anybody else. So whole speakers are dealt out, such that every
@@ -84,7 +84,7 @@ def speaker_folds(clips: Sequence[Clip], n: int, seed: int = 0) -> list[list[int
 
 
 def leaking_speakers(clips: Sequence[Clip]) -> dict[str, set[str]]:
-    """Return the speakers that stand on more than one side, with the sides they stand on.
+    """Return the speakers that are on more than one side, with these sides.
 
     Clips without a split or without a known speaker do not count.
     """
@@ -101,13 +101,13 @@ def _deal(clips: Sequence[Clip], shares: Sequence[float], seed: int) -> dict[str
     if unknown:
         raise DataError(
             f"{len(unknown)} of {len(clips)} clips have no speaker, the first is "
-            f"{unknown[0].file}: a split without shared speakers needs to know them all"
+            f"{unknown[0].file}: a split without shared speakers needs all of them"
         )
     speakers = sorted({clip.speaker_id for clip in clips}, key=lambda name: _draw(seed, name))
     if len(speakers) < len(shares):
         raise DataError(
-            f"{len(speakers)} speakers cannot be dealt to {len(shares)} sides: each side needs a "
-            f"speaker of its own"
+            f"{len(speakers)} speakers cannot be divided into {len(shares)} sides: each side needs "
+            f"a speaker of its own"
         )
     counts = _count(clips, speakers)
     sides = _refine(_greedy(counts, np.asarray(shares)), counts, np.asarray(shares))

@@ -1,4 +1,4 @@
-"""Make a classifier's probabilities mean what they say.
+"""Calibrate a classifier's probabilities.
 
 Temperature scaling divides the logits by one number T, fitted on validation clips so that the
 negative log-likelihood is least (Guo et al., "On Calibration of Modern Neural Networks", 2017).

@@ -1,4 +1,4 @@
-"""How well a model says how strongly an emotion is shown."""
+"""Scores of predicted intensity."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def rated_intensity(clip: Clip) -> float | None:
 def intensity_scores(
     said: Sequence[float | None], clips: Sequence[Clip]
 ) -> Mapping[str, RankCorrelation]:
-    """Compare what a model says with what is known, as ranks: words are no measured scale.
+    """Compare predicted with known intensity, as ranks: words are no measured scale.
 
     Neutral clips are left out: to tell them from the others is no feeling for intensity.
 

@@ -3,11 +3,11 @@
 ``k`` labelled clips of each class train a small head on the embeddings. They come from other
 speakers than those that are scored (``others``), or from the same speaker (``same``).
 
-* ``others``: in each draw the speakers are dealt to two halves. The clips of one half lend the
-  shots for the other, and the other way round, so that each draw scores every clip once.
-* ``same``: in each draw the clips of a speaker are dealt to two halves, class by class. Each half
-  lends the shots for the other, with a head for each speaker. Classes of which a speaker has a
-  single clip are left out for that speaker.
+* ``others``: in each draw the speakers are divided into two halves. The shots of one half are clips
+  of the other, so that each draw scores every clip once.
+* ``same``: in each draw the clips of a speaker are divided into two halves, class by class. The
+  shots of one half are clips of the other, with a head for each speaker. Classes of which a
+  speaker has a single clip are left out for that speaker.
 
 The scored clips are the same for every ``k``. A ``k`` that no class has enough clips for is left
 out; one that only some have is measured with all that they have.
@@ -174,10 +174,10 @@ Deals = Iterator[tuple[IntArray, IntArray]]
 def _from_others(
     classes: IntArray, names: npt.NDArray[np.str_], generator: np.random.Generator
 ) -> Deals:
-    """Yield reserve and scored clips: each half of the speakers lends to the other."""
+    """Yield reserve and scored clips: one half of the speakers each."""
     speakers = generator.permutation(np.unique(names))
     if len(speakers) < 2:
-        raise DataError("there is a single speaker: nobody else can lend labelled clips")
+        raise DataError("there is a single speaker: there are no labelled clips of others")
     half = np.isin(names, speakers[: len(speakers) // 2])
     for side in (half, ~half):
         yield np.flatnonzero(side), np.flatnonzero(~side)
@@ -186,7 +186,7 @@ def _from_others(
 def _from_same(
     classes: IntArray, names: npt.NDArray[np.str_], generator: np.random.Generator
 ) -> Deals:
-    """Yield reserve and scored clips of each speaker: each half of the clips lends to the other."""
+    """Yield reserve and scored clips of each speaker: one half of the clips each."""
     for name in np.unique(names):
         halves: tuple[list[int], list[int]] = ([], [])
         own = np.flatnonzero(names == name)

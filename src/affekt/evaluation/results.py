@@ -147,7 +147,7 @@ SCHEMA: Mapping[str, type | tuple[type, ...]] = {
 
 
 def result_path(protocol: str, recipe: str, folder: Path) -> Path:
-    """Return where a result lies, or raise ConfigError for an unknown protocol."""
+    """Return the path of a result, or raise ConfigError for an unknown protocol."""
     return folder / get_protocol(protocol).name / f"{recipe}.json"
 
 

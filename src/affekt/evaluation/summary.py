@@ -1,4 +1,4 @@
-"""Scores over folds and seeds: what stands in one row of a table."""
+"""Scores over folds and seeds: one row of a table."""
 
 from __future__ import annotations
 

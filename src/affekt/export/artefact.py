@@ -76,4 +76,4 @@ class Artefact:
     window: int | None = None
     not_run: str = ""
     clock: Callable[[], float] = time.process_time
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from torch import Tensor, nn
+
 from affekt import __version__
 from affekt.config import build, to_dict
 from affekt.data import CORPORA, Clip
@@ -18,6 +21,8 @@ from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network, 
 from affekt.models.frontend import FrontendConfig
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE
 from affekt.runtime.config import FORMAT_VERSION
+from affekt.runtime.head import KEY as HEAD_KEY
+from affekt.runtime.head import Head
 
 WEIGHTS_FILE = "model.safetensors"
 MINIMUM_DURATION = 0.1  # seconds; shorter than a syllable
@@ -38,7 +43,7 @@ PERMISSIVE = ("openai/whisper-",)
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a model directory says besides the weights.
+    """Metadata of a model directory.
 
     Attributes
     ----------
@@ -65,7 +70,7 @@ class ModelMetadata:
     replaced: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_model_directory(network: Network, folder: Path, facts: ModelMetadata) -> Parity:
+def write_model_directory(network: Network, folder: Path, metadata: ModelMetadata) -> Parity:
     """Write a model directory and prove that its ONNX file answers as the network does.
 
     Parameters
@@ -74,14 +79,14 @@ def write_model_directory(network: Network, folder: Path, facts: ModelMetadata) 
         Trained and calibrated.
     folder : Path
         Made if missing; its files are replaced one by one, each whole.
-    facts : ModelMetadata
+    metadata : ModelMetadata
 
     Raises
     ------
     ModelError
         If the exported file differs from the network; then nothing is replaced.
     """
-    config = model_config(network, facts)
+    config = model_config(network, metadata)
     graph = folder / GRAPH_FILE
     with atomic_path(graph) as partial:
         export_onnx(network, partial, config)
@@ -124,7 +129,8 @@ def read_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         ),
         state,
     )
-    return network.eval(), {**config, **_streaming(network)}
+    head = {HEAD_KEY: linear_head(network).to_config()}
+    return network.eval(), {**config, **_streaming(network), **head}
 
 
 def _heads(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -132,7 +138,7 @@ def _heads(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(config.get("heads", ["intensity"] if config.get("intensity") else []))
 
 
-def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
+def model_config(network: Network, metadata: ModelMetadata) -> dict[str, Any]:
     """Return the contents of ``config.json``."""
     description = describe(network)
     seconds = description.receptive_field
@@ -140,7 +146,7 @@ def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "affekt_version": __version__,
         "model_type": "affekt",
-        "name": facts.name,
+        "name": metadata.name,
         "architecture": {"name": description.architecture, **_options(network.config)},
         "id2label": {str(index): label for index, label in enumerate(network.config.labels)},
         "sample_rate": network.config.frontend.sample_rate,
@@ -150,26 +156,49 @@ def model_config(network: Network, facts: ModelMetadata) -> dict[str, Any]:
         "calibration": {
             "method": "temperature",
             "temperature": round(float(network.temperature), 6),
-            **({} if facts.threshold is None else {"threshold": round(facts.threshold, 4)}),
+            **({} if metadata.threshold is None else {"threshold": round(metadata.threshold, 4)}),
         },
         "parameters": description.parameters,
         "receptive_field": None if seconds is None else round(seconds, 4),
         **_streaming(network),
         "minimum_duration": MINIMUM_DURATION,
         "embedding_size": description.embedding_size,
-        "seed": facts.seed,
-        "training_data": [*_training_data(facts.clips)],
-        "teachers": [teacher["name"] for teacher in facts.teachers],
-        "speakers": _all_speakers(facts),
+        HEAD_KEY: linear_head(network).to_config(),
+        "seed": metadata.seed,
+        "training_data": [*_training_data(metadata.clips)],
+        "teachers": [teacher["name"] for teacher in metadata.teachers],
+        "speakers": _all_speakers(metadata),
         "licence": _licence(
-            facts.clips.get("train", ()),
-            facts.teachers,
+            metadata.clips.get("train", ()),
+            metadata.teachers,
             network.config.options.get("checkpoint", ""),
         ),
-        "metrics": list(facts.metrics),
+        "metrics": list(metadata.metrics),
         "intended_use": INTENDED_USE,
-        **facts.replaced,
+        **metadata.replaced,
     }
+
+
+def linear_head(network: Network) -> Head:
+    """Return the head of a network as one linear layer, with its calibration."""
+    norm, *_, linear = network.head
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(linear, nn.Linear)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+    weights = linear.weight * gain
+    bias = linear.bias + linear.weight @ norm.bias - weights @ norm.running_mean
+    return Head(
+        weights=_array(weights / network.temperature),
+        bias=_array(bias / network.temperature),
+        mean=_array(norm.running_mean),
+        exponent=float(getattr(network.encoder, "exponent", 0.0)),
+    )
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy().astype(np.float32)
 
 
 def _streaming(network: Network) -> dict[str, Any]:
@@ -206,10 +235,10 @@ def _speakers(clips: Sequence[Clip]) -> list[str]:
     return sorted({clip.speaker_id for clip in clips if clip.speaker_id})
 
 
-def _all_speakers(facts: ModelMetadata) -> dict[str, list[str]]:
-    """By side; whom a teacher has learned from, the weights have learned from."""
-    speakers = {side: _speakers(clips) for side, clips in facts.clips.items()}
-    taught = {name for teacher in facts.teachers for name in teacher["speakers"]}
+def _all_speakers(metadata: ModelMetadata) -> dict[str, list[str]]:
+    """Speakers by side; those of a teacher count as training speakers."""
+    speakers = {side: _speakers(clips) for side, clips in metadata.clips.items()}
+    taught = {name for teacher in metadata.teachers for name in teacher["speakers"]}
     if taught:
         speakers["train"] = sorted(taught.union(speakers.get("train", ())))
     return speakers

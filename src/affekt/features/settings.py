@@ -37,11 +37,11 @@ class FeatureSettings:
     n_mels: int = 40
     """Log-mel bands."""
     mfcc_mels: int = 0
-    """Mel bands that the coefficients are made from; 0 stands for `n_mels`."""
+    """Mel bands of the coefficients; 0 is `n_mels`."""
     fmin: float = 0.0
     """Lowest edge of the mel bands, Hz."""
     fmax: float = 0.0
-    """Highest edge of the mel bands, Hz; 0 stands for half the sample rate."""
+    """Highest edge of the mel bands, Hz; 0 is half the sample rate."""
     chroma_n_fft: int = 2048
     """Samples of the longer window that chroma needs to tell low notes apart; even."""
     pitch: str = TRACKERS[0]

@@ -20,7 +20,7 @@ from affekt.features.frames import (
 from affekt.features.settings import DEFAULT, FeatureSettings
 
 ROLL_PERCENT = 0.85
-"""Share of the magnitude that lies below the roll-off."""
+"""Share of the magnitude below the roll-off."""
 
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
@@ -43,7 +43,7 @@ def spectral_bandwidth(samples: Floats, settings: FeatureSettings = DEFAULT) -> 
 
 
 def spectral_rolloff(samples: Floats, settings: FeatureSettings = DEFAULT) -> Floats:
-    """Return the frequency below which 85 % of the magnitude lies, in Hz: [1, frames].
+    """Return the frequency with 85 % of the magnitude below it, in Hz: [1, frames].
 
     As ``librosa.feature.spectral_rolloff``; 0 in digital silence.
     """
@@ -232,7 +232,7 @@ def logmel(samples: Floats, settings: FeatureSettings = DEFAULT) -> Floats:
 
 
 WIDTH = 9
-"""Frames that a difference looks at."""
+"""Frames of a difference."""
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ from affekt.formats.text import placed
 from affekt.results import UNCERTAIN, Segment, Track
 
 _PLACED = ("start", "end", "label", "confidence", "scores", "warnings")
-"""What a region says elsewhere, or not at all; the other fields of a segment are its meta data."""
+"""Fields with a place of their own; the others of a segment are its meta data."""
 
 
 def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:

@@ -23,7 +23,7 @@ EXTRAS = {
     for one in fields_of(Answer)
     if one.name not in ("label", "confidence", "scores", "ood_score", "warnings")
 }
-"""Columns of what models say beside the emotion, with their types."""
+"""Columns of the further outputs of models, with their types."""
 
 
 def columns(labels: Sequence[str], *, segments: bool = False) -> dict[str, type]:

@@ -1,4 +1,4 @@
-"""Time lines as RTTM, the format of diarisation: the emotion stands where a speaker's name does.
+"""Time lines as RTTM, the format of diarisation, with the emotion in place of the speaker.
 
 RTTM has ten fields, none for warnings, quality or errors; its tools read no comments.
 """

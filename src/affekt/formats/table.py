@@ -18,7 +18,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True)
 class Style:
-    """How a table may look.
+    """Options of a table.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ def answer(segment: Segment) -> str:
 
 
 def clock(milliseconds: int, point: str) -> str:
-    """Return a time as subtitles write it: ``00:01:02,345``; ``point`` is what stands for it."""
+    """Return a time as in subtitles: ``00:01:02,345``; ``point`` is the decimal mark."""
     seconds, rest = divmod(milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -82,7 +82,7 @@ def notes(track: Track) -> Iterator[str]:
 
 
 def extra_tiers(track: Track) -> dict[str, list[str]]:
-    """Return by name, for what models say beside the emotion, a text for each placed segment.
+    """Return the further outputs of models as text for each placed segment, by name.
 
     What no segment has is left out.
     """

@@ -1,4 +1,4 @@
-"""Answers as CSV with tabs between the fields, for tools that want them so."""
+"""Tab-separated values."""
 
 from __future__ import annotations
 

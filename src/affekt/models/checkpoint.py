@@ -18,21 +18,21 @@ from affekt.files import atomic_path
 _FACTS = "affekt"
 
 
-def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write tensors and JSON facts to one file.
+def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write tensors and JSON metadata to one file.
 
     Parameters
     ----------
     path : Path
         Keeps its old content until the new one is complete.
     tensors : dict of Tensor
-    facts : dict
+    metadata : dict
         Anything JSON can hold.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as partial:
         # In one piece: safetensors' own files could be read by nobody else.
-        partial.write_bytes(serialised(plain, metadata={_FACTS: json.dumps(facts)}))
+        partial.write_bytes(serialised(plain, metadata={_FACTS: json.dumps(metadata)}))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -63,7 +63,7 @@ def _metadata(content: bytes) -> dict[str, str]:
 def training_tensors(
     network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
-    """All tensors that a run depends on, by names that say whose they are."""
+    """All tensors of a run, by names with their owner."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():

@@ -198,7 +198,7 @@ class Network(nn.Module):
         return {name: getattr(self, f"{name}_head") for name in self.config.heads}
 
     def answer(self, embedding: Tensor) -> dict[str, Tensor]:
-        """What the heads say of embeddings ``[batch, embedding_size]``.
+        """The outputs of the heads for embeddings ``[batch, embedding_size]``.
 
         Returns
         -------

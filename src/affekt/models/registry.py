@@ -49,7 +49,7 @@ class Encoder(nn.Module):
     delay: int = 0
     """Output frames by which :meth:`step` answers later: its look-ahead."""
     example: Mapping[str, Any] = MappingProxyType({})
-    """Options to count it with, where the default ones do not say how large it is."""
+    """Options to count it with, where the size depends on a checkpoint."""
     still: bool = False
     """Whether a part of it is the same before and after training; :meth:`below` computes it."""
     pools: bool = False

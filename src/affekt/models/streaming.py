@@ -101,7 +101,7 @@ class StreamingNetwork(nn.Module):
 
 
 class PooledHead(nn.Module):
-    """From a pooled embedding ``[batch, dim]`` to what the heads say: :meth:`Network.answer`.
+    """From a pooled embedding ``[batch, dim]`` to the outputs of the heads: :meth:`Network.answer`.
 
     Attributes
     ----------

@@ -178,11 +178,11 @@ class OnnxBackend:
     def _frame_encoder(self) -> FrameEncoder | None:
         from affekt.runtime.encoder import FrameEncoder
 
-        folder, facts = self._path.parent, self.config.streaming
+        folder, metadata = self._path.parent, self.config.streaming
         encoder, head = folder / ENCODER_FILE, folder / HEAD_FILE
-        if not (facts and self._has_folder and encoder.is_file() and head.is_file()):
+        if not (metadata and self._has_folder and encoder.is_file() and head.is_file()):
             return None
-        return FrameEncoder(encoder, head, facts, self._threads, self._device)
+        return FrameEncoder(encoder, head, metadata, self._threads, self._device)
 
     def _check_ports(self) -> None:
         inputs = {port.name for port in self._session.get_inputs()}

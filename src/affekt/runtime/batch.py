@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
+from affekt.adapt import Baseline
 from affekt.batch.journal import JournalEntry, Work
 from affekt.batch.processes import each_done, usable_cores
 from affekt.results import Outcome
@@ -20,6 +21,7 @@ def predict_files(
     *,
     jobs: int = 1,
     model: Model | None = None,
+    baseline: str = "",
     suspects: Collection[str] = (),
     begin: Callable[[str], None] = lambda file: None,
 ) -> Iterator[Outcome]:
@@ -34,6 +36,8 @@ def predict_files(
         Processes, each with one thread; 0 for as many as there are cores.
     model : Model, optional
         The loaded model, for one job.
+    baseline : str
+        File of the baseline that other processes take out; ``model`` has its own.
     suspects : collection of str
         Files that may end the process which reads them: they are read last, by another one.
     begin : callable
@@ -46,11 +50,11 @@ def predict_files(
         process which read it has ended.
     """
     jobs = min(jobs or usable_cores(), len(files))
-    elsewhere = partial(_predict_elsewhere, model_id=model_id)
+    elsewhere = partial(_predict_elsewhere, model_id=model_id, baseline=baseline)
     if jobs > 1:
         yield from each_done(elsewhere, files, jobs, _failed)
         return
-    here = partial(_predict_file, model=model or load_model(model_id))
+    here = partial(_predict_file, model=model or _load(model_id, baseline))
     usual = [file for file in files if file not in suspects]
     for file in usual:
         begin(file)
@@ -76,16 +80,23 @@ def _failed(file: str, reason: str) -> Outcome:
     return Outcome(file, error=reason if reason.startswith(file) else f"{file}: {reason}")
 
 
-def _predict_elsewhere(file: str, model_id: str | None) -> Outcome:
-    return _predict_file(file, _model_of_process(model_id))
+def _predict_elsewhere(file: str, model_id: str | None, baseline: str) -> Outcome:
+    return _predict_file(file, _model_of_process(model_id, baseline))
 
 
 @lru_cache(maxsize=1)
-def _model_of_process(model_id: str | None) -> Model:
-    return load_model(model_id, threads=1)
+def _model_of_process(model_id: str | None, baseline: str) -> Model:
+    return _load(model_id, baseline, threads=1)
 
 
-def predict_work(model: Model, model_id: str | None, jobs: int = 1) -> Work[Outcome]:
+def _load(model_id: str | None, baseline: str, threads: int | None = None) -> Model:
+    model = load_model(model_id, threads=threads)
+    return model.with_baseline(Baseline.load(baseline)) if baseline else model
+
+
+def predict_work(
+    model: Model, model_id: str | None, jobs: int = 1, baseline: str = ""
+) -> Work[Outcome]:
     """Return the prediction of many files as work that a journal keeps; embeddings are not kept.
 
     Parameters
@@ -95,19 +106,27 @@ def predict_work(model: Model, model_id: str | None, jobs: int = 1) -> Work[Outc
         Where other processes find it.
     jobs : int
         See :func:`predict_files`.
+    baseline : str
+        See :func:`predict_files`.
     """
     return Work(
         name="predict",
-        depends=_identity(model_id),
+        depends=_identity(model_id, baseline),
         each=lambda files, suspects, begin: predict_files(
-            files, model_id, jobs=jobs, model=model, suspects=suspects, begin=begin
+            files,
+            model_id,
+            jobs=jobs,
+            model=model,
+            baseline=baseline,
+            suspects=suspects,
+            begin=begin,
         ),
         keep=lambda outcome: JournalEntry(outcome.file, outcome.to_dict(), error=outcome.error),
         recall=lambda record: Outcome.from_dict(record.facts),
     )
 
 
-def _identity(model_id: str | None) -> dict[str, str]:
+def _identity(model_id: str | None, baseline: str) -> dict[str, str]:
     """Return what the answers of a model depend on: the contents of its files."""
     bundle = open_bundle(model_id)
     config = "" if bundle.config is None else repr(sorted(bundle.config.raw.items()))
@@ -116,4 +135,5 @@ def _identity(model_id: str | None) -> dict[str, str]:
         "records": "2",  # how answers are written down
         "graph": hashlib.sha256(bundle.graph.read_bytes()).hexdigest(),
         "config": hashlib.sha256(config.encode("utf-8", "backslashreplace")).hexdigest(),
+        "baseline": hashlib.sha256(Path(baseline).read_bytes()).hexdigest() if baseline else "",
     }

@@ -1,4 +1,4 @@
-"""Find a model and read what it says about itself: the model directory, on disk or on a hub.
+"""Find a model and read its configuration: the model directory, on disk or on a hub.
 
 A model directory holds ``config.json``, ``model.onnx`` and ``README.md`` (the model card), and
 ``model.safetensors`` for further training. ``model.onnx`` alone is a model too: it carries the
@@ -103,7 +103,7 @@ def _shipped(name: str) -> Bundle:
 
 
 def read_directory(directory: Path) -> Bundle:
-    """Read the configuration of a model directory, and see that its graph is there.
+    """Read the configuration of a model directory, and check that its graph is there.
 
     Raises
     ------

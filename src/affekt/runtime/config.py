@@ -22,7 +22,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What a model says about itself.
+    """Configuration and metadata of a model.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ def providers_of(device: str) -> list[str]:
 
 
 def check_in_use(device: str, in_use: list[str]) -> None:
-    """See that a session runs where it should: a missing library makes it fall back.
+    """Check that a session runs on the chosen device: with a missing library it falls back.
 
     Raises
     ------

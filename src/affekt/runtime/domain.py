@@ -51,7 +51,7 @@ class Domain:
     limits: tuple[tuple[float, float], ...]
 
     def remainders(self, embeddings: Floats) -> Floats:
-        """Return how much of each embedding lies outside of the space of speech.
+        """Return the part of each embedding outside of the space of speech.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class Domain:
 
 
 def read_domain(config: ModelConfig) -> Domain | None:
-    """Read where a model's embeddings of speech lie; None where nobody measured.
+    """Read the space of a model's embeddings of speech; None where not measured.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def read_domain(config: ModelConfig) -> Domain | None:
     if not fits:
         raise ModelError(
             f"the model {config.name!r} has damaged numbers under {KEY!r} in its config.json: "
-            f"fetch it again, or measure them anew"
+            f"fetch it again, or measure them again"
         )
     return domain
 

@@ -27,7 +27,7 @@ class FrameEncoder:
     ----------
     encoder, head : Path
         ``encoder.onnx`` and ``head.onnx``.
-    facts : Mapping
+    metadata : Mapping
         ``streaming`` of the model's configuration: ``step`` (samples), ``stride`` (frames of the
         frontend in a step), ``delay`` (steps) and ``state_size``.
     threads : int
@@ -45,13 +45,13 @@ class FrameEncoder:
         self,
         encoder: Path,
         head: Path,
-        facts: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         threads: int,
         device: str = CPU,
     ) -> None:
         try:
-            self.step, self.stride = int(facts["step"]), int(facts["stride"])
-            self.delay, self.state_size = int(facts["delay"]), int(facts["state_size"])
+            self.step, self.stride = int(metadata["step"]), int(metadata["stride"])
+            self.delay, self.state_size = int(metadata["delay"]), int(metadata["state_size"])
         except (KeyError, TypeError, ValueError):
             raise ModelError(
                 f"{encoder.parent}: its config.json does not say how {encoder.name} streams: "

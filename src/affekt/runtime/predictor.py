@@ -26,6 +26,7 @@ from affekt.runtime.session import Floats, numbers_of
 from affekt.runtime.warnings import describe_warnings
 
 if TYPE_CHECKING:
+    from affekt.adapt import Baseline
     from affekt.runtime.streaming.stream import Stream
     from affekt.runtime.streaming.timeline import Timeline
 
@@ -76,26 +77,70 @@ class Model:
     def __repr__(self) -> str:
         return f"Model(name={self.config.name!r}, labels={self.labels!r})"
 
-    def predict(self, source: AudioSource) -> Prediction:
-        """Say which emotion one recording carries.
+    def baseline(self, sources: Iterable[AudioSource]) -> Baseline:
+        """Measure a voice, or a room, from recordings without labels.
+
+        Parameters
+        ----------
+        sources : iterable
+            Recordings of one person, or of one room; a few seconds each, in whatever mood.
+
+        Returns
+        -------
+        Baseline
+            Statistics of their embeddings, no sound. More recordings go into it with
+            ``baseline.merged(model.baseline(more))``.
+
+        Raises
+        ------
+        AudioError
+            If a recording cannot be used.
+        ModelError
+            If the model was exported before baselines were known.
+        """
+        from affekt.runtime.adapted import baseline_of
+
+        return baseline_of(self._backend.config, map(_raised, self.predict_each(sources)))
+
+    def with_baseline(self, baseline: Baseline) -> Model:
+        """Return this model for the voice or the room of a baseline.
+
+        It shares the graph. Predictions, time lines and streams are all made with the baseline
+        taken out of every embedding; the embeddings in the answers stay as they are.
+
+        Raises
+        ------
+        DataError
+            If the baseline was built with another model.
+        """
+        from affekt.runtime.adapted import AdaptedBackend
+
+        return Model(AdaptedBackend(self._backend, baseline))
+
+    def predict(self, source: AudioSource, *, baseline: Baseline | None = None) -> Prediction:
+        """Predict the emotion of one recording.
 
         Parameters
         ----------
         source : str, path-like, bytes, binary file or (np.ndarray, int)
             A recording in any format that :func:`affekt.load_audio` reads; samples come with
             their rate in Hz, as ``[samples]`` or ``[samples, channels]``.
+        baseline : Baseline, optional
+            Of the one who speaks, or of the room: see :meth:`with_baseline`.
 
         Raises
         ------
         AudioError
             If the recording cannot be read, is too short, or holds silence alone.
         """
+        if baseline is not None:
+            return self.with_baseline(baseline).predict(source)
         return _raised(next(self.predict_each([source])))
 
     def predict_batch(
         self, sources: Iterable[AudioSource], *, batch_size: int = 8
     ) -> list[Prediction]:
-        """Say which emotion each recording carries; equal to calling ``predict`` on each.
+        """Predict the emotion of each recording; equal to calling ``predict`` on each.
 
         Parameters
         ----------
@@ -131,7 +176,7 @@ class Model:
             yield from self._predict_chunk([self._load(source) for source in chunk])
 
     def timeline(self, source: AudioSource, options: TimelineOptions | None = None) -> Timeline:
-        """Say which emotions a recording carries from when to when.
+        """Yield the emotions of a recording with their times.
 
         Segments come while the recording is read, which may last for hours.
 
@@ -197,7 +242,7 @@ class Model:
         return Stream(self._backend, options, sample_rate=sample_rate, provisional=provisional)
 
     def predict_clips(self, clips: Sequence[LoadedAudio]) -> list[Prediction]:
-        """Say which emotion each clip carries, for whoever loads the clips elsewhere.
+        """Predict the emotion of clips that were loaded elsewhere.
 
         Parameters
         ----------

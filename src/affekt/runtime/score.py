@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from affekt.runtime import Model
     from affekt.runtime.config import ModelConfig
 
-SIDES = ("train", "validation", "test", "all")
+SPLITS = ("train", "validation", "test", "all")
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,26 @@ class Scored:
     intensity: Mapping[str, RankCorrelation]
 
 
-def side_of(config: ModelConfig, clips: Sequence[Clip], side: str) -> list[Clip]:
-    """Return the clips that were on one side when the model was trained.
+def clips_of_split(config: ModelConfig, clips: Sequence[Clip], split: str) -> list[Clip]:
+    """Return the clips that were in a split when the model was trained.
 
     Parameters
     ----------
     config : ModelConfig
-        Names the speakers of each side.
+        Names the speakers of each split.
     clips : sequence of Clip
-    side : str
+    split : str
         ``"all"`` takes every clip. Of a corpus that the model never saw, every clip is a test.
 
     Raises
     ------
     ConfigError
-        If the side has no such name.
+        If there is no such split.
     DataError
-        If no clip is on that side.
+        If no clip is in that split.
     """
-    if side not in SIDES:
-        raise ConfigError(f"unknown split {side!r}: expected one of {', '.join(SIDES)}")
+    if split not in SPLITS:
+        raise ConfigError(f"unknown split {split!r}: expected one of {', '.join(SPLITS)}")
     speakers = config.raw.get("speakers") or {}
     known = {name: name_side for name_side, names in speakers.items() for name in names}
     corpora = {name.split("/")[0] for name in known if "/" in name}
@@ -72,10 +72,10 @@ def side_of(config: ModelConfig, clips: Sequence[Clip], side: str) -> list[Clip]
     for clip in clips:
         # Recordings of the user's own have no corpus: there the speaker alone decides.
         unheard = "test" if clip.corpus in corpora else clip.split or "test"
-        if side in ("all", known.get(clip.speaker_id, unheard)):
+        if split in ("all", known.get(clip.speaker_id, unheard)):
             chosen.append(clip)
     if not chosen:
-        raise DataError(f"the model has no clips of its {side} side there: try --split all")
+        raise DataError(f"the model has no clips of its {split} split there: try --split all")
     return chosen
 
 

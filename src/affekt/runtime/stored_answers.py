@@ -1,4 +1,4 @@
-"""Answers that an export stores, so that any machine can say whether it gives them, too.
+"""Answers that an export stores, to be compared on any machine.
 
 ``parity.json`` holds the probabilities of two made-up voices. They are computed again where the
 model is used: ``affekt doctor`` compares.
@@ -23,7 +23,7 @@ KEY = "answers"
 
 DECIMALS = 5
 TOLERANCE = 1e-4
-"""How far a probability may be from the stored one: sums in another order, in float32."""
+"""Largest difference from a stored probability in float32: sums in another order."""
 INT8_TOLERANCE = 0.01
 """The same in int8, where such a difference moves an activation by a whole step here and there."""
 

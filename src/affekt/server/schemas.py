@@ -41,7 +41,7 @@ class Error(BaseModel):
 
 
 class ModelFacts(BaseModel):
-    """A model, and what it says about itself."""
+    """A model and its metadata."""
 
     id: str
     object: Literal["model"] = "model"

@@ -195,7 +195,7 @@ class Session:
             await self._buffer.end()
 
     async def _take_control(self, text: str) -> bool:
-        """Do what a text message says; return whether it ends the sound."""
+        """Handle a text message; return whether it ends the sound."""
         try:
             kind, session = _parse(text)
             if kind == "session.update":
@@ -375,7 +375,7 @@ class _SoundBuffer:
             self._changed.notify_all()
 
     async def fail(self, error: Exception) -> None:
-        """Have whoever takes samples meet an error."""
+        """Raise an error where samples are taken."""
         async with self._changed:
             self._failure = error
             self._changed.notify_all()

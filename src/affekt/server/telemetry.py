@@ -1,4 +1,4 @@
-"""What an operator sees: logs, one JSON object a line, and Prometheus metrics.
+"""Logs, one JSON object a line, and Prometheus metrics.
 
 Neither holds sound, file names, keys or scores.
 """

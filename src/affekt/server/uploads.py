@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_PARTS = 32
 MAX_FIELD_BYTES = 4096
 CLIENT_LEFT = 499
-"""The status written in logs for a client that left; nobody receives it."""
+"""The status in logs for a client that disconnected."""
 
 
 @dataclass

@@ -40,7 +40,7 @@ def group(segments: Iterable[Segment], pause: float = CONTIGUOUS) -> list[list[S
 
 
 class UtteranceEvents:
-    """Tells when somebody begins and stops to speak, from what a stream gives.
+    """Begin and end of utterances, from the results of a stream.
 
     Parameters
     ----------

@@ -140,13 +140,13 @@ def train(
     if not is_first():
         return RunResult(model, fitted, {}, time.monotonic() - started)
     test = measure(fitted.network, test_clips, store, folder)
-    facts = replace(
+    metadata = replace(
         _facts(recipe, fitted, before, split, test, seed),
         threshold=measure_threshold(fitted.network, split.validation, store),
     )
     if teachers:
-        facts = replace(facts, teachers=teachers.facts)
-    write_model_directory(fitted.network, model, facts)
+        metadata = replace(metadata, teachers=teachers.metadata)
+    write_model_directory(fitted.network, model, metadata)
     shutil.rmtree(folder / FEATURES, ignore_errors=True)  # served for going on
     return RunResult(model, fitted, test, time.monotonic() - started)
 
@@ -194,7 +194,7 @@ def measure(
 
 
 def metrics_row(corpus: str, metrics: Metrics, clips: Sequence[Clip]) -> dict[str, Any]:
-    """What a model directory says of a figure on the test speakers among ``clips``."""
+    """The entry of a model directory for scores on the test speakers among ``clips``."""
     speakers = {clip.speaker for clip in clips if (clip.corpus or "own") == corpus}
     scores = {key: round(getattr(metrics, key), 4) for key in ("uar", "wa", "macro_f1", "ece")}
     return {

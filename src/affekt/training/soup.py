@@ -187,7 +187,7 @@ def soup(
     calibrate(network, validation, store)
     measured = measure(network, test, store)
     used = [ranked[index] for index in kept]
-    facts = ModelMetadata(
+    metadata = ModelMetadata(
         name=name or f"{members[0].name}-soup",
         clips={"train": batches.clips, "validation": validation, "test": test},
         metrics=[metrics_row(corpus, scored, test) for corpus, scored in measured.items()],
@@ -195,7 +195,7 @@ def soup(
         threshold=measure_threshold(network, validation, store),
         replaced={**_inherited(used), "soup": _recipe(method, members, best)},
     )
-    write_model_directory(network, out, facts)
+    write_model_directory(network, out, metadata)
     return Soup(out, members, uar, measured)
 
 
@@ -256,7 +256,7 @@ def _inherited(runs: Sequence[_FinishedRun]) -> dict[str, Any]:
 
 
 def _recipe(method: str, members: Sequence[Member], mixture: _Mixture) -> dict[str, Any]:
-    """What ``config.json`` and the card say of the soup."""
+    """The entries of ``config.json`` and the card for the soup."""
     return {
         "method": method,
         "norms_recomputed_on": mixture.heard,
@@ -326,7 +326,7 @@ def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
         norm.train()
     heard = 0
     for batch in batches:
-        embedding = network.embed(batch.log_mel, batch.lengths)
+        embedding = network.embed(batch.features, batch.lengths)
         network.head(embedding)
         for head in network.scalar_heads.values():
             head(embedding)
@@ -342,7 +342,7 @@ def recompute_norms(network: Network, batches: Iterable[Batch]) -> int:
 
 @dataclass(frozen=True)
 class _FinishedRun:
-    """A finished run, as its folder says."""
+    """A finished run, read from its folder."""
 
     folder: Path
     network: Network
@@ -352,7 +352,7 @@ class _FinishedRun:
 
 
 def _read_run(folder: Path) -> _FinishedRun:
-    """Read the network, the facts and the split of a run; its model directory will do."""
+    """Read the network, the metadata and the split of a run; its model directory will do."""
     run = folder.parent if folder.name == MODEL_FOLDER else folder
     if not (run / MODEL_FOLDER / WEIGHTS_FILE).is_file():
         raise ModelError(

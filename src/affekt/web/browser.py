@@ -69,7 +69,7 @@ def fetch_browser_runtime() -> Path:
 
 
 def _check_files(folder: Path) -> None:
-    """See that a folder holds the engine's files, of the pinned version, undamaged.
+    """Check that a folder holds the engine's files, of the pinned version, undamaged.
 
     Raises
     ------

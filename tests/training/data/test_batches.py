@@ -51,7 +51,7 @@ def make(clips: list[Clip], store: FeatureStore) -> Make:
 def same(one: Batch, other: Batch) -> bool:
     return all(
         torch.equal(getattr(one, name), getattr(other, name))
-        for name in ("log_mel", "lengths", "targets", "allowed")
+        for name in ("features", "lengths", "targets", "allowed")
     )
 
 
@@ -77,7 +77,7 @@ def test_augmentation_is_drawn_anew_at_every_step_of_every_epoch(
     alike = [replace(clip, file=clips[0].file) for clip in clips]
     recipe = Recipe(training=TrainingConfig(batch_size=12, speeds=(1.0,)))
     batches = Batches(alike, LABELS, recipe, store, 0)
-    seen = {batch.log_mel.numpy().tobytes() for epoch in (0, 1) for batch in batches.epoch(epoch)}
+    seen = {batch.features.numpy().tobytes() for epoch in (0, 1) for batch in batches.epoch(epoch)}
     assert len(seen) == 4
 
 
@@ -124,7 +124,7 @@ def test_relevel_gives_noisy_recordings_their_level_back(
         training = TrainingConfig(batch_size=len(clips), speeds=(1.0,))
         recipe = Recipe(augment=augment, training=training)
         batch = next(iter(Batches(clips, LABELS, recipe, store, 0).epoch(0)))
-        power = batch.log_mel.double().exp() - config.floor
+        power = batch.features.double().exp() - config.floor
         return np.asarray((bandwidths * power).sum(dim=(1, 2)))
 
     recorded = levels(still)
@@ -140,7 +140,7 @@ def test_an_epoch_can_be_entered_in_its_middle(make: Make) -> None:
 
 def test_an_epoch_sees_every_clip_once(make: Make, clips: list[Clip], store: FeatureStore) -> None:
     batches = make(augment=False, speeds=(1.0,))
-    seen = {row.numpy().tobytes() for batch in batches.epoch(0) for row in batch.log_mel}
+    seen = {row.numpy().tobytes() for batch in batches.epoch(0) for row in batch.features}
     assert seen == {store.get(clip).astype(np.float32).tobytes() for clip in clips}
 
 
@@ -193,8 +193,8 @@ def test_mixup_blends_labels_as_it_blends_sounds(make: Make) -> None:
     for batch in batches.epoch(0):
         assert batch.targets.sum(dim=1).numpy() == pytest.approx(1)
         assert ((batch.targets > 0) & ~batch.allowed).sum() == 0
-        assert batch.lengths.max() == batch.log_mel.shape[2]
-        assert torch.isfinite(batch.log_mel).all()
+        assert batch.lengths.max() == batch.features.shape[2]
+        assert torch.isfinite(batch.features).all()
     assert any(((b.targets > 0).sum(dim=1) > 1).any() for b in batches.epoch(0))
 
 
@@ -203,7 +203,7 @@ def test_long_clips_are_cropped_somewhere(make: Make) -> None:
     epochs = [list(batches.epoch(number)) for number in range(3)]
     frames = round(0.2 * batches.recipe.model.frontend.frames_per_second)
     assert {int(n) for batch in epochs[0] for n in batch.lengths} == {frames}
-    rows = {row.numpy().tobytes() for epoch in epochs for batch in epoch for row in batch.log_mel}
+    rows = {row.numpy().tobytes() for epoch in epochs for batch in epoch for row in batch.features}
     assert len(rows) > 30  # 24 clips: some were cropped at several places
 
 

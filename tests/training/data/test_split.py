@@ -155,7 +155,7 @@ def test_levels_of_expression_are_no_emotions_to_learn(tmp_path: Path) -> None:
 
 def test_one_speaker_cannot_be_split(tmp_path: Path) -> None:
     make_official("thorsten_emotional", tmp_path / "thorsten_emotional")
-    with pytest.raises(DataError, match="1 speakers cannot be dealt to 3 sides"):
+    with pytest.raises(DataError, match="1 speakers cannot be divided into 3 sides"):
         choose_split(config("thorsten_emotional"), tmp_path)
     alone = choose_split(config("thorsten_emotional", validation=0, test=0), tmp_path)
     assert {clip.emotion for clip in alone.train} == {"disgust", "neutral"}

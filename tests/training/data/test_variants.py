@@ -138,7 +138,7 @@ def test_batches_draw_all_variants(augmented: Recipe, tones) -> None:  # type: i
     assert len(lengths) > 0.6 * len(possible)
     again = Batches(clips, LABELS, augmented, store, seed=5)
     for one, other in zip(batches.epoch(1), again.epoch(1), strict=True):
-        assert torch.equal(one.log_mel, other.log_mel)
+        assert torch.equal(one.features, other.features)
 
 
 def test_without_variants_nothing_changes(recipe: Callable[..., Recipe], tones, store) -> None:  # type: ignore[no-untyped-def]
@@ -168,7 +168,7 @@ def test_without_variants_nothing_changes(recipe: Callable[..., Recipe], tones, 
     if share < 1:
         log_mel = share * log_mel + (1 - share) * log_mel[partner]
     first = next(iter(batches.epoch(0)))
-    assert np.array_equal(first.log_mel.numpy(), log_mel.astype(np.float32))
+    assert np.array_equal(first.features.numpy(), log_mel.astype(np.float32))
 
 
 def test_cutmix_gives_frames_and_as_much_of_the_label(
@@ -193,7 +193,7 @@ def test_cutmix_gives_frames_and_as_much_of_the_label(
     mixed = next(iter(Batches(tones.train, LABELS, bare(CutMix(1.0)), store, 0).epoch(0)))
     assert torch.equal(plain.lengths, mixed.lengths)
     np.testing.assert_allclose(mixed.targets.sum(dim=1).numpy(), 1, rtol=1e-6)
-    changed = (plain.log_mel != mixed.log_mel).any(dim=1)  # [batch, frames]
+    changed = (plain.features != mixed.features).any(dim=1)  # [batch, frames]
     assert changed.any()
     own = (mixed.targets * plain.targets).sum(dim=1).numpy()
     left = 1 - changed.sum(dim=1).numpy() / plain.lengths.numpy()

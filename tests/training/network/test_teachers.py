@@ -111,7 +111,7 @@ def test_a_teacher_that_knows_the_answers_is_refused(
 
 def test_a_teacher_must_know_the_labels(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
     teachers = Teachers(taught(recipe, folder).distil, tmp_path)
-    with pytest.raises(ConfigError, match="does not know boredom"):
+    with pytest.raises(ConfigError, match="lacks boredom"):
         teachers.answers(choose_split(recipe.data).train, ("angry", "boredom"))
 
 

@@ -57,7 +57,7 @@ def test_dots_may_be_quoted_or_not(tmp_path: Path) -> None:
         ({BATCH: {"low": 16, "high": 64, "step": 0}}, "step must be positive, got 0"),
         ({RATE: {"choices": [1e-3]}}, r"choices must be a list of two or more, got \[0.001\]"),
         ({RATE: {"choices": [1e-3, 1e-3]}}, "a choice is named twice"),
-        ({RATE: {"choices": [1e-3, 1e-2], "low": 1}}, "choices stand alone"),
+        ({RATE: {"choices": [1e-3, 1e-2], "low": 1}}, "choices exclude"),
         ({"training.lerning_rate": {"low": 1, "high": 2}}, "unknown key recipe.training.lerning_r"),
         ({"trainning": {"epochs": {"low": 1, "high": 2}}}, "unknown key recipe.trainning"),
         ({"model.options.chanels": {"choices": [8, 16]}}, "unknown key model.cnn.chanels"),

@@ -50,7 +50,7 @@ def _clip(file: Path, match: re.Match[str]) -> Clip:
     speaker = match[1] or file.parent.name
     if speaker not in SPEAKERS:
         raise DataError(
-            f"savee: {file} lies in the folder of no speaker: expected {', '.join(SPEAKERS)}"
+            f"savee: {file} is in no folder of a speaker: expected {', '.join(SPEAKERS)}"
         )
     return Clip(
         file=file,

@@ -46,7 +46,7 @@ def read(folder: Path) -> list[Clip]:
             )
         elif way not in OTHERS:
             raise DataError(
-                f"thorsten_emotional: {file} lies in none of the folders "
+                f"thorsten_emotional: {file} is in none of the folders "
                 f"{', '.join(sorted((*EMOTIONS, *OTHERS)))}"
             )
     return clips

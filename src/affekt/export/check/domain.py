@@ -32,7 +32,7 @@ _COUNT = 12  # recordings of each length
 
 
 def measured_domain(source: Path) -> Domain | None:
-    """Read from a model directory where its embeddings of speech lie; None where nobody measured.
+    """Read the space of embeddings of speech from a model directory; None where not measured.
 
     The weights do not carry it: it is measured after they are written, into ``config.json``.
 
@@ -101,7 +101,7 @@ def fit_domain(
     rank: int = RANK,
     false_alarms: float = FALSE_ALARMS,
 ) -> Domain:
-    """Find the space of speech, and how much of held-out speech lies outside of it.
+    """Fit the space of speech, and measure the part of held-out speech outside of it.
 
     Parameters
     ----------

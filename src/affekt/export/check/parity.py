@@ -94,7 +94,7 @@ def measure(
         "instructions": list(instruction_sets()),
         "window": artefact.window and artefact.window / job.config["sample_rate"],
         "limits": vars(LIMITS[job.precision.split("-")[0]]),
-        **artefact.facts,
+        **artefact.metadata,
     }
     if artefact.load is None:
         return {**report, "not_run": artefact.not_run}

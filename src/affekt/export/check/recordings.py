@@ -69,7 +69,7 @@ class Calibration:
     resampled: int = 0
     unusable: int = 0
 
-    def facts(self) -> dict[str, int]:
+    def metadata(self) -> dict[str, int]:
         """In numbers, for ``parity.json``."""
         return {
             "recordings": len(self.waveforms),

@@ -32,7 +32,7 @@ from affekt.runtime.encoder import FrameEncoder, pool
 
 
 def streaming_facts(network: Network) -> dict[str, Any]:
-    """What ``config.json`` says of ``encoder.onnx``.
+    """The entry of ``config.json`` for ``encoder.onnx``.
 
     ``step`` is in samples, ``stride`` in frames of the frontend per step, ``delay`` in steps, and
     ``state_size`` in numbers.

@@ -19,15 +19,15 @@ def export(job: ExportJob, folder: Path) -> Artefact:
     import onnxruntime
 
     write_graph(job, folder / GRAPH_FILE)
-    facts = {}
+    metadata = {}
     if job.config["streamable"]:
         # int8, too: float16 is nearer to the network, and needs no calibration of its own.
         half = job.precision != "fp32"
         difference = export_streaming(job.network, folder, job.config, half=half)
-        facts["streaming"] = {"max_difference": difference}
+        metadata["streaming"] = {"max_difference": difference}
     if job.precision == "fp32":
         checkpoint.save(folder / WEIGHTS_FILE, dict(job.network.state_dict()), dict(job.config))
-    return Artefact(GRAPH_FILE, load, f"onnxruntime {onnxruntime.__version__}", facts=facts)
+    return Artefact(GRAPH_FILE, load, f"onnxruntime {onnxruntime.__version__}", metadata=metadata)
 
 
 def write_graph(job: ExportJob, path: Path) -> None:

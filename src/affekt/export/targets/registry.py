@@ -171,7 +171,7 @@ def export_model(
         artefact = module.export(job, folder)
         report: dict[str, Any] = {"model": config["name"], "target": target, "precision": precision}
         if calibrated:
-            report["calibration"] = recordings.facts()
+            report["calibration"] = recordings.metadata()
         speech = unheard_speech(config, data)
         report |= parity.measure(job, artefact, folder, speech)
         broken = parity.beyond_limits(report)

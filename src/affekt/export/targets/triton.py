@@ -46,7 +46,7 @@ def export(job: ExportJob, folder: Path) -> Artefact:
         graph,
         load_on("cpu", graph),
         f"onnxruntime {onnxruntime.__version__}",
-        facts={"server": "Triton itself was not run"},
+        metadata={"server": "Triton itself was not run"},
     )
 
 

@@ -39,4 +39,4 @@ def export(job: ExportJob, folder: Path) -> Artefact:
 
     engine = f"{PACKAGE} {VERSION}"
     measured = f"onnxruntime {onnxruntime.__version__}"
-    return Artefact(graph, load, measured, facts={"browser_engine": engine})
+    return Artefact(graph, load, measured, metadata={"browser_engine": engine})

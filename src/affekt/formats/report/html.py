@@ -19,7 +19,7 @@ from affekt.formats.text import answer as in_words
 from affekt.results import Measurement, Prediction
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import UNLIKE_LIMIT
-from affekt.runtime.facts import describe_model
+from affekt.runtime.metadata import describe_model
 from affekt.runtime.session import Floats
 
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")

@@ -71,7 +71,7 @@ class Activity:
         return self._speech[first - self._first : last - self._first]
 
     def frames_with_speech(self, first: int, last: int) -> NDArray[np.bool_]:
-        """Which of the frames ``first .. last - 1`` see speech, as far as that is known.
+        """Which of the frames ``first .. last - 1`` depend on speech, as far as that is known.
 
         A frame lies where its step begins, so that it sees the step before as well. All frames
         count where speech is not separated from other sound.

@@ -64,7 +64,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class WindowScore:
-    """What the model says of one hop.
+    """The scores of one hop.
 
     Attributes
     ----------
@@ -316,7 +316,7 @@ class SlidingWindows:
         return bool(activity.speech(*own).any() and speech.sum() >= self._shortest)
 
     def _own(self, index: int) -> tuple[int, int]:
-        """The steps that a window stands for."""
+        """The steps of a window's hop."""
         return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
 
     def _window_score(

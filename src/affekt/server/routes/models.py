@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.responses import Response
 
-from affekt.runtime.facts import INTENDED_USE, UNINTENDED_USE
+from affekt.runtime.metadata import INTENDED_USE, UNINTENDED_USE
 from affekt.server.errors import ApiError
 from affekt.server.schemas import Error, ModelFacts, ModelList
 from affekt.server.service import Service, service_of
@@ -32,7 +32,7 @@ async def list_models(request: Request) -> Response:
     "/v1/models/{model}", response_model=ModelFacts, responses=_NOT_FOUND, summary="Show a model"
 )
 async def show_model(request: Request, model: str) -> Response:
-    """Return what one model says about itself."""
+    """Return the metadata of one model."""
     service = service_of(request)
     name, _ = service.engine.model(model)
     return JSONResponse(_facts(service, name))

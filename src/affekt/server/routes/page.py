@@ -56,5 +56,5 @@ async def engine(name: str) -> Response:
 
 @router.get("/favicon.ico")
 async def icon() -> Response:
-    """Browsers ask for it whatever the page says."""
+    """Browsers request it on their own."""
     return Response(status_code=204)

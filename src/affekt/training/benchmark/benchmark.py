@@ -250,7 +250,7 @@ class _Entry:
 
 
 def _together(answers: Sequence[FoldResult], seed: int) -> FoldResult:
-    """What an ensemble says of a fold: the mean of what its members say, from all their work."""
+    """The answers of an ensemble on a fold: the mean of its members'."""
     return replace(
         answers[0],
         seed=seed,

@@ -36,7 +36,7 @@ Fit = Callable[[Fold, int], Sequence[Fitted]]
 
 @dataclass(frozen=True)
 class FoldScore:
-    """A fold of one seed under the setting that stands for the protocol."""
+    """A fold of one seed under the setting of the protocol's figure."""
 
     seed: int
     fold: str

@@ -127,7 +127,7 @@ class NetworkSystem:
         seed: int,
         teachers: Teaching | None = None,
     ) -> SystemPredictions:
-        """Train, or go on from what lies in ``place``, and score."""
+        """Train, or continue from ``place``, and score."""
         network = self.network(fold, place, seed, teachers)
         own = [network.config.labels.index(label) for label in labels]
         return SystemPredictions(
@@ -145,7 +145,7 @@ class NetworkSystem:
         seed: int,
         teachers: Teaching | None = None,
     ) -> Fitted:
-        """Train, or go on from what lies in ``place``."""
+        """Train, or continue from ``place``."""
         network = self.network(fold, place, seed, teachers)
         own = [network.config.labels.index(label) for label in labels]
         device = next(network.parameters()).device
@@ -174,12 +174,12 @@ class NetworkSystem:
     def network(
         self, fold: Fold, place: Path, seed: int, teachers: Teaching | None = None
     ) -> Network:
-        """Fit the network of a fold, or read it where it lies, trained and calibrated."""
+        """Fit the network of a fold, or read the trained and calibrated one."""
         fingerprint = run_fingerprint(self.recipe, fold.train, fold.validation, seed)
         if (place / NETWORK).is_file():
-            weights, facts = checkpoint.load(place / NETWORK)
-            if facts["fingerprint"] == fingerprint:
-                network = new_network(self.recipe, facts["labels"], seed)
+            weights, metadata = checkpoint.load(place / NETWORK)
+            if metadata["fingerprint"] == fingerprint:
+                network = new_network(self.recipe, metadata["labels"], seed)
                 network.load_state_dict(weights)
                 return network.eval()
         network = fit(
@@ -194,8 +194,8 @@ class NetworkSystem:
             reporter=self.reporter,
             progress=self.progress,
         ).network
-        facts = {"fingerprint": fingerprint, "labels": network.config.labels}
-        checkpoint.save(place / NETWORK, network.state_dict(), facts)
+        metadata = {"fingerprint": fingerprint, "labels": network.config.labels}
+        checkpoint.save(place / NETWORK, network.state_dict(), metadata)
         return network
 
 

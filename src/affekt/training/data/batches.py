@@ -1,4 +1,4 @@
-"""Batches: which clips a step sees, and what augmentation makes of them."""
+"""Batches: the clips of a step, and their augmentation."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from affekt.training.recipe.tasks import head_targets
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees.
+    """Inputs and targets of one training step.
 
     Attributes
     ----------
-    log_mel : Tensor [batch, rows, frames]
+    features : Tensor [batch, rows, frames]
         What the frontend's first stage gives: log-mel and what it puts below, or a waveform.
     lengths : Tensor [batch]
         Frames that are not padding.
@@ -41,7 +41,7 @@ class Batch:
         What the teachers' embeddings are; without values where nobody asks.
     """
 
-    log_mel: Tensor
+    features: Tensor
     lengths: Tensor
     targets: Tensor
     allowed: Tensor
@@ -133,18 +133,18 @@ class Batches:
     def _batch(self, chosen: np.ndarray, rng: np.random.Generator) -> Batch:
         augment = self.recipe.augment
         cropped = [self._cropped(self.clips[index], rng) for index in chosen]
-        log_mel, lengths = pad(cropped, self._silence(len(cropped[0])))
+        features, lengths = pad(cropped, self._silence(len(cropped[0])))
         targets = self.soft_targets[chosen]
         allowed = self.allowed[chosen]
         numbers, identity = self.numbers[chosen], self.identities[chosen]
         embedding = self.embeddings[chosen]
         if augment.enabled:
             if self.recipe.model.frontend.spectral:
-                log_mel = self._changed(log_mel, rng)
+                features = self._changed(features, rng)
             cut = augment.cutmix.draw(lengths, rng)
             if cut:
                 taken, partner, left = cut
-                log_mel = np.where(taken[:, None], log_mel[partner], log_mel)
+                features = np.where(taken[:, None], features[partner], features)
                 targets = left[:, None] * targets + (1 - left[:, None]) * targets[partner]
                 allowed = allowed | allowed[partner]
                 numbers = left[:, None] * numbers + (1 - left[:, None]) * numbers[partner]
@@ -153,7 +153,7 @@ class Batches:
             else:
                 share, partner = augment.mixup.draw(len(chosen), rng)
                 if share < 1:
-                    log_mel = share * log_mel + (1 - share) * log_mel[partner]
+                    features = share * features + (1 - share) * features[partner]
                     targets = share * targets + (1 - share) * targets[partner]
                     lengths = np.maximum(lengths, lengths[partner])
                     allowed = allowed | allowed[partner]
@@ -161,7 +161,7 @@ class Batches:
                     embedding = share * embedding + (1 - share) * embedding[partner]
                     identity = np.where(identity == identity[partner], identity, UNKNOWN)
         return Batch(
-            torch.from_numpy(log_mel.astype(np.float32)),
+            torch.from_numpy(features.astype(np.float32)),
             torch.from_numpy(lengths),
             torch.from_numpy(targets.astype(np.float32)),
             torch.from_numpy(allowed),

@@ -245,7 +245,7 @@ def validation_scores(
 
 
 def mean_uar(logits: np.ndarray, targets: np.ndarray, corpora: Sequence[str]) -> float:
-    """UAR as validation sees it: the mean over corpora, each among the emotions that it has.
+    """UAR of validation: the mean over corpora, each among the emotions that it has.
 
     Parameters
     ----------

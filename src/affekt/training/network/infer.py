@@ -56,7 +56,7 @@ def _in_batches(
     order = np.argsort([item.shape[1] for item in features], kind="stable")
     for first in range(0, len(order), _BATCH_SIZE):
         chosen = order[first : first + _BATCH_SIZE]
-        log_mel, lengths = pad([features[index] for index in chosen])
-        result = answer(torch.from_numpy(log_mel).to(device), torch.from_numpy(lengths).to(device))
+        padded, lengths = pad([features[index] for index in chosen])
+        result = answer(torch.from_numpy(padded).to(device), torch.from_numpy(lengths).to(device))
         answers[chosen] = result.double().cpu().numpy()
     return answers

@@ -76,7 +76,7 @@ def fit_linear(network: Network, config: LinearConfig, lesson: Lesson) -> None:
 
 
 def _statistics_of(network: Network) -> Statistics:
-    """The encoder, if it is the one that a linear classifier stands on."""
+    """The encoder, if it is the one under a linear classifier."""
     if not isinstance(network.encoder, Statistics):
         raise ConfigError(
             f"[linear] needs the architecture 'statistics', got {network.config.architecture!r}"
@@ -87,7 +87,7 @@ def _statistics_of(network: Network) -> Statistics:
 def _fit_classifier(
     layer: nn.Linear, config: LinearConfig, lesson: Lesson, dimensions: int
 ) -> _StatisticsSpace:
-    """Fit a layer in place; return the space that it lies in."""
+    """Fit a layer in place; return its space."""
     targets = lesson.targets
     weights = even_weights(lesson.clips, targets.argmax(axis=1), lesson.corpus_weights)
     space = _fit_space(lesson.statistics, targets, weights, dimensions, config.shrinkage)

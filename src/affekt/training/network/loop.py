@@ -57,7 +57,7 @@ class Reporter(Protocol):
 
 
 class Quiet:
-    """The reporter that says nothing."""
+    """The reporter without output."""
 
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
         """Nothing."""
@@ -222,7 +222,7 @@ class Trainer:
         # Not every device has an autocast, not even one that is switched off.
         with torch.autocast(self.device.type, self.precision) if mixed else nullcontext():
             logits, beside = self.learner(
-                batch.log_mel, batch.lengths, batch.numbers, batch.identity, batch.embedding
+                batch.features, batch.lengths, batch.numbers, batch.identity, batch.embedding
             )
         loss = soft_cross_entropy(
             logits.float(),
@@ -289,7 +289,7 @@ class Trainer:
     def _save(self) -> None:
         tensors = checkpoint.training_tensors(self.network, self.average.network, self.optimizer)
         tensors |= {f"tasks.{name}": value for name, value in self.tasks.state_dict().items()}
-        facts: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             "fingerprint": self.fingerprint,
             "step": self.step,
             "loss_sum": self._loss_sum,
@@ -298,25 +298,25 @@ class Trainer:
             "history": [asdict(row) for row in self.history],
         }
         if self.group.first:
-            checkpoint.save(self.folder / LAST, tensors, facts)
+            checkpoint.save(self.folder / LAST, tensors, metadata)
         self._saved_at = time.monotonic()
 
-    def _resume(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    def _resume(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         checkpoint.restore(tensors, self.network, self.average.network, self.optimizer)
         self.tasks.load_state_dict(checkpoint.under(tensors, "tasks."))
         names = {f.name for f in fields(Epoch)}
         self.history = [
             Epoch(**{name: value for name, value in row.items() if name in names})
-            for row in facts["history"]
+            for row in metadata["history"]
         ]
-        self.step, self.best_epoch = facts["step"], facts["best_epoch"]
-        self._loss_sum, self._seconds = facts["loss_sum"], facts["seconds"]
+        self.step, self.best_epoch = metadata["step"], metadata["best_epoch"]
+        self._loss_sum, self._seconds = metadata["loss_sum"], metadata["seconds"]
         if not self.group.first:  # the state that was saved is the first process's
             torch.manual_seed(self.seed + self.group.rank + self.steps * self.step)
 
 
 class _Learner(nn.Module):
-    """What a step computes, as one module: what wraps it sees calls of modules alone."""
+    """What a step computes, as one module, because wrappers take modules alone."""
 
     def __init__(self, network: Network, tasks: Tasks) -> None:
         super().__init__()
@@ -324,7 +324,7 @@ class _Learner(nn.Module):
 
     def forward(
         self,
-        log_mel: Tensor,
+        inputs: Tensor,
         lengths: Tensor,
         numbers: Tensor,
         identity: Tensor,
@@ -332,7 +332,7 @@ class _Learner(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Logits ``[batch, classes]``, and the loss of the tasks beside the emotions."""
         network, masked = self.network, self.tasks.masked
-        features, mask = network.standardised(log_mel, lengths)
+        features, mask = network.standardised(inputs, lengths)
         heard, hidden = masked.hide(features) if masked else (features, None)
         frames = network.encode(heard, mask)
         embedding = network.pool(frames, mask)
@@ -344,7 +344,7 @@ class _Learner(nn.Module):
 
 
 def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Return the tensors and facts of the run that lies in a folder, None if there is none.
+    """Return the tensors and metadata of the run in a folder, None if there is none.
 
     Raises
     ------
@@ -353,8 +353,8 @@ def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict
     """
     if not (folder / LAST).exists():
         return None
-    tensors, facts = checkpoint.load(folder / LAST)
-    own = str(facts.get("fingerprint", ""))
+    tensors, metadata = checkpoint.load(folder / LAST)
+    own = str(metadata.get("fingerprint", ""))
     if own != fingerprint:
         what = "another recipe, data or seed"
         if not is_of_this_version(own):
@@ -362,7 +362,7 @@ def saved_state(folder: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict
         raise ModelError(
             f"{folder} holds a run of {what}: choose another --out, or delete it to start again"
         )
-    return tensors, facts
+    return tensors, metadata
 
 
 def _precision(wanted: str, device: torch.device) -> torch.dtype:

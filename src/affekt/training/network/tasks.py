@@ -133,7 +133,7 @@ def _mean(errors: Tensor, known: Tensor) -> Tensor:
 
 
 class MaskedPrediction(nn.Module):
-    """Hides stretches of features, and tells how badly they are guessed.
+    """Masks frames of features, and computes the error of their prediction.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class MaskedPrediction(nn.Module):
         return features.masked_fill(hidden, 0.0), hidden
 
     def forward(self, frames: Tensor, features: Tensor, hidden: Tensor) -> Tensor:
-        """Mean squared error of what the frames say of the hidden features.
+        """Mean squared error of the predicted masked features.
 
         Parameters
         ----------

@@ -51,8 +51,8 @@ class Teachers:
         self._backends = [OnnxBackend(bundle) for bundle in self._bundles]
 
     @property
-    def facts(self) -> list[dict[str, Any]]:
-        """What a model card says of them: name, licence, and speakers they have learned from."""
+    def metadata(self) -> list[dict[str, Any]]:
+        """Their entries in a model card: name, licence, and training speakers."""
         return [
             {
                 "name": backend.config.name,
@@ -63,7 +63,7 @@ class Teachers:
         ]
 
     def refuse_leaks(self, held_out: Iterable[Clip]) -> None:
-        """See that no teacher has learned from a speaker that a run is measured on.
+        """Check that no teacher was trained on a speaker that a run is measured on.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Teachers:
             If one has: it would tell the student the answers.
         """
         measured_on = {clip.speaker_id for clip in held_out} - {""}
-        for name, fact in zip(self.config.teachers, self.facts, strict=True):
+        for name, fact in zip(self.config.teachers, self.metadata, strict=True):
             if leaking := sorted(measured_on.intersection(fact["speakers"])):
                 raise DataError(
                     f"the teacher {name} has learned from {len(leaking)} speakers that this run is "
@@ -86,12 +86,12 @@ class Teachers:
         Raises
         ------
         ConfigError
-            If a teacher does not know one of the labels.
+            If a teacher lacks one of the labels.
         """
         for name, backend in zip(self.config.teachers, self._backends, strict=True):
             if unknown := sorted(set(labels) - set(backend.config.labels)):
                 raise ConfigError(
-                    f"the teacher {name} does not know {', '.join(unknown)}: "
+                    f"the teacher {name} lacks {', '.join(unknown)}: "
                     "leave that out of data.labels, or take another teacher"
                 )
         found, _ = self._ask(clips, progress)
@@ -166,7 +166,7 @@ class NetworkTeachers:
         for network, store in self.networks:
             learned = network.config.labels
             if unknown := sorted(set(labels) - set(learned)):
-                raise ConfigError(f"a teacher does not know {', '.join(unknown)}")
+                raise ConfigError(f"a teacher lacks {', '.join(unknown)}")
             logits = score_clips(network, clips, store)
             own = [learned.index(label) for label in labels]
             found.append(apply_temperature(logits[:, own], float(network.temperature)))
@@ -190,7 +190,7 @@ _RAREST = 1e-8  # probability; what a teacher rules out keeps a finite logarithm
 
 
 class Teaching(Protocol):
-    """Whoever answers for a student's clips."""
+    """The teachers of a student's clips."""
 
     def answers(
         self, clips: Sequence[Clip], labels: Sequence[str], progress: Progress | None = None

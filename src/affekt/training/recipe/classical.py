@@ -1,4 +1,4 @@
-"""What a recipe says about systems that see one vector per clip: the classical baselines."""
+"""Keys of ``[classical]``: systems on one vector per clip."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ RUN_VERSION = 2
 """
 
 _NOT_LEARNED = ("checkpoint_seconds", "device", "compile")
-"""Keys of ``[training]`` that say how often a run saves and where it runs."""
+"""Keys of ``[training]`` for how often a run saves and where it runs."""
 
 
 def run_fingerprint(

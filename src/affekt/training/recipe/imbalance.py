@@ -1,4 +1,4 @@
-"""Classes of unequal size: what a recipe says of them, and how often each clip is drawn."""
+"""Classes of unequal size: keys of ``[imbalance]``, and how often each clip is drawn."""
 
 from __future__ import annotations
 

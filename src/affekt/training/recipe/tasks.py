@@ -101,7 +101,7 @@ def _cross_entropy(found: Tensor, targets: Tensor) -> Tensor:
 
 
 def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
-    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where nobody says.
+    """How strongly each clip shows its emotion ``[clips]``, float32; NaN where unknown.
 
     Parameters
     ----------

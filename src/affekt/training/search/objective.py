@@ -89,7 +89,7 @@ def folds_without_test(
 
 
 class Objective:
-    """Trains recipes on folds and says how well they do on the validation speakers.
+    """Trains recipes on folds and scores them on the validation speakers.
 
     Parameters
     ----------

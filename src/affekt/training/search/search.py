@@ -119,7 +119,7 @@ def search(
     ------
     AffektError
         If recipe, space or data cannot be used, the folder holds another search, or no trial
-        came to a good end.
+        succeeded.
     KeyboardInterrupt
         After Ctrl-C, with everything saved: the same call continues.
     """
@@ -153,7 +153,7 @@ def search(
         raise ConfigError(
             "no trial was done in time: the same call goes on, give it more"
             if not run.trials
-            else f"none of {len(run.trials)} trials came to a good end: {run.trials[0].note}"
+            else f"none of {len(run.trials)} trials succeeded: {run.trials[0].note}"
         )
     return SearchResult(run.trials, best, run.best_recipe(best))
 

@@ -105,7 +105,7 @@ class _Dimension:
         )
 
     def value(self, param: Any) -> Any:
-        """What a parameter of the journal stands for: it holds plain values alone."""
+        """The value of a parameter of the journal, which holds plain values alone."""
         if self.choices:
             return json.loads(param)
         return int(param) if self.whole else self._tidy(param)
@@ -124,7 +124,7 @@ class _Dimension:
         return self.choices or (self.low, self.high)
 
     def param(self, value: Any) -> Any:
-        """A value as the journal has it; None where it lies outside."""
+        """A value as the journal has it; None outside of the range."""
         if self.choices:
             name = json.dumps(value)
             return name if name in map(json.dumps, self.choices) else None
@@ -158,7 +158,7 @@ class Space:
         return {dimension.key: dimension.suggest(trial) for dimension in self.dimensions}
 
     def values_of(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """What the parameters of the journal stand for, by dotted key."""
+        """The values of the parameters of the journal, by dotted key."""
         return {d.key: d.value(params[d.key]) for d in self.dimensions if d.key in params}
 
     def params_of(self, recipe: Recipe) -> dict[str, Any] | None:
@@ -168,7 +168,7 @@ class Space:
         return None if None in found.values() else found
 
     def refuse_impossible(self, recipe: Recipe) -> None:
-        """See that each end of each range and each choice makes a recipe, with some of the others.
+        """Check that each end and each choice makes a recipe, with some of the others.
 
         Raises
         ------
@@ -278,7 +278,7 @@ def _dimension(key: str, table: Mapping[str, Any], fractional: bool) -> _Dimensi
     if "choices" in table:
         choices = table["choices"]
         if len(table) > 1:
-            raise ConfigError(f"{where}: choices stand alone, without {', '.join(_WORDS)}")
+            raise ConfigError(f"{where}: choices exclude {', '.join(_WORDS)}")
         if not isinstance(choices, list) or len(choices) < 2:
             raise ConfigError(f"{where}: choices must be a list of two or more, got {choices!r}")
         return _Dimension(key, tuple(choices))

@@ -115,7 +115,7 @@ def tell(
     seconds: float = 0.0,
     note: str = "",
 ) -> None:
-    """Write down how a trial ended; see :class:`affekt.training.search.study.Trial`."""
+    """Record the end of a trial; see :class:`affekt.training.search.study.Trial`."""
     facts = {"uar": uar, "seconds": round(seconds, 1), "note": note, _STATE: state}
     for name, fact in facts.items():  # the state at last: with it, all is said
         trial.set_user_attr(name, fact)

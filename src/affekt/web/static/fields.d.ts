@@ -42,7 +42,7 @@ export interface Prediction {
   quality?: Quality;
 }
 
-/** The answer for one window, which stands for the hop in its middle. */
+/** The answer for one window, assigned to the hop in its middle. */
 export interface Measurement {
   /** Beginning, from that of the recording. In seconds. */
   start: number;

@@ -1,0 +1,169 @@
+"""A speaker's baseline: the mean embedding of some recordings, whatever they express.
+
+Voices, rooms and languages move all embeddings of a speaker the same way; what is left once that
+is taken out says more about the emotion. A baseline holds statistics alone, never sound.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from affekt.errors import DataError
+from affekt.files import atomic_path, json_text
+
+PRIOR_CLIPS = 8.0
+"""How many recordings the mean of the training data weighs as much as."""
+FORMAT_VERSION = 1
+_MOST_CLIPS = 2**53
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """The mean of embeddings of one speaker, or of one room.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model whose embeddings these are.
+    head : str
+        Fingerprint of its head: a baseline serves no other model.
+    mean : np.ndarray [shape=(dim,), float64]
+        Zeros where there are no recordings.
+    count : int
+        Recordings.
+    """
+
+    model: str
+    head: str
+    mean: npt.NDArray[np.float64]
+    count: int
+
+    def updated(self, embeddings: npt.ArrayLike) -> Baseline:
+        """Return the baseline with more recordings.
+
+        Parameters
+        ----------
+        embeddings : array [shape=(n, dim)]
+
+        Raises
+        ------
+        DataError
+            If they are of another shape, or not finite.
+        """
+        rows = np.asarray(embeddings, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(self.mean):
+            raise DataError(
+                f"a baseline of {self.model} takes embeddings [n, {len(self.mean)}], got the "
+                f"shape {list(rows.shape)}"
+            )
+        if not np.isfinite(rows).all():
+            raise DataError("an embedding is not finite: it cannot be part of a baseline")
+        if not len(rows):
+            return self
+        count = self.count + len(rows)
+        mean = self.mean + (rows.sum(axis=0) - len(rows) * self.mean) / count
+        return replace(self, mean=mean, count=count)
+
+    def merged(self, other: Baseline) -> Baseline:
+        """Return the baseline of the recordings of both.
+
+        Raises
+        ------
+        DataError
+            If they are of different models.
+        """
+        if (other.head, len(other.mean)) != (self.head, len(self.mean)):
+            raise DataError(
+                f"these baselines are of different models, {self.model} and {other.model}: build "
+                "both with one"
+            )
+        count = self.count + other.count
+        if not count:
+            return self
+        mean = self.mean + (other.mean - self.mean) * (other.count / count)
+        return replace(self, mean=mean, count=count)
+
+    @property
+    def trust(self) -> float:
+        """How far the mean is trusted, from 0 (no recordings) to nearly 1."""
+        return self.count / (self.count + PRIOR_CLIPS)
+
+    def shift(self, training_mean: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return what to take out of each embedding [dim].
+
+        The mean is uncertain with few recordings, so it is drawn to that of the training data,
+        which counts as `PRIOR_CLIPS` recordings.
+        """
+        return np.asarray(self.trust * (self.mean - training_mean), dtype=np.float32)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the baseline as a JSON file, whole or not at all."""
+        values = {
+            "format_version": FORMAT_VERSION,
+            "model": self.model,
+            "head": self.head,
+            "count": self.count,
+            "mean": [float(f"{value:.7g}") for value in self.mean],
+        }
+        with atomic_path(path) as partial:
+            partial.write_text(json_text({"affekt_baseline": values}), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Baseline:
+        """Read a file that `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If it is missing, damaged, of a newer format, or holds impossible numbers.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise DataError(f"{path}: the baseline cannot be read: {reason}") from None
+        return cls.from_json(text, str(path))
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "the baseline") -> Baseline:
+        """Read what `save` wrote; see `load`."""
+        try:
+            values = json.loads(text)["affekt_baseline"]
+            version = values["format_version"]
+        except (ValueError, RecursionError, KeyError, TypeError):
+            raise DataError(
+                f"{where}: it is no baseline of affekt, or damaged: build it again with affekt "
+                "baseline build"
+            ) from None
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise DataError(
+                f"{where}: its format is newer than this affekt reads: pip install --upgrade affekt"
+            )
+        try:
+            return _checked(values)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise DataError(
+                f"{where}: the baseline holds impossible numbers: build it again with affekt "
+                "baseline build"
+            ) from None
+
+
+def _checked(values: Mapping[str, Any]) -> Baseline:
+    mean = np.array([float(value) for value in values["mean"]])
+    count, names = values["count"], (values["model"], values["head"])
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("names are text")
+    if type(count) is not int or not 0 <= count <= _MOST_CLIPS:
+        raise ValueError("an impossible count")
+    if not len(mean) or not all(map(math.isfinite, mean.tolist())):
+        raise ValueError("an impossible mean")
+    return Baseline(*names, mean, count)
