@@ -116,6 +116,8 @@ class OnnxBackend:
         Threads within an operator; :func:`default_threads` when None.
     device : str
         ``"cpu"``, ``"cuda"`` or ``"tensorrt"``.
+    whole : bool
+        Whether the graph takes a recording of any length at once, as its network does.
 
     Raises
     ------
@@ -123,7 +125,15 @@ class OnnxBackend:
         If the graph cannot be loaded, contradicts the configuration, or the device is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: str = CPU) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        device: str = CPU,
+        whole: bool = False,
+    ) -> None:
+        self._whole = whole
         self._path = bundle.graph
         self._threads, self._device = threads or default_threads(), device
         self._session = open_session(bundle.graph, self._threads, device)
@@ -152,7 +162,7 @@ class OnnxBackend:
         """
         waveforms = checked_waveforms(waveforms, self._path)
         size = part_samples(self.config)
-        if self.config.streamable or waveforms.shape[1] <= size:
+        if self._whole or self.config.streamable or waveforms.shape[1] <= size:
             return self._run(waveforms)
         means = RunningMean()
         for part in cut([waveforms], size):

@@ -48,7 +48,7 @@ def smaller(source: Path, target: Path, job: ExportJob) -> None:
 
 
 def load(folder: Path, threads: int) -> ExportedGraph:
-    """Load the graph as ``affekt predict`` does."""
+    """Load the graph as ``affekt predict`` does, but without parts."""
     return load_on("cpu")(folder, threads)
 
 
@@ -58,6 +58,7 @@ def load_on(device: str, graph: str = GRAPH_FILE) -> Callable[[Path, int], Expor
     def load(folder: Path, threads: int) -> ExportedGraph:
         from affekt.runtime.backends import OnnxBackend
 
-        return OnnxBackend(Bundle(folder / graph, None), threads=threads, device=device)
+        bundle = Bundle(folder / graph, None)
+        return OnnxBackend(bundle, threads=threads, device=device, whole=True)
 
     return load

@@ -35,7 +35,7 @@ def export(job: ExportJob, folder: Path) -> Artefact:
     def load(folder: Path, threads: int) -> ExportedGraph:
         from affekt.runtime.backends import OnnxBackend
 
-        return OnnxBackend(Bundle(folder / graph, None), threads=threads)
+        return OnnxBackend(Bundle(folder / graph, None), threads=threads, whole=True)
 
     engine = f"{PACKAGE} {VERSION}"
     measured = f"onnxruntime {onnxruntime.__version__}"

@@ -1,6 +1,6 @@
 // Long recordings in parts, for models that take a recording as a whole; as affekt.runtime.parts does.
 
-const PART = 10; // seconds, where each frame depends on all others
+const PART = 5; // seconds, where each frame depends on all others
 const WHOLE = 120; // seconds, where a frame depends on its neighbours
 const SILENT_PEAK = 0.001; // -60 dBFS
 const NEXT_TO_NOTHING = 1e-9; // the weight of silence; where all is silent, all counts
