@@ -70,6 +70,20 @@ def test_the_network_can_be_made_again(exported: Exported) -> None:
     assert (torch_scores(network, samples) == torch_scores(exported.network, samples)).all()
 
 
+def test_a_model_from_before_heads_had_names_is_read(tmp_path: Path) -> None:
+    network = tiny_network(heads=("intensity",))
+    write_model_directory(network, tmp_path / "model", ModelMetadata("old", {}))
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    assert config.pop("heads") == ["intensity"]
+    path.write_text(json.dumps({**config, "intensity": True}))
+    again, _ = read_network(tmp_path / "model")
+    assert again.config.heads == ("intensity",)
+    samples = torch.from_numpy(voice(0.5)[None])
+    with torch.inference_mode():
+        assert torch.equal(again(samples)["intensity"], network(samples)["intensity"])
+
+
 def test_the_config_says_what_the_network_is(exported: Exported) -> None:
     config = json.loads((exported.folder / "config.json").read_text(encoding="utf-8"))
     assert config["id2label"] == {"0": "angry", "1": "happy", "2": "neutral", "3": "sad"}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from affekt.errors import ConfigError
 from affekt.models.frontend import FrontendConfig, build_frontend
-from affekt.models.layers.heads import EmotionHead
+from affekt.models.layers.heads import EmotionHead, ScalarHead
 from affekt.models.layers.pooling import NoPooling, build_pooling
 from affekt.models.registry import build_encoder, find_architecture
 from affekt.results import OUTPUTS
@@ -55,31 +55,6 @@ class NetworkConfig:
             raise ConfigError(
                 f"unknown heads {', '.join(sorted(unknown))}: expected some of {', '.join(OUTPUTS)}"
             )
-
-
-class ScalarHead(EmotionHead):
-    """Map an embedding to one number, an output of the graph such as the intensity.
-
-    ``[batch, embedding] -> [batch, 1]``; :meth:`value` maps that to the range of the number.
-
-    Parameters
-    ----------
-    name : str
-        One of `affekt.results.OUTPUTS`, which says the range: from 0 to 1 by a sigmoid, from -1 to
-        1 by a hyperbolic tangent, without limits as it is.
-    """
-
-    def __init__(self, name: str, embedding_size: int, dropout: float) -> None:
-        super().__init__(embedding_size, 1, dropout)
-        info = OUTPUTS[name]
-        self.limits: tuple[float | None, float | None] = (info.minimum, info.maximum)
-
-    def value(self, embedding: Tensor) -> Tensor:
-        """``[batch, embedding] -> [batch]``, within the range."""
-        x: Tensor = self(embedding)[:, 0]
-        if self.limits == (0.0, 1.0):
-            return torch.sigmoid(x)
-        return torch.tanh(x) if self.limits == (-1.0, 1.0) else x
 
 
 class Network(nn.Module):

@@ -51,7 +51,7 @@ class Encoder(nn.Module):
     example: Mapping[str, Any] = MappingProxyType({})
     """Options to count it with, where the size depends on a checkpoint."""
     still: bool = False
-    """Whether a part of it is the same before and after training; :meth:`below` computes it."""
+    """Whether training leaves a part of it as it is; :meth:`frozen_features` computes that."""
     pools: bool = False
     """Whether :meth:`forward` gives one frame for the whole recording; nothing is left to pool."""
     paper: Paper | None = None
@@ -66,13 +66,13 @@ class Encoder(nn.Module):
         """
         raise ConfigError(f"{type(self).__name__} does not define forward()")
 
-    def below(self, features: Tensor) -> Tensor:
+    def frozen_features(self, features: Tensor) -> Tensor:
         """The part of :meth:`forward` that training leaves as it is, of whole recordings.
 
         ``[batch, channels, frames]`` becomes ``[batch, other channels, frames]``, which
         :meth:`forward` takes as well: what is computed once need not be computed in each epoch.
         """
-        raise ConfigError(f"{type(self).__name__} does not define below()")
+        raise ConfigError(f"{type(self).__name__} does not define frozen_features()")
 
     def softness(self, embedding: Tensor) -> Tensor | None:
         """What logits are divided by ``[batch, 1]`` besides the temperature; None: nothing.

@@ -164,13 +164,13 @@ def test_the_sum_of_layers_is_learned_and_begins_even(checkpoints: Path) -> None
 @torch.inference_mode()
 @pytest.mark.parametrize("shorten", [1, 4])
 @pytest.mark.parametrize("family", TINY_ENCODERS)
-def test_what_lies_below_can_be_computed_before(
+def test_frozen_features_can_be_computed_before(
     family: str, shorten: int, checkpoints: Path
 ) -> None:
     made = network(checkpoint=str(checkpoints / family), shorten=shorten)
     encoder, features = made.encoder, made.frontend(voices(0.5))
     assert encoder.still
-    whole, half = encoder.below(features), encoder.below(features[1:, :, :10])
+    whole, half = encoder.frozen_features(features), encoder.frozen_features(features[1:, :, :10])
     frames = -(-25 // shorten)
     assert whole.shape == (2, 3 * 16, frames)
     torch.testing.assert_close(encoder(whole), encoder(features))

@@ -40,7 +40,9 @@ def test_silent_clips_are_left_out_and_too_many_of_them_are_refused(
     with caplog.at_level(logging.WARNING, "affekt.training"):
         assert store.prepare([*voices, silent], (1.0,)) == voices
     assert "silent.wav: it is silent" in caplog.text
-    with pytest.raises(DataError, match=r"1 of 2 clips cannot be read, .*silent\.wav: nothing can"):
+    with pytest.raises(
+        DataError, match=r"1 of 2 clips cannot be read, .*silent\.wav: it is silent"
+    ):
         store.prepare([voices[0], silent], (1.0,))
 
 

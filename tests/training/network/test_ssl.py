@@ -93,13 +93,13 @@ def test_a_frozen_encoder_hears_each_clip_once(
 ) -> None:
     """Over epochs, seeds, and folds; one with other weights hears it for itself."""
     heard: list[int] = []
-    below = Ssl.below
+    frozen_features = Ssl.frozen_features
 
     def counted(self: Ssl, features: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
         heard.append(len(features))
-        return below(self, features, *rest)
+        return frozen_features(self, features, *rest)
 
-    monkeypatch.setattr(Ssl, "below", counted)
+    monkeypatch.setattr(Ssl, "frozen_features", counted)
     store = FeatureStore(WAVEFORM)
     for seed in (0, 1):
         place = tmp_path / str(seed)

@@ -148,7 +148,7 @@ class Ssl(Encoder):
         """How much each hidden state counts, from the lowest ``[layers + 1]``; their sum is 1."""
         return torch.softmax(self.mix, dim=0)
 
-    def below(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+    def frozen_features(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """All hidden states, one under the other.
 
         Each is brought to the same scale: what a layer adds grows with its height, in some
@@ -174,12 +174,12 @@ class Ssl(Encoder):
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """``[batch, samples of a frame, frames] -> [batch, channels, ceil(frames / shorten)]``.
 
-        Features may also be what :meth:`below` gives, computed before, with a mask of its frames.
+        Features may also be what :meth:`frozen_features` gives, with a mask of its frames.
         """
         if self.still and features.shape[1] != self.backbone.stride:
             states = features
         else:
-            states = self.below(features, mask)
+            states = self.frozen_features(features, mask)
             mask = None if mask is None else mask[..., :: self.time_stride]
         batch, _, frames = states.shape
         rows = states.reshape(batch, len(self.mix), self.backbone.width * frames)

@@ -135,7 +135,7 @@ class Statistics(Encoder):
         self.backbone.eval()
         return self
 
-    def below(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+    def frozen_features(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Statistics before they are standardised.
 
         Parameters
@@ -188,10 +188,10 @@ class Statistics(Encoder):
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Embedding ``[batch, dimensions, 1]``: standardised statistics, projected.
 
-        Features may also be what :meth:`below` gives, computed before.
+        Features may also be what :meth:`frozen_features` gives, computed before.
         """
-        below = features.shape[1] == self.count
-        x = features if below else self.below(features, mask)
+        computed = features.shape[1] == self.count
+        x = features if computed else self.frozen_features(features, mask)
         standardised = (x[:, :, 0] - self.mean) / self.scale  # [batch, 2 * layers * width]
         return (standardised @ self.projection)[:, :, None]
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from affekt.results import OUTPUTS
+
 
 class EmotionHead(nn.Sequential):
     """Normalise, drop out, and map an embedding to one logit per emotion.
@@ -22,14 +24,29 @@ class EmotionHead(nn.Sequential):
         )
 
 
-class IntensityHead(EmotionHead):
-    """The same for one number: how strongly an emotion is shown.
+class ScalarHead(EmotionHead):
+    """Map an embedding to one number, an output of the graph such as the intensity.
 
-    ``[batch, embedding] -> [batch, 1]``; its sigmoid goes from 0 (faint) to 1 (strong).
+    ``[batch, embedding] -> [batch, 1]``; :meth:`value` maps that to the range of the number.
+
+    Parameters
+    ----------
+    name : str
+        One of `affekt.results.OUTPUTS`, which says the range: from 0 to 1 by a sigmoid, from -1 to
+        1 by a hyperbolic tangent, without limits as it is.
     """
 
-    def __init__(self, embedding_size: int, dropout: float) -> None:
+    def __init__(self, name: str, embedding_size: int, dropout: float) -> None:
         super().__init__(embedding_size, 1, dropout)
+        info = OUTPUTS[name]
+        self.limits: tuple[float | None, float | None] = (info.minimum, info.maximum)
+
+    def value(self, embedding: Tensor) -> Tensor:
+        """``[batch, embedding] -> [batch]``, within the range."""
+        x: Tensor = self(embedding)[:, 0]
+        if self.limits == (0.0, 1.0):
+            return torch.sigmoid(x)
+        return torch.tanh(x) if self.limits == (-1.0, 1.0) else x
 
 
 class AdversarialHead(nn.Module):

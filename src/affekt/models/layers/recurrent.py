@@ -2,7 +2,7 @@
 
 Torch's own exporter freezes the length of an LSTM and refuses a GRU. While a graph is exported, the
 layer is therefore one operator of ours, ``affekt::recurrent``, which
-:mod:`affekt.export.graph.operators` writes as the LSTM or GRU of ONNX.
+:mod:`affekt.export.graph.onnx` writes as the LSTM or GRU of ONNX.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class FeatureStore:
     folder : Path, optional
         Keeps what encoders that stay as they are make of clips, for other processes.
     encoder : Encoder, optional
-        Keep what its :meth:`~affekt.models.registry.Encoder.below` makes of the first stage.
+        Keep its :meth:`~affekt.models.registry.Encoder.frozen_features` of the first stage.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class FeatureStore:
         """
         if self.encoder is not None or not encoder.still:
             return self
-        same = _fingerprint_below(encoder, self.frontend)
+        same = _fingerprint_frozen(encoder, self.frontend)
         if same not in self._above:
             folder = self.folder and self.folder / same[:16]
             # The one before is done with.
@@ -222,7 +222,7 @@ class FeatureStore:
         spectrum = self._frontend(torch.from_numpy(samples)[None])
         if self.encoder is not None:
             device = next(self.encoder.parameters()).device
-            spectrum = self.encoder.below(spectrum.to(device)).cpu()
+            spectrum = self.encoder.frozen_features(spectrum.to(device)).cpu()
         features: np.ndarray = spectrum[0].numpy().astype(np.float16)
         return features
 
@@ -282,8 +282,8 @@ def report_unreadable(errors: Sequence[str], n_clips: int) -> None:
         _log.warning("left out: %s", message)
 
 
-def _fingerprint_below(encoder: Encoder, frontend: FrontendConfig) -> str:
-    """SHA-256 of what decides :meth:`~affekt.models.registry.Encoder.below` of an encoder."""
+def _fingerprint_frozen(encoder: Encoder, frontend: FrontendConfig) -> str:
+    """SHA-256 of what decides the frozen features of an encoder."""
     models = Path(affekt.models.__file__).parent
     own = Path(inspect.getfile(type(encoder)))
     made_by = code_version(own, *(models / name for name in ("frontend", "layers")))
