@@ -1,4 +1,4 @@
-"""affekt hears emotion in speech.
+"""Speech emotion recognition.
 
     audio  ->  frontend -> encoder -> pooling -> heads  ->  calibrated scores
     (load)     [------------- one model -------------]      (predict, timeline, stream, serve)
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# ONNX Runtime reports which models are loaded to its maker unless it is told not to, from version
+# ONNX Runtime reports which models are loaded to its maker unless that is turned off, from version
 # 1.29 on Linux too. What people listen to is nobody else's business.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for, so that ``import affekt`` stays instant."""
+    """Import a public name at its first use, so that ``import affekt`` stays instant."""
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'affekt' has no attribute {name!r}")

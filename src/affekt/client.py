@@ -321,8 +321,8 @@ def _seconds(retry_after: str | None) -> float:
 def _refusal(url: str, status: int, body: bytes, reason: str) -> ServerError:
     """Turn what a server, or the way to it, has answered into an error of one line."""
     try:
-        told = json.loads(body)["error"]
-        return ServerError(str(told["message"]), status=status, code=str(told["code"]))
+        fault = json.loads(body)["error"]
+        return ServerError(str(fault["message"]), status=status, code=str(fault["code"]))
     except (ValueError, KeyError, TypeError):
         if status:
             return ServerError(f"{url} answered with status {status}: {reason}", status=status)

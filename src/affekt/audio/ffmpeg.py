@@ -26,7 +26,7 @@ _FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,ircam,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
     "nistsphere,ogg,tak,tta,voc,w64,wav,wv"
 )
-# Those whose header states the exact length, so that a cut can be told from an end.
+# Those whose header states the exact length, so that a cut can be distinguished from an end.
 _EXACT_FORMATS = frozenset({"aiff", "caf", "flac", "mov", "w64", "wav"})
 _LIVE_OPTIONS = {"probesize": "4096", "analyzeduration": "0"}  # begin with the first packets
 _MICROSECONDS = 1_000_000  # the unit of times of a container
@@ -114,7 +114,7 @@ class AudioTrack:
             if not container.streams.audio:
                 raise AudioError(f"{self._name}: it holds no audio track; give a file that does")
             track = container.streams.audio[0]
-            if track.codec_context is None:  # PyAV before 18 crashes when asked to decode it
+            if track.codec_context is None:  # PyAV before 18 crashes when it decodes it
                 raise self._no_decoder()
             _name_layout(track)
             try:

@@ -127,13 +127,13 @@ def reach(power: NDArray[np.float32], rate: int) -> float | None:
     if len(power) == 0:
         return None
     loud = _percentile(power, REACH_PERCENTILE)
-    heard = np.flatnonzero(loud > loud.max() * 10 ** (-REACH_DB / 10))
-    if len(heard) == 0:
+    present = np.flatnonzero(loud > loud.max() * 10 ** (-REACH_DB / 10))
+    if len(present) == 0:
         return None
-    if heard[-1] + 1 == power.shape[1]:  # what is left above is less than a band
+    if present[-1] + 1 == power.shape[1]:  # what is left above is less than a band
         return rate / 2
     size, lowest, width = _layout(rate)
-    return float(min((lowest - 1 + (heard[-1] + 1) * width) * rate / size, rate / 2))
+    return float(min((lowest - 1 + (present[-1] + 1) * width) * rate / size, rate / 2))
 
 
 def frame_size(rate: int) -> int:

@@ -44,8 +44,8 @@ def band_pass(samples: Samples, low_hz: float, high_hz: float, sample_rate: int)
 def through_phone(samples: Samples, sample_rate: int) -> Samples:
     """A landline: 300 to 3400 Hz at 8 kHz, mu-law in 8 bits; as many samples come out."""
     narrow = resample_to(samples, max(1, round(len(samples) * _PHONE_RATE / sample_rate)))
-    heard = mu_law(band_pass(narrow, *PHONE_BAND, _PHONE_RATE))
-    return resample_to(heard, len(samples))
+    coded = mu_law(band_pass(narrow, *PHONE_BAND, _PHONE_RATE))
+    return resample_to(coded, len(samples))
 
 
 @dataclass(frozen=True)

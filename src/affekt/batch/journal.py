@@ -58,8 +58,8 @@ class Work(Generic[Done]):
     depends : mapping
         What the answers depend on; a journal of other work is refused.
     each : callable
-        Of files, those that may end the process which reads them, and a function that is told of
-        each before it is read: yields what becomes of each file, as soon as it is done.
+        Takes files, those that may end the process which reads them, and a function that is called
+        with each before it is read; yields the outcome of each file as soon as it is done.
     keep : callable
         Of what became of a file, its record.
     recall : callable

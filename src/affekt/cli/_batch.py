@@ -95,7 +95,7 @@ def in_order(sources: Sequence[str], answers: Iterator[Done]) -> Iterator[Done]:
 
 def paced(answers: Iterable[Done], total: int, name: str) -> Iterator[Done]:
     """Pass answers on; show on stderr how far they are and how long the rest will take."""
-    started = told = time.monotonic()
+    started = reported = time.monotonic()
     failed = 0
     with progress(name, total) as advance:
         for done, answer in enumerate(answers, start=1):
@@ -103,10 +103,10 @@ def paced(answers: Iterable[Done], total: int, name: str) -> Iterator[Done]:
             advance(1)
             yield answer
             now = time.monotonic()
-            if now - told >= SECONDS_BETWEEN_LINES and not watched(sys.stderr):
+            if now - reported >= SECONDS_BETWEEN_LINES and not watched(sys.stderr):
                 left = (now - started) / done * (total - done)
                 log(f"{done} of {total} done, {failed} with errors, {_in_words(left)} left")
-                told = now
+                reported = now
 
 
 def _in_words(seconds: float) -> str:

@@ -126,13 +126,13 @@ def piped(stream: BinaryIO) -> Blocks:
 
 def played(file: Path, speed: float) -> Blocks:
     """Yield a recording in real time, times ``speed``."""
-    began, heard = time.monotonic(), 0.0
+    began, elapsed = time.monotonic(), 0.0
     for block, rate in decode_blocks(file):
         size = max(1, round(CHUNK * rate))
         for start in range(0, len(block), size):
             chunk = block[start : start + size]
-            heard += len(chunk) / rate
-            time.sleep(max(0.0, began + heard / speed - time.monotonic()))
+            elapsed += len(chunk) / rate
+            time.sleep(max(0.0, began + elapsed / speed - time.monotonic()))
             yield chunk, rate
 
 

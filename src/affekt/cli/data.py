@@ -246,8 +246,8 @@ def _side_rows(path: Path, clips: Sequence[Clip]) -> list[dict[str, Any]]:
         own = [clip for clip in clips if clip.split == side]
         if not own:
             continue
-        heard = Counter(clip.emotion for clip in own)
+        counts = Counter(clip.emotion for clip in own)
         row: dict[str, Any] = {"manifest": path.name, "split": side, "clips": len(own)}
         row["speakers"] = len({clip.speaker_id for clip in own})
-        rows.append({**row, **{emotion: heard[emotion] for emotion in emotions}})
+        rows.append({**row, **{emotion: counts[emotion] for emotion in emotions}})
     return rows

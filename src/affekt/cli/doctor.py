@@ -155,8 +155,8 @@ def _models(chosen: str | None) -> Iterator[Check]:
 
     loads = _loads(chosen)
     yield loads
-    asked = {chosen} if loads.state == "ok" else set()
-    for name in (*(asked - {None, *SHIPPED}), *SHIPPED):
+    checked = {chosen} if loads.state == "ok" else set()
+    for name in (*(checked - {None, *SHIPPED}), *SHIPPED):
         yield _answers(name)
 
 

@@ -85,8 +85,8 @@ def command(
         streaming=streaming,
         force=force,
     )
-    if heard := report.get("calibration"):
-        log(_calibrated(heard))
+    if used := report.get("calibration"):
+        log(_calibrated(used))
     if (domain := report.get("domain")) and not domain["kept"]:
         log(
             "without the out-of-domain score: that of this export differs from the network's by "
@@ -96,13 +96,13 @@ def command(
     log(f"wrote {out}: all figures are in {out / 'parity.json'}")
 
 
-def _calibrated(heard: Mapping[str, int]) -> str:
+def _calibrated(used: Mapping[str, int]) -> str:
     """What the ranges were measured on, and what was done to it."""
-    line = f"calibrated on {heard['recordings']} recordings"
-    if heard["resampled"]:
-        line += f"; {heard['resampled']} had another rate than the model's and were resampled"
-    if heard["unusable"]:
-        line += f"; {heard['unusable']} could not be used (unreadable, silent or too short)"
+    line = f"calibrated on {used['recordings']} recordings"
+    if used["resampled"]:
+        line += f"; {used['resampled']} had another rate than the model's and were resampled"
+    if used["unusable"]:
+        line += f"; {used['unusable']} could not be used (unreadable, silent or too short)"
     return line
 
 

@@ -144,7 +144,7 @@ def command(
     if baseline is not None:
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
     prepare(options)
-    stream_rate, heard = _sources.one_rate(chunks, name)
+    stream_rate, converted = _sources.one_rate(chunks, name)
     to_file = out is not None and str(out) != "-"
     blocks = shows_blocks(sys.stdout)
     live = not to_file and style is LineFormat.table and watched() and blocks
@@ -155,7 +155,7 @@ def command(
         lines = Lines(recogniser.labels, looks)
         writer = _Writer(target, lines, name, as_json=style is LineFormat.json, hops=hops)
         try:
-            for chunk in heard:
+            for chunk in converted:
                 segments = stream.push(chunk)
                 writer.measure(chunk, stream_rate)
                 answers = [*stream.provisional, *stream.measurements]

@@ -182,13 +182,13 @@ def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | Non
     for index, recording in enumerate(recordings):
         if len(recordings) > 1:
             yield f"{chr(10) if index else ''}{visible(recording.file)}"
-        heard = False
+        with_sound = False
         for segment in recording.segments():
-            heard = True
+            with_sound = True
             yield lines.segment(segment)
         if recording.error and len(recordings) > 1:
             yield f"error: {visible(recording.error)}"
-        elif not heard and not recording.error:
+        elif not with_sound and not recording.error:
             yield "no sound"
         yield from (f"note: {warning}" for warning in recording.track(()).warnings)
 

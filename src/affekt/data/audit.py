@@ -103,7 +103,7 @@ class AuditReport:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Decoded:
     """What one decoded clip leaves behind."""
 
     clip: Clip
@@ -142,27 +142,27 @@ def audit(
     """
     clips = list(clips)
 
-    def hear(clip: Clip) -> _Heard | Finding:
+    def decode_clip(clip: Clip) -> _Decoded | Finding:
         return _hear(clip, min_duration, max_clipped_fraction)
 
     with progress("Listening", len(clips)) as advance:
-        results = list(_counted(hear, clips, workers, advance))
-    heard = [result for result in results if isinstance(result, _Heard)]
+        results = list(_counted(decode_clip, clips, workers, advance))
+    decoded = [result for result in results if isinstance(result, _Decoded)]
     findings = [result for result in results if isinstance(result, Finding)]
-    findings += [finding for one in heard for finding in one.findings]
-    findings += [*_find_repeats(heard), *_find_leaking_speakers(clips)]
+    findings += [finding for one in decoded for finding in one.findings]
+    findings += [*_find_repeats(decoded), *_find_leaking_speakers(clips)]
     findings += [*_find_doubts(clips, min_agreement), *_find_gaps(clips)]
     rank = {kind: place for place, kind in enumerate(KINDS)}
     findings.sort(key=lambda finding: (rank[finding.kind], finding.files))
-    return AuditReport(len(clips), sum(one.duration for one in heard), tuple(findings))
+    return AuditReport(len(clips), sum(one.duration for one in decoded), tuple(findings))
 
 
 def _counted(
-    function: Callable[[Clip], _Heard | Finding],
+    function: Callable[[Clip], _Decoded | Finding],
     clips: Sequence[Clip],
     workers: int,
     advance: Callable[[float], None],
-) -> Iterator[_Heard | Finding]:
+) -> Iterator[_Decoded | Finding]:
     """Yield the result for each clip, in order; an interruption drops what has not begun."""
     pool = ThreadPoolExecutor(workers)
     try:
@@ -202,7 +202,7 @@ def clip_samples(clip: Clip) -> tuple[NDArray[np.float32], int]:
     return samples[first:last], rate
 
 
-def _hear(clip: Clip, min_duration: float, max_clipped_fraction: float) -> _Heard | Finding:
+def _hear(clip: Clip, min_duration: float, max_clipped_fraction: float) -> _Decoded | Finding:
     from affekt.audio import check_audio
 
     file = _name(clip)
@@ -226,7 +226,7 @@ def _hear(clip: Clip, min_duration: float, max_clipped_fraction: float) -> _Hear
         findings.append(Finding("clipped", (file,), detail))
     digest = hashlib.blake2b(f"{rate}".encode())
     digest.update(np.round(mono * 32768).astype(np.int32).tobytes())
-    return _Heard(clip, quality.duration, digest.digest(), _envelope(mono), tuple(findings))
+    return _Decoded(clip, quality.duration, digest.digest(), _envelope(mono), tuple(findings))
 
 
 def _name(clip: Clip) -> str:
@@ -247,10 +247,10 @@ def _envelope(mono: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(amplitude / size if size > 0 else amplitude, dtype=np.float32)
 
 
-def _find_repeats(heard: Sequence[_Heard]) -> Iterator[Finding]:
+def _find_repeats(decoded: Sequence[_Decoded]) -> Iterator[Finding]:
     """Report the same audio, first sample by sample, then as lossy copies of each other."""
-    groups: dict[bytes, list[_Heard]] = {}
-    for one in heard:
+    groups: dict[bytes, list[_Decoded]] = {}
+    for one in decoded:
         if not any(finding.kind == "silent" for finding in one.findings):
             groups.setdefault(one.digest, []).append(one)
     for group in groups.values():
@@ -272,12 +272,12 @@ def _repeat(clips: Sequence[Clip], how: str) -> Finding:
     return Finding("duplicate", files, how)
 
 
-def _lossy_copies(heard: Sequence[_Heard]) -> Iterator[tuple[_Heard, _Heard, float]]:
+def _lossy_copies(decoded: Sequence[_Decoded]) -> Iterator[tuple[_Decoded, _Decoded, float]]:
     """Yield pairs that are one recording in two encodings.
 
     Clips of nearly equal length and course of amplitude are rare; only they are decoded again.
     """
-    order = sorted(heard, key=lambda one: one.duration)
+    order = sorted(decoded, key=lambda one: one.duration)
     durations = np.array([one.duration for one in order])
     envelopes = np.stack([one.envelope for one in order]) if order else np.zeros((0, 1))
     for start in range(0, len(order), _ROWS_AT_ONCE):

@@ -116,9 +116,9 @@ def _check_range(answer: http.client.HTTPResponse, url: str, offset: int) -> Non
     if match is not None and match[3] != "*":
         is_rest = is_rest and int(match[2]) == int(match[3]) - 1
     if not is_rest:
-        asked = f"bytes {offset}-" if offset else "all of it"
+        wanted = f"bytes {offset}-" if offset else "all of it"
         raise DataError(
-            f"{url}: the server sent {said[:60]!r} where {asked} was requested; remove the file "
+            f"{url}: the server sent {said[:60]!r} where {wanted} was requested; remove the file "
             f"that ends in .part and run the command again, or take another mirror"
         )
 

@@ -238,9 +238,9 @@ def _speakers(clips: Sequence[Clip]) -> list[str]:
 def _all_speakers(metadata: ModelMetadata) -> dict[str, list[str]]:
     """Speakers by side; those of a teacher count as training speakers."""
     speakers = {side: _speakers(clips) for side, clips in metadata.clips.items()}
-    taught = {name for teacher in metadata.teachers for name in teacher["speakers"]}
-    if taught:
-        speakers["train"] = sorted(taught.union(speakers.get("train", ())))
+    teacher_speakers = {name for teacher in metadata.teachers for name in teacher["speakers"]}
+    if teacher_speakers:
+        speakers["train"] = sorted(teacher_speakers.union(speakers.get("train", ())))
     return speakers
 
 

@@ -41,9 +41,9 @@ def labelling_config(labels: Sequence[str]) -> str:
 
 
 def _task(track: Track) -> dict[str, object]:
-    told = track.to_dict()
+    fields = track.to_dict()
     names = ("warnings", "quality", "ood_score", "error")
-    data = {"audio": track.file, **{name: told[name] for name in names if name in told}}
+    data = {"audio": track.file, **{name: fields[name] for name in names if name in fields}}
     regions = [
         _region(index, start, end, segment, track.duration)
         for index, (start, end, segment) in enumerate(placed(track))
@@ -58,14 +58,14 @@ def _task(track: Track) -> dict[str, object]:
 def _region(
     index: int, start: int, end: int, segment: Segment, duration: float
 ) -> dict[str, object]:
-    told = segment.to_dict()
+    fields = segment.to_dict()
     region: dict[str, object] = {
         "id": f"s{index}",
         "from_name": "emotion",
         "to_name": "audio",
         "type": "labels",
         "original_length": round(duration, 6),
-        "score": told["confidence"],
+        "score": fields["confidence"],
         "value": {
             "start": start / 1000,
             "end": end / 1000,
@@ -73,9 +73,9 @@ def _region(
             "labels": [segment.label],
         },
     }
-    meta = {name: value for name, value in told.items() if name not in _PLACED}
+    meta = {name: value for name, value in fields.items() if name not in _PLACED}
     if segment.warnings:
-        meta["text"] = told["warnings"]
+        meta["text"] = fields["warnings"]
     if meta:
         region["meta"] = meta
     return region

@@ -61,8 +61,8 @@ def segment_rows(track: Track) -> Iterator[dict[str, Any]]:
     del whole["duration"]
     shared = {name: value for name, value in whole.items() if name != "error"}
     for segment in track.segments:
-        told = tuple(dict.fromkeys((*segment.warnings, *track.warnings)))
-        yield {**shared, **_flat(segment.to_dict()), "warnings": joined(told)}
+        notes = tuple(dict.fromkeys((*segment.warnings, *track.warnings)))
+        yield {**shared, **_flat(segment.to_dict()), "warnings": joined(notes)}
     if track.error or not track.segments:
         yield whole
 

@@ -205,9 +205,9 @@ class OnnxBackend:
         self.outputs = ("probabilities", "embedding", *known_outputs(outputs))
 
     def _agreed_config(self, config: ModelConfig | None) -> ModelConfig:
-        told = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        if told is not None:
-            inner = parse_config(told, f"the metadata of {self._path}")
+        stored = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if stored is not None:
+            inner = parse_config(stored, f"the metadata of {self._path}")
             if config is not None and config.labels != inner.labels:
                 raise ModelError(
                     f"{self._path} answers with {', '.join(inner.labels)}, its config.json says "

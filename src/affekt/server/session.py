@@ -300,8 +300,8 @@ class Session:
 
 def _look_ahead(model: Model) -> float:
     """Return the look-ahead of a stream's model in seconds."""
-    told = model.config.streaming
-    seconds = told.get("delay", 0) * told.get("step", 0) / model.config.sample_rate
+    streaming = model.config.streaming
+    seconds = streaming.get("delay", 0) * streaming.get("step", 0) / model.config.sample_rate
     return round(float(seconds), 3)
 
 

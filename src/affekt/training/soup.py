@@ -402,8 +402,8 @@ def _refuse_unlike(runs: Sequence[_FinishedRun], out: Path) -> None:
                 "taught the other"
             )
     heard = {who for run in runs for who in run.config.get("speakers", {}).get("train", ())}
-    judges = {clip.speaker_id for clip in (*first.split.validation, *first.split.test)} - {""}
-    if shared := sorted(heard & judges):
+    held_out = {clip.speaker_id for clip in (*first.split.validation, *first.split.test)} - {""}
+    if shared := sorted(heard & held_out):
         raise DataError(
             f"a run has learned from speakers who are to choose or to test: {', '.join(shared[:5])}"
         )

@@ -83,8 +83,8 @@ def write_site(model: Path, out: Path) -> Path:
 def static_page(model: str) -> str:
     """Return the page as it is where no server of affekt answers: with one model, on the device."""
     page = (STATIC / PAGE).read_text(encoding="utf-8")
-    told = {"affekt-server": "none", "affekt-models": model}
-    for name, value in told.items():
+    settings = {"affekt-server": "none", "affekt-models": model}
+    for name, value in settings.items():
         page, found = re.subn(
             rf'(<meta name="{name}" content=)"[^"]*"', rf'\1"{escape(value)}"', page
         )

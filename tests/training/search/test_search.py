@@ -28,7 +28,7 @@ from affekt.training.data.split import choose_split  # noqa: E402
 from affekt.training.network.infer import score_clips  # noqa: E402
 from affekt.training.network.loop import Epoch, Quiet  # noqa: E402
 from affekt.training.recipe.schema import DistilConfig  # noqa: E402
-from affekt.training.search.objective import EpochListener, Heard, Objective  # noqa: E402
+from affekt.training.search.objective import EpochListener, Objective, OnEpoch  # noqa: E402
 from affekt.training.search.search import SearchResult  # noqa: E402
 from affekt.training.search.study import (  # noqa: E402
     JOURNAL,
@@ -298,7 +298,7 @@ def test_a_trial_is_given_up_in_its_second_fold(
     monkeypatch.setattr(sys.modules["affekt.training.search.study"], "STARTUP_TRIALS", 1)
     scores = [0.9, 0.9, 0.9, 0.2]
 
-    def measure(self: Objective, recipe: Recipe, place: Path, heard: Heard) -> float:
+    def measure(self: Objective, recipe: Recipe, place: Path, heard: OnEpoch) -> float:
         listener = EpochListener(Quiet(), 2, len(self.folds), heard)
         for _ in self.folds:
             uar = scores.pop(0)

@@ -150,7 +150,7 @@ def _ratings(folder: Path) -> tuple[_Shares, _Shares]:
         if number[:1] != "1":
             continue
         try:
-            heard = [int(cell) for cell in cells[: len(_VOTES)]]
+            counts = [int(cell) for cell in cells[: len(_VOTES)]]
             means = [float(cell) for cell in cells[len(_VOTES) :]]
         except ValueError:
             raise DataError(
@@ -158,9 +158,9 @@ def _ratings(folder: Path) -> tuple[_Shares, _Shares]:
             ) from None
         if max(means) > 100:
             raise DataError(f"cremad: tabulatedVotes.csv, row {number}: a strength is above 100")
-        total = sum(heard)
+        total = sum(counts)
         if total > 0:
-            votes[name] = {e: n / total for e, n in zip(_VOTES.values(), heard, strict=True)}
+            votes[name] = {e: n / total for e, n in zip(_VOTES.values(), counts, strict=True)}
         # -1 stands where nobody voted so.
         rated = zip(_STRENGTHS.values(), means, strict=True)
         strengths[name] = {emotion: mean / 100 for emotion, mean in rated if mean >= 0}

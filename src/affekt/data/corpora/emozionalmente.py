@@ -86,12 +86,12 @@ def _votes(path: Path) -> dict[str, dict[str, float]]:
     if not path.is_file():
         log.warning("emozionalmente: %s is missing; the votes of listeners stay unknown", path)
         return {}
-    heard: dict[str, Counter[str]] = {}
+    chosen: dict[str, Counter[str]] = {}
     for name, emotion in _table(path, "file_name", "emotion_recognized"):
-        heard.setdefault(Path(name).name, Counter())[_emotion(emotion, path)] += 1
+        chosen.setdefault(Path(name).name, Counter())[_emotion(emotion, path)] += 1
     return {
         name: {emotion: count / counts.total() for emotion, count in sorted(counts.items())}
-        for name, counts in heard.items()
+        for name, counts in chosen.items()
     }
 
 

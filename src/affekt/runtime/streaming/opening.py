@@ -50,17 +50,17 @@ class Opening:
         self._rate = backend.config.sample_rate
         self._longest = round(min(window, LONGEST) * self._rate)  # samples
         self._blocks: deque[Floats] = deque()
-        self._kept = self._heard = 0  # samples
+        self._kept = self._pushed = 0  # samples
 
     def hear(self, samples: Floats) -> WindowScore | None:
         """Take more samples [samples]; return the scores so far, None without sound."""
         self._blocks.append(samples)
-        self._heard += len(samples)
+        self._pushed += len(samples)
         self._kept += len(samples)
         while self._kept - len(self._blocks[0]) >= self._longest:
             self._kept -= len(self._blocks.popleft())
         waveform = np.concatenate(self._blocks)[-self._longest :]
-        first = (self._heard - len(waveform)) // self._step
+        first = (self._pushed - len(waveform)) // self._step
         shortest = self._backend.config.minimum_duration * self._rate  # samples
         if len(waveform) < shortest or self._activity.is_silent(first, self._activity.steps):
             return None
@@ -75,7 +75,7 @@ class Opening:
     def _window_score(self, waveform: Floats, speech: float | None) -> WindowScore:
         outputs = self._backend.run(waveform[None])
         numbers = numbers_of(outputs, 0)
-        duration, end = len(waveform) / self._rate, self._heard / self._rate
+        duration, end = len(waveform) / self._rate, self._pushed / self._rate
         if self._domain is not None:
             score = self._domain.score(outputs["embedding"][0], duration)
             numbers |= {} if score is None else {"ood_score": score}

@@ -82,8 +82,8 @@ class Segmenter:
         if window.scores is None:
             self._pause(window, done)
         else:
-            heard = [other.scores for other in around if other.scores is not None]
-            self._add(window, window.scores if len(heard) == 1 else np.mean(heard, axis=0), done)
+            scored = [other.scores for other in around if other.scores is not None]
+            self._add(window, window.scores if len(scored) == 1 else np.mean(scored, axis=0), done)
 
     def _pause(self, window: WindowScore, done: list[Segment]) -> None:
         last = self._candidate or self._current

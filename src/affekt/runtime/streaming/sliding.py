@@ -214,7 +214,7 @@ class SlidingWindows:
         self._at_block = at_block
         self._rest: list[Floats] = []
         self._waiting = 0  # samples in _rest
-        self._heard = 0  # samples
+        self._pushed = 0  # samples
         self._next = 0  # index of the next window
 
     def push(self, samples: Floats) -> list[WindowScore]:
@@ -243,14 +243,14 @@ class SlidingWindows:
         if self._rest:
             self._hear(np.concatenate(self._rest))
         self._rest, self._waiting = [], 0
-        if self._heard >= self._shortest * self._grid.step:
+        if self._pushed >= self._shortest * self._grid.step:
             self._activity.finish()
             self._scorer.finish()
             return self._ready(at_end=True)
         return []
 
     def _hear(self, samples: Floats) -> None:
-        self._heard += len(samples)
+        self._pushed += len(samples)
         self._activity.push(samples)
         self._scorer.push(samples)
 
@@ -262,13 +262,13 @@ class SlidingWindows:
         while True:
             first, last = self._grid.window(self._next)
             if at_end:
-                if self._next * hop * step >= self._heard:
+                if self._next * hop * step >= self._pushed:
                     break
-                if last * step >= self._heard:
-                    first, last = self._grid.last_window(self._next, self._heard)
-            elif last > known or last * step >= self._heard:
+                if last * step >= self._pushed:
+                    first, last = self._grid.last_window(self._next, self._pushed)
+            elif last > known or last * step >= self._pushed:
                 break
-            span = Span(first, last, at_end=last * step >= self._heard)
+            span = Span(first, last, at_end=last * step >= self._pushed)
             found.append((self._next, span if self._is_heard(self._next, span) else None))
             self._next += 1
         spans = [span for _, span in found if span is not None]
@@ -322,7 +322,7 @@ class SlidingWindows:
     def _window_score(
         self, index: int, scores: Floats | None, numbers: Mapping[str, float]
     ) -> WindowScore:
-        seconds = self._heard * self._seconds / self._grid.step
+        seconds = self._pushed * self._seconds / self._grid.step
         first, last = self._own(index)
         share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
         return WindowScore(

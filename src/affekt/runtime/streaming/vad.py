@@ -68,8 +68,8 @@ class VoiceActivity:
         return self.push(np.zeros(missing, dtype=np.float32))
 
     def _is_speech(self, frame: Floats) -> bool:
-        heard = np.concatenate([self._context, frame])[None]
-        inputs = {"input": heard, "state": self._state, "sr": self._rate}
+        with_context = np.concatenate([self._context, frame])[None]
+        inputs = {"input": with_context, "state": self._state, "sr": self._rate}
         probability, state = self._session.run(None, inputs)
         self._state = _KEPT * state
         self._context = frame[-_CONTEXT:]

@@ -115,8 +115,8 @@ class DecoderPool:
         ApiError
             503 if no process was free for too long.
         """
-        asked = {"sample_rate": sample_rate, "max_duration": max_duration}
-        frame = await self._ask(wire.FILE, asked, content, caller)
+        options = {"sample_rate": sample_rate, "max_duration": max_duration}
+        frame = await self._ask(wire.FILE, options, content, caller)
         return LoadedAudio(np.frombuffer(frame.body, dtype=np.float32), AudioQuality(**frame.head))
 
     async def read_request(
@@ -137,8 +137,8 @@ class DecoderPool:
         ApiError
             503 if no process was free for too long.
         """
-        asked = {"json_size": json_size, "max_samples": max_samples, "sample_rate": sample_rate}
-        frame = await self._ask(wire.TENSOR, asked, body, caller)
+        options = {"json_size": json_size, "max_samples": max_samples, "sample_rate": sample_rate}
+        frame = await self._ask(wire.TENSOR, options, body, caller)
         qualities = frame.head["qualities"]
         waveforms = np.frombuffer(frame.body, dtype=np.float32).reshape(len(qualities), -1)
         clips = [

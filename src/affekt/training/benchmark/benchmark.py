@@ -150,12 +150,12 @@ def run_benchmark(
         def fitted(fold: Fold, seed: int) -> list[Fitted]:
             return [one.fitted(fold, own) for one in contesting for own in seeds_of(recipe, seed)]
 
-        def told(score: FoldScore) -> None:
+        def report_fold(score: FoldScore) -> None:
             if announce:
                 announce(score, False)
 
         measure = measure_adapted if protocol.kind == "adapted" else measure_kshot
-        measured = measure(protocol, chosen, seeds, fitted, told)
+        measured = measure(protocol, chosen, seeds, fitted, report_fold)
         if len(chosen) < len(every):
             return None
         figure = _result(

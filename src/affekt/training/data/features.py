@@ -207,18 +207,18 @@ class FeatureStore:
         if not np.ptp(samples):
             self._silent.add(span)
         for version in missing:
-            heard = (
+            prepared = (
                 version.apply(samples, clip, rate)
                 if isinstance(version, Variant)
                 else play(samples, version, rate)
             )
-            features = self._features[span, version] = self._heard(heard)
+            features = self._features[span, version] = self._prepared(prepared)
             if path := self._path(clip, version):
                 with atomic_path(path) as partial:
                     np.save(partial, features)
 
     @torch.inference_mode()
-    def _heard(self, samples: np.ndarray) -> np.ndarray:
+    def _prepared(self, samples: np.ndarray) -> np.ndarray:
         spectrum = self._frontend(torch.from_numpy(samples)[None])
         if self.encoder is not None:
             device = next(self.encoder.parameters()).device

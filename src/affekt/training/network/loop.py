@@ -333,8 +333,8 @@ class _Learner(nn.Module):
         """Logits ``[batch, classes]``, and the loss of the tasks beside the emotions."""
         network, masked = self.network, self.tasks.masked
         features, mask = network.standardised(inputs, lengths)
-        heard, hidden = masked.hide(features) if masked else (features, None)
-        frames = network.encode(heard, mask)
+        shown, hidden = masked.hide(features) if masked else (features, None)
+        frames = network.encode(shown, mask)
         embedding = network.pool(frames, mask)
         beside: Tensor = self.tasks(network, embedding, numbers, identity, taught)
         if masked and hidden is not None and mask is not None:

@@ -88,17 +88,17 @@ class ProcessGroup:
         """Whether it is so for any of the processes."""
         if self.size == 1:
             return flag
-        told = torch.tensor(float(flag), device=self.device)
-        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-        return bool(told > 0)
+        shared = torch.tensor(float(flag), device=self.device)
+        torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX)
+        return bool(shared > 0)
 
     def from_first(self, values: tuple[float, ...]) -> tuple[float, ...]:
         """Make known to all what the first process has."""
         if self.size == 1:
             return values
-        told = torch.tensor(values, device=self.device, dtype=torch.float32)
-        torch.distributed.broadcast(told, src=0)
-        return tuple(told.tolist())
+        shared = torch.tensor(values, device=self.device, dtype=torch.float32)
+        torch.distributed.broadcast(shared, src=0)
+        return tuple(shared.tolist())
 
 
 def is_first() -> bool:

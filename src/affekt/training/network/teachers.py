@@ -141,8 +141,8 @@ class Teachers:
         digest = hashlib.sha256()
         for bundle in self._bundles:
             digest.update(bundle.graph.read_bytes())
-        asked = [(clip.file.name, clip.speaker_id, clip.start, clip.end) for clip in clips]
-        digest.update(repr(asked).encode())
+        identities = [(clip.file.name, clip.speaker_id, clip.start, clip.end) for clip in clips]
+        digest.update(repr(identities).encode())
         return digest.hexdigest()
 
 

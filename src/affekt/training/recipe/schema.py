@@ -413,8 +413,8 @@ class Recipe:
         before = self.pretrain.data.sources + self.pretrain.extra_data if self.pretrain else ()
         taught = self.taught_by.extra_data if self.taught_by else ()
         checkpoint = Path(self.model.options.get("checkpoint", ""))
-        heard = (checkpoint.name if checkpoint.is_dir() else checkpoint.as_posix(),)
-        own = heard if checkpoint.parts else ()
+        checkpoint_data = (checkpoint.name if checkpoint.is_dir() else checkpoint.as_posix(),)
+        own = checkpoint_data if checkpoint.parts else ()
         return tuple(dict.fromkeys(self.data.extra + before + taught + own))
 
 

@@ -116,13 +116,13 @@ def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
     """
     values = [acted_intensity(clip) for clip in clips]
     if rated:
-        heard = [rated_intensity(clip) for clip in clips]
-        if all(strength is None for strength in heard):
+        strengths = [rated_intensity(clip) for clip in clips]
+        if all(strength is None for strength in strengths):
             raise DataError(
                 "tasks.rated needs clips whose strength was rated, as those of CREMA-D: "
                 "the training data has none"
             )
-        both = zip(heard, values, strict=True)
+        both = zip(strengths, values, strict=True)
         values = [value if strength is None else strength for strength, value in both]
     return np.array(values, dtype=np.float32)  # None becomes NaN
 

@@ -26,7 +26,7 @@ from affekt.training.recipe.schema import Recipe
 OWN = "own"
 """Name of the only fold where the recipe's own split is searched on."""
 
-Heard = Callable[[int, float], None]
+OnEpoch = Callable[[int, float], None]
 """Called with the percents of the training that are over, 100 a fold, and how good it was: the sum
 over folds of the best UAR so far, divided by the number of folds. May raise to end it."""
 
@@ -121,7 +121,7 @@ class Objective:
         self.progress = progress
         self._store: tuple[object, FeatureStore] | None = None
 
-    def measure(self, recipe: Recipe, place: Path, heard: Heard) -> float:
+    def measure(self, recipe: Recipe, place: Path, on_epoch: OnEpoch) -> float:
         """Train on every fold, or go on where an earlier call stopped, and score.
 
         Parameters
@@ -129,7 +129,7 @@ class Objective:
         recipe : Recipe
         place : Path
             Keeps the checkpoints.
-        heard : Heard
+        on_epoch : OnEpoch
             Called after every epoch.
 
         Returns
@@ -137,7 +137,7 @@ class Objective:
         float
             UAR over the validation clips of all folds together: the mean over corpora.
         """
-        listener = EpochListener(self.reporter, recipe.training.epochs, len(self.folds), heard)
+        listener = EpochListener(self.reporter, recipe.training.epochs, len(self.folds), on_epoch)
         labels = sorted({label for fold in self.folds for label in _labels(recipe, fold)})
         answers, clips = [], []
         for fold in self.folds:
@@ -201,8 +201,8 @@ class Objective:
         )
         validation = system.store.prepare(fold.validation, self.progress)
         # It is scored on its own validation clips: test clips are not read.
-        asked = replace(fold, validation=validation, test=validation)
-        return system.answer(asked, labels, place, self.seed).logits, validation
+        validated = replace(fold, validation=validation, test=validation)
+        return system.answer(validated, labels, place, self.seed).logits, validation
 
     def _features(self, recipe: Recipe) -> FeatureStore:
         """The store of the last trial where its features serve this one, too."""
@@ -221,14 +221,14 @@ class EpochListener:
     view : Reporter
     epochs, folds : int
         How many there will be.
-    heard : Heard
+    on_epoch : OnEpoch
     """
 
-    def __init__(self, view: Reporter, epochs: int, folds: int, heard: Heard) -> None:
+    def __init__(self, view: Reporter, epochs: int, folds: int, on_epoch: OnEpoch) -> None:
         self.view = view
         self.epochs = epochs
         self.folds = folds
-        self.heard = heard
+        self.on_epoch = on_epoch
         self._fold = 0
         self._before = 0.0
         self._best = 0.0
@@ -251,13 +251,13 @@ class EpochListener:
     def next_fold(self, uar: float) -> None:
         """A fold is done, with this UAR."""
         self._best = max(self._best, uar)
-        self.heard(100 * (self._fold + 1), (self._before + self._best) / self.folds)
+        self.on_epoch(100 * (self._fold + 1), (self._before + self._best) / self.folds)
         self._before, self._best, self._fold = self._before + self._best, 0.0, self._fold + 1
 
     def _tell(self, row: Epoch) -> None:
         self._best = max(self._best, row.validation_uar)
         percents = 100 * self._fold + 100 * row.epoch // self.epochs
-        self.heard(percents, (self._before + self._best) / self.folds)
+        self.on_epoch(percents, (self._before + self._best) / self.folds)
 
 
 def _labels(recipe: Recipe, fold: Fold) -> tuple[str, ...]:

@@ -234,13 +234,13 @@ class _Run:
         # By its values: whoever comes back to them finds the checkpoints.
         name = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
         place = self.folder / "trials" / name
-        heard = _Ear(trial, len(self.objective.folds), self.prune, self.deadline)
+        pruner = _Pruner(trial, len(self.objective.folds), self.prune, self.deadline)
         state, uar, note = FAILED, None, ""
         try:
-            uar = self.objective.measure(changed(self.recipe, values), place, heard)
+            uar = self.objective.measure(changed(self.recipe, values), place, pruner)
             state = DONE
         except TrialPruned:
-            state, uar = GIVEN_UP, heard.uar
+            state, uar = GIVEN_UP, pruner.uar
         except (ConfigError, ModelError) as error:
             note = str(error)
         except torch.OutOfMemoryError:
@@ -252,7 +252,7 @@ class _Run:
             place.parent.rmdir()
 
 
-class _Ear:
+class _Pruner:
     """Follows a trial, and ends it below the median or when the time is over.
 
     ``uar`` is the mean of the best so far over the folds that have begun.

@@ -91,7 +91,7 @@ export const STREAM_OPTIONS: Readonly<
 export class Stream {
   private constructor();
   readonly options: Required<StreamOptions>;
-  /** Seconds that were heard. */
+  /** Seconds that were pushed. */
   readonly duration: number;
   /** The segment that is not final yet, as it stands. */
   readonly open: Segment | null;

@@ -24,7 +24,7 @@ export { Resampler, resample } from "./resample.js";
 export { STREAM_OPTIONS, Stream } from "./stream.js";
 
 const FORMAT_VERSION = 1;
-const BLOCK = 10; // seconds of a recording that are heard at once
+const BLOCK = 10; // seconds of a recording that are processed at once
 
 /**
  * Load a model directory of affekt.
@@ -115,7 +115,7 @@ export class Model {
    * @param {Blob | ArrayBuffer | ArrayBufferView | AudioBuffer | Recording | Float32Array} source
    *   as above
    * @param {StreamOptions & {onProgress?: (done: number) => void}} [options] `sampleRate` of
-   *   samples; `onProgress` is told the share that is done, from 0 to 1
+   *   samples; `onProgress` gets the share that is done, from 0 to 1
    * @returns {Promise<{measurements: Measurement[], segments: Segment[]}>}
    */
   async timeline(source, { sampleRate, onProgress = () => {}, ...options } = {}) {

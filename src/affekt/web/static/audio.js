@@ -1,4 +1,4 @@
-// From any recording to the mono samples that a model hears, as affekt's Python does it.
+// From any recording to the mono samples of a model, as affekt's Python does it.
 
 import { AffektError } from "./errors.js";
 import { checkedRate, resample } from "./resample.js";

@@ -1,4 +1,4 @@
-// The ear on this device: the model runs in the browser.
+// Analysis on this device: the model runs in the browser.
 
 import { decode, loadModel } from "./affekt.js";
 
@@ -30,7 +30,7 @@ export class DeviceEar {
     return { ...answer, ...found };
   }
 
-  /** Begin to hear live, with windows as told; what becomes known is told to `tell`. */
+  /** Begin live analysis with the given windows; `tell` gets each result. */
   async open(name, tell, options) {
     const model = await this.model(name);
     const stream = model.stream(options);

@@ -7,7 +7,7 @@
 import { joinSamples } from "./samples.js";
 
 const VARIANCE_FLOOR = 1e-5; // added to the variance before its root, as the network does
-const BLOCK = 0.25; // seconds that the encoder hears at once
+const BLOCK = 0.25; // seconds that the encoder takes at once
 const STALE = 2048; // rows that are forgotten at once
 
 /** Answers for windows of one stream of a model that can stream. */

@@ -1,4 +1,4 @@
-// In the audio thread: mixes what the microphone hears to mono and hands it on in larger pieces.
+// In the audio thread: mixes the microphone to mono and passes it on in larger chunks.
 
 const PIECE = 0.05; // seconds
 

@@ -38,7 +38,7 @@ async function start() {
   await look();
 }
 
-/** Find out who can hear here, and say so. */
+/** Find out where sound can be analysed, and show it. */
 async function look() {
   const engine = await exists("runtime/ort.wasm.min.mjs");
   try {
@@ -67,7 +67,7 @@ async function look() {
   const wished = localStorage.getItem("affekt-where");
   const open = [wished, "device", "server"].find((where) => where && !choice(where).disabled);
   if (!open) {
-    show(new AffektError("nobody can hear here: the engine for browsers is missing"));
+    show(new AffektError("no analysis is possible here: the engine for browsers is missing"));
     return;
   }
   choice(open).checked = true;
@@ -111,7 +111,7 @@ function model() {
   return models.find(({ id }) => id === $("model").value) ?? models[0];
 }
 
-/** A place or a model was chosen: say where sound goes, and what hears it. */
+/** A place or a model was chosen: show where sound goes. */
 async function chosen() {
   $("truth").textContent = onServer() ? serverTruth() : deviceTruth();
   const { labels } = model();
@@ -136,7 +136,7 @@ function serverTruth() {
   const here = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
   const open = protocol === "http:" && !here ? " The connection is not encrypted." : "";
   const where = here ? `${host}, on this computer` : `${host}, over the network`;
-  return `Sound is sent to ${where}. affekt hears it in memory there and keeps none of it.${open}`;
+  return `Sound is sent to ${where}. It is analysed in memory there and not kept.${open}`;
 }
 
 // --- a recording -------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ async function waveform(file) {
   }
 }
 
-/** Show the time line in `heard`; the file can be played, what the microphone heard is gone. */
+/** Show the time line in `heard`; the file can be played, the sound of the microphone is gone. */
 function showHeard(file) {
   const { name, duration, segments, measurements } = heard;
   Object.assign(track, { live: false, duration, segments, measurements, cursor: null });

@@ -8,7 +8,7 @@ export class Player {
   #audio = new Audio();
   #duration = 0;
 
-  /** @param {(time: number) => void} onPlace told whenever the place has moved, in seconds */
+  /** @param {(time: number) => void} onPlace called with the place in seconds whenever it has moved */
   constructor(onPlace) {
     this.onPlace = onPlace;
     $("play").addEventListener("click", () => (this.#audio.paused ? this.#audio.play() : this.pause()));

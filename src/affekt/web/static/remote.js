@@ -1,4 +1,4 @@
-// The ear on the server: files go to it whole, the microphone as a stream.
+// Analysis on the server: files go to it whole, the microphone as a stream.
 
 import { AffektError } from "./errors.js";
 
@@ -34,7 +34,7 @@ export class ServerEar {
     return { ...answer, segments, measurements: segments };
   }
 
-  /** Begin to hear live, with windows as told; what becomes known is told to `tell`. */
+  /** Begin live analysis with the given windows; `tell` gets each result. */
   async open(name, tell, options) {
     const url = new URL(`v1/stream?model=${encodeURIComponent(name)}`, document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";

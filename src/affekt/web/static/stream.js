@@ -74,7 +74,7 @@ export class Stream {
     return this.#segmenter.open;
   }
 
-  /** Seconds that were heard. */
+  /** Seconds that were pushed. */
   get duration() {
     return this.#heard / this.#model.sampleRate;
   }
