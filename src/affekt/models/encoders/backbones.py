@@ -63,7 +63,7 @@ class Backbone(nn.Module):
 class ConvolutionalBackbone(Backbone):
     """wav2vec 2.0, HuBERT and WavLM: convolutions over the waveform, then transformer layers.
 
-    A frame begins with its own samples and hears ``reach`` of them; after the end there are zeros.
+    A frame covers ``reach`` samples from its own first one on; after the end there are zeros.
     """
 
     def __init__(self, model: Any, config: Any) -> None:
@@ -118,7 +118,7 @@ class ConvolutionalBackbone(Backbone):
 class WhisperBackbone(Backbone):
     """Whisper's encoder: its own log-mel, two convolutions, transformer layers.
 
-    It hears a recording as it is, without filling it up to 30 s. A position is known for each of
+    It takes a recording as it is, without filling it up to 30 s. There is a position for each of
     30 s; in what is longer they begin anew every 30 s, and no frame attends across that border.
     """
 
@@ -173,11 +173,11 @@ class WhisperBackbone(Backbone):
         """Whisper's log-mel ``[batch, mels, 2 * frames]``, at the level of common recordings."""
         reach = self.log_mel.config.window // 2
         x = (waveform * TYPICAL_RMS)[:, None]
-        # Before the beginning it hears the beginning mirrored, as in Whisper's training; what
+        # Before the beginning is the beginning mirrored, as in Whisper's training; what
         # fills up two hops is in no frame that is kept.
         x = nn.functional.pad(x, (reach, 0), mode="reflect")[:, 0]
         x = nn.functional.pad(x, (self.stride - reach, 0))
-        # Taken by their number, so that an export knows the shape.
+        # Taken by their number, so that an export has the shape.
         count = 2 * (waveform.shape[1] // self.stride if valid is None else valid.shape[1])
         mel_power = self.log_mel.mel_power(x).narrow(2, 2, count)
         log_power = torch.log10(mel_power.clamp(min=1e-10))

@@ -22,10 +22,10 @@ from affekt.models.encoders.backbones import Backbone, ConvolutionalBackbone, Wh
 
 FAMILIES = ("hubert", "wav2vec2", "wavlm", "whisper")
 """What a checkpoint may be, by the ``model_type`` of its ``config.json``."""
-LARGEST_BYTES = 2**31 - 2**24  # what one ONNX file holds, less some room for all but weights
+LARGEST_BYTES = 2**31 - 2**24  # what one ONNX file holds, less 16 MB for all but weights
 
 _UNUSED = {"masked_spec_embed"}  # weights of the pre-training, which some checkpoints lack
-# What a configuration says of its file and of other tasks, none of which belongs into a model.
+# Keys of a configuration about its file and other tasks, left out of a model.
 _LEFT_OUT = (
     *("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"),
     *("id2label", "label2id"),
@@ -235,7 +235,7 @@ def _transformers() -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what transformers says of weights that are not needed here, and its bars."""
+    """Suppress messages of transformers about weights that are not needed here, and its bars."""
     logging = _transformers().utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

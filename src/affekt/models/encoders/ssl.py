@@ -117,7 +117,7 @@ class Ssl(Encoder):
         self.backbone.requires_grad_(False)
         for part in self._tuned():
             part.requires_grad_(True)
-        # What comes in is told from what lies below by its channels alone.
+        # Input is distinguished from frozen features by its channels alone.
         self.still = options.train == "none" and count * width != self.backbone.stride
 
     def _tuned(self) -> list[nn.Module]:

@@ -148,7 +148,7 @@ class Statistics(Encoder):
         Tensor [batch, 2 * layers * width, 1]
             Means of each layer, then their deviations.
         """
-        # A silent frame before the first: what is heard there does not depend on what was cut.
+        # A silent frame before the first: the output there does not depend on what was cut.
         frames = nn.functional.pad(masked(features, mask), (1, 0))
         frames, speech = self._speech(frames)
         states = self.backbone(frames.transpose(1, 2).flatten(1), speech)

@@ -1,7 +1,7 @@
 """``tcn``: temporal convolutions of growing reach, forward and backward, and a blend of them.
 
-The idea is that of TIM-Net (Ye et al., 2023): each level hears twice as far as the one before, one
-way from the past and one from the future, and what was heard at short and at long reach is weighted
+The idea is that of TIM-Net (Ye et al., 2023): each level reaches twice as far as the one before,
+one way into the past and one into the future, and levels of short and of long reach are weighted
 by weights that are learned.
 """
 
@@ -30,7 +30,7 @@ class TcnOptions:
     levels : int
         Levels; the convolutions of level n are dilated by 2 to the power of n.
     kernel : int
-        Frames that a convolution sees.
+        Kernel of a convolution in frames.
     dropout : float
         Share of channels dropped after each convolution while training.
     """

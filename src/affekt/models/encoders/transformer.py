@@ -2,7 +2,7 @@
 
 Self-attention lets distant frames meet; a convolution in every block says what is near. It is also
 all that tells the order of frames, so there are no positions to run out of: a network trained on
-three seconds hears three minutes.
+three seconds runs on three minutes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class TransformerOptions:
     expansion : int
         Width of the feed-forward layers, in multiples of the channels.
     kernel : int
-        Frames that the convolution of a block sees; odd.
+        Kernel of a block's convolution in frames; odd.
     dropout : float
         Share dropped from what each part of a block adds, while training.
     """

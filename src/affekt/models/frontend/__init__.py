@@ -1,4 +1,4 @@
-"""Frontends: from the waveform to what the encoder sees, as part of the model graph.
+"""Frontends: from the waveform to the encoder's input, as part of the model graph.
 
 A frontend works in two stages. ``frontend(waveform)`` gives the log-mel and whatever else needs
 the waveform: training computes it once per clip, and the spectral augmentations change it.

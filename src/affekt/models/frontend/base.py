@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Frontend(nn.Module):
-    """Waveform to what training stores, and that to what the encoder sees."""
+    """Waveform to stored spectrum, and that to the encoder's input."""
 
     def __init__(self, config: FrontendConfig) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Frontend(nn.Module):
         raise ConfigError(f"{type(self).__name__} does not define forward()")
 
     def features(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Second stage: what the encoder sees ``[batch, channels, frames]``.
+        """Second stage: the encoder's input ``[batch, channels, frames]``.
 
         Parameters
         ----------

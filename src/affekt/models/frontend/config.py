@@ -25,7 +25,7 @@ class PcenOptions:
     gain : float
         How much of a band's slow level is divided out: 0 nothing, 1 all of it.
     bias : float
-        Added before the root; what lies below it is hidden.
+        Added before the root; masks what is below it.
     power : float
         Exponent of the compression.
     time_constant : float
@@ -80,19 +80,17 @@ class FrontendConfig:
     f_min, f_max : float
         Range of the mel bands in Hz.
     floor : float
-        Power added before the logarithm, relative to a recording of unit RMS. It hides what
-        lies so far below the voice that it says more about the room than about the speaker.
+        Power added before the logarithm, relative to a recording of unit RMS. It masks
+        background noise far below the voice.
     kind : str
         ``"log-mel"``; ``"mfcc"``: cepstra of the log-mel with first and second differences;
         ``"log-mel+prosody"``: below the log-mel, rows of voicing, pitch and energy; or
-        ``"waveform"``: no spectrum but pieces of ``hop_length`` samples, for encoders that take
-        the waveform.
+        ``"waveform"``: chunks of ``hop_length`` samples, for encoders of waveforms.
     normalisation : str
-        ``"level"`` divides the recording by its RMS. ``"local"`` divides each frame by the RMS of
-        the seconds around it, which a stream can do too. ``"global"`` does neither: loudness stays
-        audible. ``"utterance"`` gives each channel mean 0 and variance 1 over the recording, and
-        ``"pcen"`` takes per-channel energy normalisation in place of the logarithm; both after
-        dividing by the RMS.
+        ``"level"`` divides by the RMS of the recording, ``"local"`` by that of the seconds around
+        each frame, which can stream; ``"global"`` keeps loudness; ``"utterance"`` gives each
+        channel mean 0 and variance 1, ``"pcen"`` per-channel energy normalisation, both after
+        ``"level"``.
     level_past, level_future : float
         Seconds before and after a frame whose RMS is its ``"local"`` level.
     n_mfcc : int

@@ -107,7 +107,7 @@ class LogMel(Frontend):
     def _frames(self, samples: Tensor, count: int) -> Tensor:
         """Overlapping frames ``[batch, count, window]``, put together from blocks.
 
-        The count is given, and lengths are never cut off but taken, so that an export knows the
+        The count is given, and lengths are never cut off but taken, so that an export has the
         shape of everything that follows.
         """
         window, hop = self.config.window, self.config.hop_length
@@ -136,7 +136,7 @@ class LogMel(Frontend):
         return self._log_mel(self.levelled_power(waveform))
 
     def features(self, spectrum: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Second stage: what the encoder sees.
+        """Second stage: the encoder's input.
 
         Parameters
         ----------

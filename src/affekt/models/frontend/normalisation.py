@@ -1,4 +1,4 @@
-"""Normalisation: what is taken out of a recording before the encoder hears it."""
+"""Normalisation: what is removed from a recording before the encoder."""
 
 from __future__ import annotations
 

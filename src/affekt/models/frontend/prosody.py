@@ -12,7 +12,7 @@ from affekt.models.frontend.log_mel import LogMel, hann
 _FLOOR = 1e-4  # mean square, relative to the recording: what is 40 dB below it is silent
 _SHARPNESS = 150.0  # of the soft maximum: a peak 0.03 lower counts 1 %
 _OCTAVE_COST = 0.04  # a period's multiples correlate as well as itself; the shortest is meant
-_FINE_FROM = 200.0  # Hz; above it, half a sample more or less is heard
+_FINE_FROM = 200.0  # Hz; above it, half a sample more or less matters
 
 
 class LogMelProsody(LogMel):
@@ -54,7 +54,7 @@ class LogMelProsody(LogMel):
         """Power spectrum ``[batch, bins, frames]`` to ``[batch, 3, frames]``."""
         correlation = nn.functional.conv1d(power, self.correlations)
         energy_db = 10 * torch.log10(correlation[:, :1] + _FLOOR)
-        # One window is as long as two periods of a low voice: a few frames see more of them.
+        # One window is as long as two periods of a low voice: a few frames cover more of them.
         correlation = nn.functional.avg_pool1d(correlation, PITCH_FRAMES, 1, PITCH_FRAMES // 2)
         strength = correlation[:, 1:] / (correlation[:, :1] + _FLOOR)  # [batch, lags, frames]
         chosen = torch.softmax(_SHARPNESS * (strength + self.preference), dim=1)

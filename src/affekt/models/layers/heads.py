@@ -50,7 +50,7 @@ class ScalarHead(EmotionHead):
 
 
 class AdversarialHead(nn.Module):
-    """Tries to tell who speaks, and teaches the encoder not to let it (Ganin et al., 2016).
+    """Classifier of speakers with reversed gradient (Ganin et al., 2016).
 
     Forwards it is a classifier; backwards its gradient is turned round, so that what lowers its
     own loss raises it in the encoder. For training only.

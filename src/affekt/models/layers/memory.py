@@ -44,7 +44,7 @@ class Memory:
 
 
 class MemoryCounter(Memory):
-    """A memory without content, which counts what is asked of it."""
+    """A memory without content, which counts the requested numbers."""
 
     def __init__(self) -> None:
         super().__init__(torch.zeros(1, 0))
@@ -57,5 +57,5 @@ class MemoryCounter(Memory):
 
     @property
     def size(self) -> int:
-        """Numbers that were asked for."""
+        """Requested numbers."""
         return self._used

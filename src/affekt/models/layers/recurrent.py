@@ -1,4 +1,4 @@
-"""Recurrent layers that hear a recording from both ends, and export at every length.
+"""Recurrent layers over both directions of time, which export at every length.
 
 Torch's own exporter freezes the length of an LSTM and refuses a GRU. While a graph is exported, the
 layer is therefore one operator of ours, ``affekt::recurrent``, which

@@ -271,9 +271,9 @@ class TutorialClassifier:
             points, targets, validation = _tenth(points, targets, self.seed)
         self.classes_ = np.unique(targets)
         x, y = self._tensors(points, targets)
-        judged = self._tensors(*validation) if validation and options.patience else None
-        if judged and not len(judged[0]):
-            judged = None
+        held_out = self._tensors(*validation) if validation and options.patience else None
+        if held_out and not len(held_out[0]):
+            held_out = None
         best, best_loss, best_epoch = None, np.inf, 0
         # Dropout draws from torch's own generator: seed it, and give it back as it was.
         with torch.random.fork_rng(devices=[]):
@@ -288,9 +288,9 @@ class TutorialClassifier:
                     adam.zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
                     adam.step()
-                if judged is None:
+                if held_out is None:
                     continue
-                loss_now = _loss(network, *judged)
+                loss_now = _loss(network, *held_out)
                 if loss_now < best_loss:
                     best, best_loss, best_epoch = deepcopy(network.state_dict()), loss_now, epoch
                 elif epoch - best_epoch >= options.patience:
