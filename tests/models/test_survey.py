@@ -159,5 +159,5 @@ def test_the_page_shows_the_architecture_as_it_is(benchmark: dict[str, Any], nam
     hint = "run: python benchmarks/architectures.py"
     stored = json.loads(json.dumps(benchmark["architecture"](name)))
     assert stored == result["architectures"][name], hint
-    report = replace(benchmark["REPORT"], part=name)
+    report = replace(benchmark["LAYERS"], part=name)
     assert report.shown() == benchmark["section"](name, result), "run `make tables`"
