@@ -1,8 +1,9 @@
 """``statistics``: a frozen encoder's hidden states, as their mean and deviation over the speech.
 
-A recording is cut to its speech and levelled first, inside the graph: silence at its ends, its
-level and a constant offset change nothing. Some hidden states are kept apart, and what is learned
-on their statistics is linear (``[linear]`` of a recipe), so that training takes seconds.
+A recording is cut to its speech and levelled first, inside the graph: its level and a constant
+offset change nothing, and of silence at its ends the margin alone counts. Some hidden states are
+kept apart, and what is learned on their statistics is linear (``[linear]`` of a recipe), so that
+training takes seconds.
 """
 
 from __future__ import annotations
