@@ -95,6 +95,24 @@ def test_ctrl_c_keeps_what_is_done(
     assert "add --resume to go on, or delete" in done.stderr  # nothing is thrown away unasked
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_ctrl_c_while_it_ends_its_processes_ends_it(
+    folder: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    words = words_for(folder, tiny_model, tmp_path / "answers.csv")
+    with start_halted(
+        "affekt.batch.processes:_Process.end",
+        "calls == 2",
+        *[*words, "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        interrupt(process, signal.SIGINT, group=True)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+
+
 def test_parquet_is_the_table_of_csv(
     run: Run, folder: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import TypeVar
 
@@ -108,13 +109,22 @@ class _Process:
         # spawn: a fork of a process with threads (onnxruntime's, BLAS's) may hang.
         context = multiprocessing.get_context("spawn")
         folder = os.getcwd()
+        reader, self._wanted = context.Pipe(duplex=False)
         # Its semaphores start a process that tidies up, and unblock Ctrl-C.
         with elsewhere():
             self.pool = ProcessPoolExecutor(
-                1, mp_context=context, initializer=_begin, initargs=(folder,)
+                1, mp_context=context, initializer=_begin, initargs=(folder, reader)
             )
         with _ctrl_c_later(), elsewhere():
             self._started = self.pool.submit(os.getpid)
+
+    def end(self) -> None:
+        """End the process at once, whatever it does.
+
+        Python ends it over a queue, which a second Ctrl-C closes too early: both would wait for
+        each other for ever.
+        """
+        self._wanted.close()
 
     def refuse_if_never_started(self) -> None:
         """Raise where not even nothing could be done."""
@@ -140,15 +150,15 @@ def _processes() -> Iterator[Callable[[], _Process]]:
     try:
         yield start
     finally:
+        for process in started:
+            process.end()
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
         for process in started:
-            process.pool.shutdown(wait=False, cancel_futures=True)
-        for process in started:
-            process.pool.shutdown(wait=True)
+            process.pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -168,18 +178,16 @@ def _ctrl_c_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(folder: str) -> None:
-    """Prepare a new process: it works where its parent does, and ends with it.
+def _begin(folder: str, wanted: Connection) -> None:
+    """Prepare a new process: it works where its parent does, as long as it is wanted.
 
     Ctrl-C is for the parent alone.
     """
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_when_not_wanted, args=(wanted,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
+def _end_when_not_wanted(wanted: Connection) -> None:
+    wait_for([wanted])  # its other end is closed, by the parent or with it
+    os._exit(1)

@@ -30,7 +30,7 @@ def network(frontend: FrontendConfig = WAVEFORM, **options: Any) -> Network:
 
 @torch.inference_mode()
 def embedding(made: Network, samples: np.ndarray) -> np.ndarray:
-    return made(torch.from_numpy(samples.astype(np.float32))[None])[1][0].numpy()
+    return made(torch.from_numpy(samples.astype(np.float32))[None])["embedding"][0].numpy()
 
 
 def spoken(seconds: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_a_pause_inside_counts() -> None:
 def test_neighbours_in_a_batch_change_nothing() -> None:
     made = network()
     first, second = spoken(1.0, 0), np.concatenate([np.zeros(8000), spoken(0.5, 1)])
-    both = made(torch.from_numpy(np.stack([first, second]).astype(np.float32)))[1]
+    both = made(torch.from_numpy(np.stack([first, second]).astype(np.float32)))["embedding"]
     for row, sound in zip(both, (first, second), strict=True):
         np.testing.assert_allclose(row, embedding(made, sound), atol=2e-5)
 

@@ -101,7 +101,7 @@ def test_teachers_answer_with_their_mean(place: Path, tones) -> None:
     alone = [NetworkTeachers([(one, store)]).answers(clips, asked) for one in networks]
     np.testing.assert_allclose(together, np.mean(alone, axis=0))
     np.testing.assert_allclose(together.sum(axis=1), 1)
-    probabilities, *_ = networks[0](torch.from_numpy(tones_of(clips[0]))[None])
+    probabilities = networks[0](torch.from_numpy(tones_of(clips[0]))[None])["probabilities"]
     expected = probabilities[0].detach().numpy()[::-1]
     np.testing.assert_allclose(alone[0][0], expected, atol=2e-3)  # features are kept in float16
     with pytest.raises(ConfigError, match="a teacher lacks boredom"):
