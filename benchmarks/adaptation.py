@@ -4,9 +4,9 @@ that took no part in their training.
     python benchmarks/adaptation.py --data ../shared/data  # measures, writes JSON, table, picture
     python benchmarks/adaptation.py --table-only           # writes the page and the picture again
 
-The speakers are those of the protocol ``loco``'s development corpora with known speakers, of
-RAVDESS, and the test speakers of EMO-DB. One fifth of each speaker's clips is scored with a
-baseline of n of the others, drawn in three ways (see :mod:`affekt.evaluation.adapted`).
+The speakers are those of SAVEE, EmoTale and RAVDESS, and the test speakers of EMO-DB. One fifth of
+each speaker's clips is scored with a baseline of n of the others, drawn in three ways (see
+:mod:`affekt.evaluation.adapted`).
 """
 
 from __future__ import annotations

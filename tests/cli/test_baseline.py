@@ -116,6 +116,9 @@ def test_what_goes_wrong_is_one_line(
     file = next(voice.iterdir())
     answer = affekt(capsys, "predict", file, "--baseline", baseline, "--model", "small")
     answer.is_one_line("built with the model 'nano'", "build it again")
+    words = ("build", tmp_path / "absent.wav", "--update", baseline, "--out", tmp_path / "new.json")
+    answer = affekt(capsys, "baseline", *words, "--model", "small")  # before anything is read
+    answer.is_one_line("different models, small and nano")
     answer = affekt(capsys, "predict", file, "--baseline", tmp_path / "no.json", *NANO)
     answer.is_one_line("no.json", "No such file")
     words = (file, "--adapt", "all", "--baseline", baseline, *NANO)

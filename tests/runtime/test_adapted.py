@@ -57,6 +57,15 @@ def test_a_baseline_changes_answers_and_leaves_embeddings(model: Model, voice: l
     np.testing.assert_array_equal(plain.embedding, adapted.embedding)
 
 
+def test_a_baseline_takes_the_place_of_another(voice: list[Path]) -> None:
+    model = affekt.load_model("nano", threads=1)
+    first, second = model.baseline(voice[:1]), model.baseline(voice[1:])
+    adapted = model.with_baseline(first)
+    again = adapted.with_baseline(second).predict(voice[0])
+    assert scores(again) == pytest.approx(scores(model.predict(voice[0], baseline=second)))
+    np.testing.assert_array_equal(adapted.baseline(voice[1:]).mean, second.mean)
+
+
 def test_a_folder_adapts_to_itself(model: Model, voice: list[Path]) -> None:
     baseline = model.baseline(voice)
     plain = model.predict_batch(voice)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from affekt.cli._batch import paced
 from affekt.cli._common import (
     Format,
     FormatOption,
@@ -16,10 +17,9 @@ from affekt.cli._common import (
     ThreadsOption,
     emit,
     log,
-    progress,
 )
 from affekt.cli._inputs import FollowOption, expand
-from affekt.errors import AudioError, DataError
+from affekt.errors import DataError
 
 if TYPE_CHECKING:
     from affekt.adapt import Baseline
@@ -59,19 +59,19 @@ def build(
     from affekt.adapt import Baseline
     from affekt.runtime import load_model
     from affekt.runtime.adapted import baseline_of
+    from affekt.runtime.batch import predict_files
 
     sources = expand(files, recursive=recursive, follow=follow)
     recogniser = load_model(model, threads=threads)
-    known = recogniser.baseline([]) if update is None else Baseline.load(update)
-    answers = recogniser.predict_each(map(Path, sources))
-    with progress("recordings", len(sources)) as advance:
-        usable = []
-        for answer in answers:
-            if isinstance(answer, AudioError):
-                log(f"error: {answer}")
-            else:
-                usable.append(answer)
-            advance(1)
+    known = recogniser.baseline([])
+    if update is not None:  # one of another model is refused before the work
+        known = known.merged(Baseline.load(update))
+    usable = []
+    for outcome in paced(predict_files(sources, model=recogniser), len(sources), "baseline"):
+        if outcome.prediction is None:
+            log(f"error: {outcome.error}")
+        else:
+            usable.append(outcome.prediction)
     if not usable:
         raise DataError("none of the recordings can be used: no baseline is written")
     baseline = known.merged(baseline_of(recogniser.config, usable))

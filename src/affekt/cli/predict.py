@@ -19,7 +19,6 @@ from affekt.cli._common import (
     OutOption,
     ThreadsOption,
     log,
-    progress,
     watched,
 )
 from affekt.cli._inputs import FollowOption, expand, stdin_bytes
@@ -135,6 +134,8 @@ def command(
     recogniser = load_model(model, threads=threads, backend=backend, device=device)
     if baseline is not None:
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
+    if adapt is not Adapt.none:
+        recogniser.baseline([])  # a model that knows no baselines is refused before the work
     own = "" if baseline is None else str(baseline)
     seen = _Seen(keep=report is not None or plot is not None)
 
@@ -234,13 +235,10 @@ def _adapted(
     model: Model, outcomes: Iterable[Outcome], total: int, adapt: Adapt
 ) -> Iterator[Outcome]:
     """Take out of each prediction what those of its group have in common; all are read first."""
+    from affekt.cli._batch import paced
     from affekt.runtime.adapted import adapt_predictions
 
-    found = []
-    with progress("recordings", total) as advance:
-        for outcome in outcomes:
-            found.append(outcome)
-            advance(1)
+    found = list(paced(outcomes, total, "predict"))
     groups: dict[str, list[int]] = {}
     for index, outcome in enumerate(found):
         if outcome.prediction is not None:

@@ -66,7 +66,7 @@ def adapt_predictions(
 class AdaptedBackend:
     """A backend whose answers are those to embeddings without a baseline.
 
-    The embeddings that it gives stay as they are.
+    The embeddings that it gives stay as they are. A baseline takes the place of an earlier one.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class AdaptedBackend:
 
     def __init__(self, backend: Backend, baseline: Baseline) -> None:
         self.config, self.outputs = backend.config, backend.outputs
-        self._backend = backend
+        self._backend = plain(backend)
         self._head = read_head(backend.config)
         if (baseline.head, len(baseline.mean)) != (self._head.fingerprint, len(self._head.mean)):
             raise DataError(
@@ -102,6 +102,11 @@ class AdaptedBackend:
         """As :meth:`Backend.frame_encoder`."""
         encoder = self._backend.frame_encoder()
         return None if encoder is None else _AdaptedEncoder(encoder, self._head, self._shift)
+
+
+def plain(backend: Backend) -> Backend:
+    """Return a backend without its baseline."""
+    return backend._backend if isinstance(backend, AdaptedBackend) else backend
 
 
 class _AdaptedEncoder(FrameEncoder):

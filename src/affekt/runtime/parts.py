@@ -17,8 +17,7 @@ from affekt.runtime.session import Floats
 
 PART_SECONDS = 5.0
 """A longer recording is predicted in parts where each frame depends on all of it: about as long as
-the clips of training corpora. Of 20 s of one emotion, `base` gives the right one a far higher
-probability in parts of 3 to 5 s than in parts of 8 s (validation speakers of CREMA-D)."""
+the clips of training corpora."""
 WHOLE_SECONDS = 120.0
 """The same where a frame depends on its neighbours."""
 

@@ -98,9 +98,10 @@ class Model:
         ModelError
             If the model was exported before baselines were known.
         """
-        from affekt.runtime.adapted import baseline_of
+        from affekt.runtime.adapted import baseline_of, plain
 
-        return baseline_of(self._backend.config, map(_raised, self.predict_each(sources)))
+        answers = Model(plain(self._backend)).predict_each(sources)
+        return baseline_of(self.config, map(_raised, answers))
 
     def with_baseline(self, baseline: Baseline) -> Model:
         """Return this model for the voice or the room of a baseline.
