@@ -103,7 +103,7 @@ def test_a_baseline_of_another_model_is_refused(voice: list[Path]) -> None:
 
 def test_a_model_without_a_head_says_so(tiny_model: Path) -> None:
     model = affekt.load_model(tiny_model)
-    with pytest.raises(ModelError, match="keeps no 'head'.*export it again"):
+    with pytest.raises(ModelError, match="keeps no 'emotion_head'.*export it again"):
         model.baseline([])
 
 
@@ -115,8 +115,8 @@ def test_a_damaged_head_is_told(damage: dict[str, object]) -> None:
     bundle = open_bundle("nano")
     assert bundle.config is not None
     raw = json.loads(json.dumps(dict(bundle.config.raw)))
-    raw["head"].update(damage)
-    with pytest.raises(ModelError, match="damaged numbers under 'head'"):
+    raw["emotion_head"].update(damage)
+    with pytest.raises(ModelError, match="damaged numbers under 'emotion_head'"):
         read_head(dataclasses.replace(bundle.config, raw=raw))
 
 

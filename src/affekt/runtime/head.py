@@ -1,8 +1,8 @@
 """The last, linear layer of a model, kept in numbers: from embeddings to probabilities.
 
 The graph has it too. Outside of the graph it tells what another embedding would have given: one
-from which the mean of a speaker is taken out, for example. The numbers stand under ``head`` in
-``config.json``.
+from which the mean of a speaker is taken out, for example. The numbers stand under
+``emotion_head`` in ``config.json``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from affekt.errors import ModelError
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.session import Floats
 
-KEY = "head"
+KEY = "emotion_head"
 """Where ``config.json`` keeps it."""
 SMALLEST_DISTANCE = 0.1
 """Mean square of an embedding below which the logits are divided by no less."""
