@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,8 @@ def _work(file: str) -> str:
         os.kill(os.getpid(), signal.SIGSEGV)
     if file == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if file == "endless":
+        threading.Event().wait()
     if file == "exit":
         os._exit(0)
     if file == "value":
@@ -104,3 +108,30 @@ def test_a_process_that_starts_does_not_hear_ctrl_c(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
         _, errors = process.communicate(timeout=PATIENCE)
     assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == 1  # of the parent
+
+
+LEFT = """
+import gc, os
+from affekt.batch.processes import each_done
+if __name__ == "__main__":
+    for _ in range(3):
+        cycle = [each_done(os.path.basename, ["a", "b", "c", "d"], 2, print)]
+        next(cycle[0])
+        cycle.append(cycle)
+        del cycle
+        gc.collect()  # it ends the generator and what that holds in any order
+"""
+
+
+def test_a_generator_that_nobody_closes_ends_silently(tmp_path: Path) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(LEFT)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_who_stops_early_does_not_wait_for_work_that_takes_long(tmp_path: Path) -> None:
+    with closing(each_done(_work, ["a", "endless", "endless", "b"], 2, _failed)) as answers:
+        assert next(answers) == "a done"

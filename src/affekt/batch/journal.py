@@ -12,7 +12,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,8 @@ class Work(Generic[Done]):
         What the answers depend on; a journal of other work is refused.
     each : callable
         Takes files, those that may end the process which reads them, and a function that is called
-        with each before it is read; yields the outcome of each file as soon as it is done.
+        with each before it is read; yields the outcome of each file as soon as it is done. Who
+        stops early closes it: that ends its processes.
     keep : callable
         Of what became of a file, its record.
     recall : callable
@@ -68,7 +69,9 @@ class Work(Generic[Done]):
 
     name: str
     depends: Mapping[str, Any]
-    each: Callable[[Sequence[str], Collection[str], Callable[[str], None]], Iterator[Done]]
+    each: Callable[
+        [Sequence[str], Collection[str], Callable[[str], None]], Generator[Done, None, None]
+    ]
     keep: Callable[[Done], JournalEntry]
     recall: Callable[[JournalEntry], Done]
 

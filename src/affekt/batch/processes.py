@@ -6,10 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -31,8 +31,11 @@ def each_done(
     failed: Callable[[str, str], Done],
     *,
     apart: bool = False,
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """Yield what a function makes of each file, as soon as it is done: in any order.
+
+    Who stops early closes the generator (`contextlib.closing`): that ends its processes at once.
+    Left to the garbage collector, they would finish their files first.
 
     Parameters
     ----------
@@ -124,7 +127,8 @@ class _Process:
         Python ends it over a queue, which a second Ctrl-C closes too early: both would wait for
         each other for ever.
         """
-        self._wanted.close()
+        with suppress(OSError):  # the garbage collector, in a generator nobody closed, was first
+            self._wanted.close()
 
     def refuse_if_never_started(self) -> None:
         """Raise where not even nothing could be done."""

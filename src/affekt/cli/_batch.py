@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -61,8 +62,9 @@ def run_batch(
             if len(missing) < len(set(sources)):
                 log(f"{len(sources) - len(missing)} of {len(sources)} recordings are done already")
             found = work.each(missing, book.begun, book.begin)
-            for answer in paced(found, len(missing), work.name):
-                book.add(work.keep(answer))
+            with closing(paced(found, len(missing), work.name)) as answers:
+                for answer in answers:
+                    book.add(work.keep(answer))
             write(_recalled(book, sources, work))
         except KeyboardInterrupt:
             if kept := book.kept():
@@ -79,25 +81,30 @@ def _recalled(book: Journal, sources: Sequence[str], work: Work[Done]) -> Iterat
             yield from work.each([source], (), lambda file: None)
 
 
-def in_order(sources: Sequence[str], answers: Iterator[Done]) -> Iterator[Done]:
+def in_order(
+    sources: Sequence[str], answers: Generator[Done, None, None]
+) -> Generator[Done, None, None]:
     """Yield the answer of each source in their order, as early as that allows."""
     early: dict[str, Done] = {}
     wanted = Counter(sources)
-    for source in sources:
-        while source not in early:
-            answer = next(answers)
-            early[answer.file] = answer
-        wanted[source] -= 1
-        yield early[source] if wanted[source] else early.pop(source)
-    for _ in answers:  # to its end, so that a bar goes away
-        pass
+    with closing(answers):
+        for source in sources:
+            while source not in early:
+                answer = next(answers)
+                early[answer.file] = answer
+            wanted[source] -= 1
+            yield early[source] if wanted[source] else early.pop(source)
+        for _ in answers:  # to its end, so that a bar goes away
+            pass
 
 
-def paced(answers: Iterable[Done], total: int, name: str) -> Iterator[Done]:
+def paced(
+    answers: Generator[Done, None, None], total: int, name: str
+) -> Generator[Done, None, None]:
     """Pass answers on; show on stderr how far they are and how long the rest will take."""
     started = reported = time.monotonic()
     failed = 0
-    with progress(name, total) as advance:
+    with closing(answers), progress(name, total) as advance:
         for done, answer in enumerate(answers, start=1):
             failed += bool(answer.error)
             advance(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
@@ -164,13 +165,13 @@ def _to_stdout(
     """Write the table as it grows; return how many files were bad."""
     failed: list[str] = []
     measured = paced(measure_files(sources, job, jobs), len(sources), "features")
-    rows = in_order(sources, measured)
-    counted = _counting(rows, failed)
-    if style is TableFormat.table:
-        _glance(list(counted), names, None)
-    else:
-        TEXT_WRITERS[style.value](counted, names, sys.stdout)
-        sys.stdout.flush()
+    with closing(in_order(sources, measured)) as rows:
+        counted = _counting(rows, failed)
+        if style is TableFormat.table:
+            _glance(list(counted), names, None)
+        else:
+            TEXT_WRITERS[style.value](counted, names, sys.stdout)
+            sys.stdout.flush()
     return len(failed)
 
 

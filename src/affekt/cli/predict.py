@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import import_module
@@ -154,7 +155,8 @@ def command(
         work = predict_work(recogniser, model, jobs, own)
         run_batch(work, sources, out, write, resume=resume, how="add --resume")
     else:
-        write(_judge(recogniser, model, sources, jobs, own))
+        with closing(_judge(recogniser, model, sources, jobs, own)) as outcomes:
+            write(outcomes)
     draw(recogniser, seen.outcomes, report, plot, speakers=known)
     seen.close()
 
@@ -210,7 +212,7 @@ class _Seen:
 
 def _judge(
     model: Model, model_id: str | None, sources: Sequence[str], jobs: int, baseline: str = ""
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     from affekt.runtime.batch import predict_files
 
     if jobs != 1 and len(sources) > 1 and STDIN not in sources:
@@ -232,7 +234,7 @@ def _judge(
 
 
 def _adapted(
-    model: Model, outcomes: Iterable[Outcome], total: int, adapt: Adapt
+    model: Model, outcomes: Generator[Outcome, None, None], total: int, adapt: Adapt
 ) -> Iterator[Outcome]:
     """Take out of each prediction what those of its group have in common; all are read first."""
     from affekt.cli._batch import paced

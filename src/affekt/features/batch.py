@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from types import MappingProxyType
@@ -62,8 +62,12 @@ def _failed(file: str, reason: str) -> FeatureRows:
     return FeatureRows(file, np.zeros((0, 0)), reason)
 
 
-def measure_files(files: Sequence[str], job: FeatureJob, jobs: int = 0) -> Iterator[FeatureRows]:
+def measure_files(
+    files: Sequence[str], job: FeatureJob, jobs: int = 0
+) -> Generator[FeatureRows, None, None]:
     """Measure files, on several cores at once.
+
+    Who stops early closes the generator (`contextlib.closing`): that ends its processes.
 
     Parameters
     ----------

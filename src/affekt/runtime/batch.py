@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -24,8 +24,10 @@ def predict_files(
     baseline: str = "",
     suspects: Collection[str] = (),
     begin: Callable[[str], None] = lambda file: None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Yield what becomes of each file, as soon as it is done: in order with one job, else not.
+
+    Who stops early closes the generator (`contextlib.closing`): that ends its processes.
 
     Parameters
     ----------
