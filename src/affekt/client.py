@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.adapt import Baseline
 from affekt.audio import SAMPLE_RATE, AudioSource, load_audio
 from affekt.errors import AudioError, DataError, MissingExtraError, ServerError
 from affekt.records import R
@@ -79,27 +80,71 @@ class Client:
         self._timeout = timeout
         self._retries = retries
 
-    def predict(self, source: AudioSource, *, model: str | None = None) -> Prediction:
+    def predict(
+        self, source: AudioSource, *, model: str | None = None, baseline: Baseline | None = None
+    ) -> Prediction:
         """Predict the emotion of a recording, as :meth:`affekt.Model.predict` does.
 
         The ``embedding`` stays with the server: it is empty here.
         """
-        fields = {"response_format": "json", "model": model}
+        fields = {"response_format": "json", "model": model, **_sent(baseline)}
         return self._read(Prediction, json.loads(self._post(source, fields)))
 
-    def timeline(self, source: AudioSource, *, model: str | None = None) -> list[Segment]:
+    def timeline(
+        self, source: AudioSource, *, model: str | None = None, baseline: Baseline | None = None
+    ) -> list[Segment]:
         """Follow the emotions through a recording, as :meth:`affekt.Model.timeline` does."""
         fields = {
             "response_format": "verbose_json",
             "timestamp_granularities[]": "segment",
             "model": model,
+            **_sent(baseline),
         }
         body = json.loads(self._post(source, fields))
         return [self._read(Segment, part) for part in body["segments"]]
 
-    def text(self, source: AudioSource, response_format: str, *, model: str | None = None) -> str:
+    def text(
+        self,
+        source: AudioSource,
+        response_format: str,
+        *,
+        model: str | None = None,
+        baseline: Baseline | None = None,
+    ) -> str:
         """Return the time line as ``srt``, ``vtt``, ``csv`` or ``textgrid``."""
-        return self._post(source, {"response_format": response_format, "model": model})
+        fields = {"response_format": response_format, "model": model, **_sent(baseline)}
+        return self._post(source, fields)
+
+    def baseline(
+        self,
+        sources: Iterable[AudioSource],
+        *,
+        model: str | None = None,
+        baseline: Baseline | None = None,
+    ) -> Baseline:
+        """Measure a voice, or a room, as :meth:`affekt.Model.baseline` does.
+
+        Parameters
+        ----------
+        sources : iterable
+            One recording or more.
+        model : str, optional
+        baseline : Baseline, optional
+            To which the recordings are added.
+
+        Raises
+        ------
+        DataError
+            If there are no recordings.
+        """
+        for source in sources:
+            text = self._post(
+                source, {"model": model, **_sent(baseline)}, path="/v1/audio/baselines"
+            )
+            baseline = Baseline.from_json(text, self._url)
+        if baseline is None:
+            raise DataError("a baseline needs at least one recording")
+        return baseline
 
     def models(self) -> list[dict[str, Any]]:
         """Return the metadata of the server's models; the first is the default."""
@@ -119,6 +164,7 @@ class Client:
         *,
         model: str | None = None,
         session: Mapping[str, Any] | None = None,
+        baseline: Baseline | None = None,
     ) -> Iterator[Event]:
         """Send sound as it comes; yield the server's events as they come.
 
@@ -130,7 +176,10 @@ class Client:
         model : str, optional
             Its name; the server's default otherwise.
         session : mapping, optional
-            Options of ``session.update``: ``format``, ``window``, ``hop`` ...
+            Options of ``session.update``: ``format``, ``window``, ``hop``, ``learn`` ...
+        baseline : Baseline, optional
+            Of the one who speaks. What a session with ``learn`` has made of it comes with
+            ``session.baseline``: ``Baseline.from_dict(event["baseline"])``.
 
         Yields
         ------
@@ -139,9 +188,12 @@ class Client:
         """
         from websockets.exceptions import ConnectionClosed
 
+        options = dict(session or {})
+        if baseline is not None:
+            options["baseline"] = baseline.to_dict()
         with self._connect(model) as socket:
-            if session:
-                socket.send(json.dumps({"type": "session.update", "session": dict(session)}))
+            if options:
+                socket.send(json.dumps({"type": "session.update", "session": options}))
             sender = threading.Thread(target=_send_sound, args=(socket, chunks), daemon=True)
             sender.start()
             try:
@@ -177,9 +229,14 @@ class Client:
                 "the same version on both sides"
             ) from None
 
-    def _post(self, source: AudioSource, fields: Mapping[str, str | None]) -> str:
+    def _post(
+        self,
+        source: AudioSource,
+        fields: Mapping[str, str | None],
+        path: str = "/v1/audio/emotions",
+    ) -> str:
         body, kind = _form(_content(source), fields)
-        return self._request("/v1/audio/emotions", body, {"Content-Type": kind})
+        return self._request(path, body, {"Content-Type": kind})
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}"} if self._key else {}
@@ -276,6 +333,10 @@ def _content(source: AudioSource) -> bytes:
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise AudioError(f"{source}: {reason}; check the path") from None
+
+
+def _sent(baseline: Baseline | None) -> dict[str, str | None]:
+    return {} if baseline is None else {"baseline": json.dumps(baseline.to_dict())}
 
 
 def _form(content: bytes, fields: Mapping[str, str | None]) -> tuple[bytes, str]:

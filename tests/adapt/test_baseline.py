@@ -72,6 +72,8 @@ def changed(**values: object) -> str:
         (changed(mean=[]), "impossible numbers"),
         (changed(mean=["x"]), "impossible numbers"),
         (changed(mean=None), "impossible numbers"),
+        (changed(mean=[-1e30, 1]), "impossible numbers"),
+        (changed(count=0), "of no recordings"),
         (changed(count=-1), "impossible numbers"),
         (changed(count=True), "impossible numbers"),
         (changed(count=10**400), "impossible numbers"),
@@ -99,5 +101,7 @@ def test_what_does_not_fit_is_refused() -> None:
         empty().merged(empty("other", "x"))
     with pytest.raises(DataError, match=r"takes embeddings \[n, 3\], got the shape \[2\]"):
         empty().updated([1.0, 2.0])
+    with pytest.raises(DataError, match=r"me\.json: the baseline is of no recordings"):
+        empty().save("me.json")
     with pytest.raises(DataError, match="not finite"):
         empty().updated([[1.0, 2.0, np.nan]])

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command_line import affekt
+from command_line import Answer, affekt
 
 import affekt as package
 
@@ -92,6 +92,76 @@ def test_folders_adapt_to_themselves(
     assert rows[other]["scores"] == pytest.approx(dict(model.predict(other).scores), abs=1e-5)
     together = affekt(capsys, "predict", voice, alone, "-r", "--adapt", "all", "-f", "json", *NANO)
     assert lines(together.out)[-1]["scores"] != rows[other]["scores"]
+
+
+def scores(answer: Answer) -> dict[Path, object]:
+    assert answer.status == 0, answer.errors
+    return {Path(str(row["file"])): row["scores"] for row in lines(answer.out)}
+
+
+def test_speakers_adapt_to_themselves(
+    tmp_path: Path, recordings: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "speakers"
+    places = ["anna", "anna/monday", "bert", "bert", "."]
+    files = []
+    for place, file in zip(places, recordings, strict=False):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        files.append(Path(shutil.copy(file, folder / place)))
+    words = ("predict", folder, "-r", "--format", "json", *NANO)
+    answer = affekt(capsys, *words, "--adapt", "speaker")
+    assert "1 of 5 recordings stay as they are: their speaker is not known" in answer.errors
+    by_folder = scores(answer)
+    model = package.load_model("nano")
+    for own in (files[:2], files[2:4]):
+        baseline = model.baseline(own)
+        for file in own:
+            expected = model.predict(file, baseline=baseline)
+            assert by_folder[file] == pytest.approx(dict(expected.scores), abs=1e-5)
+    assert by_folder[files[4]] == pytest.approx(dict(model.predict(files[4]).scores), abs=1e-5)
+    # The same speakers from a list, wherever the files lie.
+    table = tmp_path / "speakers.csv"
+    names = ["anna", "anna", "bert", "bert", ""]
+    rows = [f"{file},{name}" for file, name in zip(files, names, strict=True)]
+    table.write_text("\n".join(["file,speaker", *rows]), encoding="utf-8")
+    by_list = scores(affekt(capsys, *words, "--adapt", "speaker", "--speakers", table))
+    assert by_list == by_folder
+
+
+def test_nobody_known_is_told(voice: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = affekt(capsys, "predict", voice, "-r", "--adapt", "speaker", *NANO)
+    assert answer.status == 1
+    assert "known of no recording: name a folder that holds one folder a speaker" in answer.errors
+
+
+def test_a_stream_learns_and_goes_on_learning(
+    voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, learnt = sorted(voice.iterdir())[0], tmp_path / "me.json"
+    words = ("stream", "--simulate", file, "--speed", "1000", "--window", "1", "--vad", "off")
+    words = (*words, "--format", "json", "--hops", "--learn", learnt, *NANO)
+    first = affekt(capsys, *words)
+    assert first.status == 0
+    once = package.Baseline.load(learnt)
+    assert f"a baseline of {once.count} recordings for the model nano" in first.errors
+    second = affekt(capsys, *words)
+    assert second.status == 0
+    assert second.out != first.out  # what was learned is used
+    assert package.Baseline.load(learnt).count == 2 * once.count
+    both = affekt(capsys, *words, "--baseline", learnt)
+    assert both.status == 1
+    assert "leave out --baseline" in both.errors
+
+
+def test_a_stream_too_short_to_learn_from_writes_nothing(
+    voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, learnt = sorted(voice.iterdir())[0], tmp_path / "me.json"
+    words = ("stream", "--simulate", file, "--speed", "1000", "--window", "30", "--learn", learnt)
+    answer = affekt(capsys, *words, *NANO)
+    assert answer.status == 0
+    assert "no whole window of speech to learn from" in answer.errors
+    assert not learnt.exists()
 
 
 def test_a_recording_that_cannot_be_used_is_told(

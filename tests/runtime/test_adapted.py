@@ -16,6 +16,8 @@ from affekt.results import Prediction
 from affekt.runtime.adapted import adapt_predictions
 from affekt.runtime.bundle import SHIPPED, open_bundle
 from affekt.runtime.head import Head, read_head
+from affekt.runtime.options import TimelineOptions
+from affekt.runtime.streaming.stream import Stream
 
 
 @pytest.fixture(scope="module", params=SHIPPED)
@@ -93,6 +95,55 @@ def test_time_lines_and_streams_take_it_out_too(model: Model, voice: list[Path])
     moved = [one.scores for one in adapted.measure((samples, 16000)) if one.scores]
     differences = [abs(a[x] - b[x]) for a, b in zip(plain, moved, strict=True) for x in a]
     assert max(differences) > 1e-3
+
+
+def learnt(stream: Stream, samples: np.ndarray, parts: int) -> list[dict[str, float]]:
+    found = []
+    for part in np.array_split(samples, parts):
+        stream.push(part)
+        found += [dict(one.scores) for one in stream.measurements]
+    stream.flush()
+    return found + [dict(one.scores) for one in stream.measurements]
+
+
+def test_a_stream_learns_as_it_listens(model: Model, voice: list[Path]) -> None:
+    samples = np.concatenate([affekt.load_audio(file) for file in voice])
+    options = TimelineOptions(window=1.0, hop=0.5, vad="off")
+    stream = model.stream(options, learn=True)
+    assert stream.baseline is not None
+    assert stream.baseline.count == 0
+    few, many = learnt(stream, samples, 3), learnt(model.stream(options, learn=True), samples, 40)
+    for one, other in zip(few, many, strict=True):  # the same however the sound is cut
+        assert one == pytest.approx(other, abs=1e-5)
+    count = stream.baseline.count
+    assert len(samples) / 16000 - 2 < count <= len(samples) / 16000
+    plain = learnt(model.stream(options), samples, 3)
+    assert plain[0] == pytest.approx(few[0], abs=1e-5)  # nothing is known yet
+    assert max(abs(a[k] - b[k]) for a, b in zip(plain, few, strict=True) for k in a) > 1e-3
+    # What it has learnt is a baseline like any other, and the next stream goes on with it.
+    further = model.stream(options, baseline=stream.baseline, learn=True)
+    learnt(further, samples, 3)
+    assert further.baseline is not None
+    assert further.baseline.count == 2 * count
+    assert stream.baseline.count == count
+    further.reset()
+    assert further.baseline.count == count
+
+
+def test_a_stream_without_a_baseline_has_none() -> None:
+    assert affekt.load_model("live").stream().baseline is None
+
+
+def test_a_long_recording_is_the_same_by_itself_and_in_a_folder(voice: list[Path]) -> None:
+    """One that is read in parts: its mean embedding is moved, not that of each part."""
+    model = affekt.load_model("nano", threads=1)
+    samples = np.concatenate([affekt.load_audio(file) for file in voice])
+    files = [(np.resize(samples, 130 * 16000), 16000), (samples, 16000)]
+    baseline = model.baseline(files)
+    found = adapt_predictions(model.config, model.predict_batch(files))
+    for one, file in zip(found, files, strict=True):
+        expected = model.predict(file, baseline=baseline)
+        np.testing.assert_allclose(scores(one), scores(expected), atol=1e-5)
 
 
 def test_a_baseline_of_another_model_is_refused(voice: list[Path]) -> None:

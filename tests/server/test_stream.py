@@ -116,7 +116,7 @@ def test_many_sessions_do_not_meet(server, samples):
         ("[1]", "session.update or session.close"),
         (json.dumps({"type": "session.sing"}), "session.update or session.close"),
         (json.dumps({"type": "session.update", "session": {"format": "mp3"}}), "pcm_s16le"),
-        (json.dumps({"type": "session.update", "session": {"volume": 1}}), "expected format"),
+        (json.dumps({"type": "session.update", "session": {"volume": 1}}), "expected baseline,"),
         (json.dumps({"type": "session.update", "session": {"window": -1}}), "window"),
         (json.dumps({"type": "session.update", "session": {"window": 1e9}}), "at most 30"),
         (json.dumps({"type": "session.update", "session": {"window": "a"}}), "window"),

@@ -7,7 +7,6 @@ is taken out says more about the emotion. A baseline holds statistics alone, nev
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,9 @@ PRIOR_CLIPS = 8.0
 """How many recordings the mean of the training data weighs as much as."""
 FORMAT_VERSION = 1
 _MOST_CLIPS = 2**53
+_LARGEST = 1e6  # of a mean: embeddings are far smaller, and squares of it stay finite in float32
+_DAMAGED = "it is no baseline of affekt, or damaged: build it again with affekt baseline build"
+_NO_RECORDINGS = "the baseline is of no recordings: build it from some with affekt baseline build"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +107,8 @@ class Baseline:
         """
         return np.asarray(self.trust * (self.mean - training_mean), dtype=np.float32)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the baseline as a JSON file, whole or not at all."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a file, a request or a session holds of it."""
         values = {
             "format_version": FORMAT_VERSION,
             "model": self.model,
@@ -114,8 +116,20 @@ class Baseline:
             "count": self.count,
             "mean": [float(f"{value:.7g}") for value in self.mean],
         }
+        return {"affekt_baseline": values}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the baseline as a JSON file, whole or not at all.
+
+        Raises
+        ------
+        DataError
+            If it is of no recordings.
+        """
+        if not self.count:
+            raise DataError(f"{path}: {_NO_RECORDINGS}")
         with atomic_path(path) as partial:
-            partial.write_text(json_text({"affekt_baseline": values}), encoding="utf-8")
+            partial.write_text(json_text(self.to_dict()), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Baseline:
@@ -124,7 +138,8 @@ class Baseline:
         Raises
         ------
         DataError
-            If it is missing, damaged, of a newer format, or holds impossible numbers.
+            If it is missing, damaged, of a newer format, of no recordings, or holds impossible
+            numbers.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -137,24 +152,33 @@ class Baseline:
     def from_json(cls, text: str, where: str = "the baseline") -> Baseline:
         """Read what `save` wrote; see `load`."""
         try:
-            values = json.loads(text)["affekt_baseline"]
-            version = values["format_version"]
-        except (ValueError, RecursionError, KeyError, TypeError):
-            raise DataError(
-                f"{where}: it is no baseline of affekt, or damaged: build it again with affekt "
-                "baseline build"
-            ) from None
+            values = json.loads(text)
+        except (ValueError, RecursionError):
+            raise DataError(f"{where}: {_DAMAGED}") from None
+        return cls.from_dict(values, where)
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str = "the baseline") -> Baseline:
+        """Read what `to_dict` gave; see `load`."""
+        try:
+            inner = values["affekt_baseline"]
+            version = inner["format_version"]
+        except (KeyError, TypeError):
+            raise DataError(f"{where}: {_DAMAGED}") from None
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise DataError(
                 f"{where}: its format is newer than this affekt reads: pip install --upgrade affekt"
             )
         try:
-            return _checked(values)
+            baseline = _checked(inner)
         except (KeyError, TypeError, ValueError, OverflowError):
             raise DataError(
                 f"{where}: the baseline holds impossible numbers: build it again with affekt "
                 "baseline build"
             ) from None
+        if not baseline.count:
+            raise DataError(f"{where}: {_NO_RECORDINGS}")
+        return baseline
 
 
 def _checked(values: Mapping[str, Any]) -> Baseline:
@@ -164,6 +188,6 @@ def _checked(values: Mapping[str, Any]) -> Baseline:
         raise TypeError("names are text")
     if type(count) is not int or not 0 <= count <= _MOST_CLIPS:
         raise ValueError("an impossible count")
-    if not len(mean) or not all(map(math.isfinite, mean.tolist())):
+    if not len(mean) or not np.abs(mean).max() <= _LARGEST:
         raise ValueError("an impossible mean")
     return Baseline(*names, mean, count)

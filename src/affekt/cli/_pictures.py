@@ -71,7 +71,7 @@ def _read_speakers(path: Path) -> dict[str, str]:
     found = {}
     for _, row in rows:
         values = dict.fromkeys(header, "") | dict(zip(header, row, strict=False))
-        found[_key(path.parent / values["file"])] = values["speaker"]
+        found[absolute(path.parent / values["file"])] = values["speaker"]
     return found
 
 
@@ -89,7 +89,7 @@ def draw(
         return
     from affekt.formats.report.exhibit import exhibits
 
-    known = {one.file: (speakers or {}).get(_key(Path(one.file)), "") for one in results}
+    known = {one.file: (speakers or {}).get(absolute(Path(one.file)), "") for one in results}
     shown = list(exhibits(model, results, options, known, sound=report is not None))
     if report is not None:
         from affekt.formats.report import html
@@ -104,5 +104,6 @@ def draw(
         log(f"plot: {plot}")
 
 
-def _key(path: Path) -> str:
+def absolute(path: Path) -> str:
+    """Return the name under which the speaker of a file is known."""
     return str(path.expanduser().resolve())

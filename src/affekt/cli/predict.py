@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -27,6 +27,7 @@ from affekt.cli._pictures import (
     PlotOption,
     ReportOption,
     SpeakersOption,
+    absolute,
     draw,
     prepare_pictures,
 )
@@ -54,6 +55,7 @@ class Adapt(str, Enum):
     """Which recordings share a voice or a room."""
 
     none = "none"
+    speaker = "speaker"
     folder = "folder"
     all = "all"
 
@@ -89,7 +91,8 @@ def command(
         Adapt,
         typer.Option(
             "--adapt",
-            help="Take out what recordings of one folder, or all of them, have in common.",
+            help="Take out what recordings of one speaker (by --speakers, else by the sub-folder), "
+            "of one folder, or all of them, have in common.",
         ),
     ] = Adapt.none,
     threads: ThreadsOption = None,
@@ -110,7 +113,7 @@ def command(
     affekt predict *.wav --format json;
     affekt predict folder --recursive --report report.html;
     affekt predict folder --recursive --jobs 4 --resume --out answers.parquet;
-    affekt predict speakers --recursive --adapt folder
+    affekt predict speakers --recursive --adapt speaker
     """
     sources = expand(files, recursive=recursive, follow=follow)
     keep_recordings(sources, out)
@@ -135,7 +138,9 @@ def command(
     recogniser = load_model(model, threads=threads, backend=backend, device=device)
     if baseline is not None:
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
+    groups: list[str] = []
     if adapt is not Adapt.none:
+        groups = _groups(adapt, sources, files, known if speakers is not None else None)
         recogniser.baseline([])  # a model that knows no baselines is refused before the work
     own = "" if baseline is None else str(baseline)
     seen = _Seen(keep=report is not None or plot is not None)
@@ -146,7 +151,7 @@ def command(
 
     if adapt is not Adapt.none:
         plain = _judge(recogniser, model, sources, jobs)
-        write(_adapted(recogniser, plain, len(sources), adapt))
+        write(_adapted(recogniser, plain, groups))
     elif target.resumable and (resume or len(sources) > 1) and STDIN not in sources:
         assert out is not None
         from affekt.cli._batch import run_batch
@@ -233,22 +238,68 @@ def _judge(
             yield from predict_files([source], model=model)
 
 
+def _groups(
+    adapt: Adapt, sources: Sequence[str], given: Sequence[str], known: Mapping[str, str] | None
+) -> list[str]:
+    """Return, for each recording, the name of those it adapts with; empty where it has none.
+
+    Parameters
+    ----------
+    adapt : Adapt
+    sources : sequence of str
+        The recordings.
+    given : sequence of str
+        What the command was given: the recordings, or folders that hold them.
+    known : mapping of str to str, optional
+        Speakers by file, where there is a list of them.
+
+    Raises
+    ------
+    ConfigError
+        If the speaker is known of no recording.
+    """
+    if adapt is not Adapt.speaker:
+        return [str(Path(one).parent) if adapt is Adapt.folder else "all" for one in sources]
+    if known is not None:
+        groups = [known.get(absolute(Path(one)), "") for one in sources]
+    else:
+        folders = [Path(one) for one in given if Path(one).is_dir()]
+        groups = [_sub_folder(Path(one), folders) for one in sources]
+    unknown = groups.count("")
+    if unknown == len(groups):
+        raise ConfigError(
+            "--adapt speaker: the speaker is known of no recording: name a folder that holds one "
+            "folder a speaker, or give a CSV with the columns file and speaker with --speakers"
+        )
+    if unknown:
+        log(f"{unknown} of {len(groups)} recordings stay as they are: their speaker is not known")
+    return groups
+
+
+def _sub_folder(file: Path, folders: Sequence[Path]) -> str:
+    """Return the sub-folder of one of the folders in which a file lies, at whatever depth."""
+    for folder in folders:
+        if file.is_relative_to(folder):
+            first, *rest = file.relative_to(folder).parts
+            return str(folder / first) if rest else ""
+    return ""
+
+
 def _adapted(
-    model: Model, outcomes: Generator[Outcome, None, None], total: int, adapt: Adapt
+    model: Model, outcomes: Generator[Outcome, None, None], groups: Sequence[str]
 ) -> Iterator[Outcome]:
     """Take out of each prediction what those of its group have in common; all are read first."""
     from affekt.cli._batch import paced
     from affekt.runtime.adapted import adapt_predictions
 
-    found = list(paced(outcomes, total, "predict"))
-    groups: dict[str, list[int]] = {}
-    for index, outcome in enumerate(found):
-        if outcome.prediction is not None:
-            place = str(Path(outcome.file).parent) if adapt is Adapt.folder else ""
-            groups.setdefault(place, []).append(index)
-    for members in groups.values():
-        plain = [one for index in members if (one := found[index].prediction) is not None]
-        for index, one in zip(members, adapt_predictions(model.config, plain), strict=True):
+    found = list(paced(outcomes, len(groups), "predict"))
+    members: dict[str, list[int]] = {}
+    for index, (outcome, group) in enumerate(zip(found, groups, strict=True)):
+        if outcome.prediction is not None and group:
+            members.setdefault(group, []).append(index)
+    for own in members.values():
+        plain = [one for index in own if (one := found[index].prediction) is not None]
+        for index, one in zip(own, adapt_predictions(model.config, plain), strict=True):
             found[index] = replace(found[index], prediction=one)
     yield from found
 

@@ -112,6 +112,14 @@ def command(
         typer.Option("--out", "-o", help="Write to this new file, line by line as they come."),
     ] = None,
     baseline: BaselineOption = None,
+    learn: Annotated[
+        Path | None,
+        typer.Option(
+            "--learn",
+            help="Learn the voice while listening, and write the baseline to this file at the end; "
+            "one that is there already is learned on.",
+        ),
+    ] = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Listen to sound as it comes, and write each segment as soon as it is final.
@@ -121,6 +129,7 @@ def command(
     segment in progress.
 
     Examples: affekt stream --mic;
+    affekt stream --mic --learn me.json;
     affekt stream --simulate interview.wav;
     arecord -f S16_LE -r 16000 | affekt stream --rate 16000 --format json
     """
@@ -139,17 +148,25 @@ def command(
     )
     if out is not None and out.exists():
         raise ConfigError(f"{out} is there already: a stream is written to a new file")
+    if learn is not None and baseline is not None:
+        raise ConfigError("--learn goes on from the baseline in its own file: leave out --baseline")
     name, chunks = _source(mic, device, simulate, speed, rate, encoding, channels)
     recogniser = load_model(model, threads=threads)
-    if baseline is not None:
-        recogniser = recogniser.with_baseline(Baseline.load(baseline))
+    known = baseline if learn is None or not learn.exists() else learn
+    if known is not None:
+        recogniser = recogniser.with_baseline(Baseline.load(known))
     prepare(options)
     stream_rate, converted = _sources.one_rate(chunks, name)
     to_file = out is not None and str(out) != "-"
     blocks = shows_blocks(sys.stdout)
     live = not to_file and style is LineFormat.table and watched() and blocks
     looks = Style(color=not to_file and watched(), unicode=to_file or blocks)
-    stream = recogniser.stream(options, sample_rate=stream_rate, provisional=live or hops)
+    stream = recogniser.stream(
+        options,
+        sample_rate=stream_rate,
+        provisional=live or hops,
+        learn=learn is not None,
+    )
     # The view comes first: while it is there, it puts what goes to stdout above itself.
     with _view(live, recogniser.labels) as view, _opened(out) as target:
         lines = Lines(recogniser.labels, looks)
@@ -169,6 +186,17 @@ def command(
             segments = stream.flush()
             writer.write(stream.measurements, segments)
             writer.close(stream.duration)
+            if learn is not None:
+                _keep(stream.baseline, learn)
+
+
+def _keep(baseline: Baseline | None, file: Path) -> None:
+    """Write what a stream has learned."""
+    if baseline is None or not baseline.count:
+        log(f"{file} is not written: there was no whole window of speech to learn from")
+        return
+    baseline.save(file)
+    log(f"{file}: a baseline of {baseline.count} recordings for the model {baseline.model}")
 
 
 def _source(

@@ -1,8 +1,8 @@
-"""A backend that takes a baseline out of every embedding, wherever its answers are used."""
+"""Baselines in use: made from what a model answers, and taken out of its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +10,8 @@ import numpy as np
 from affekt.adapt import Baseline
 from affekt.errors import DataError
 from affekt.results import Prediction
-from affekt.runtime.backends import Backend
 from affekt.runtime.config import ModelConfig
-from affekt.runtime.encoder import FrameEncoder
-from affekt.runtime.head import Head, read_head
+from affekt.runtime.head import read_head
 from affekt.runtime.session import Floats
 
 
@@ -63,14 +61,15 @@ def adapt_predictions(
         )
 
 
-class AdaptedBackend:
-    """A backend whose answers are those to embeddings without a baseline.
+class Adaptation:
+    """A baseline in use: the answers are those to embeddings from which it is taken out.
 
-    The embeddings that it gives stay as they are. A baseline takes the place of an earlier one.
+    The embeddings in the answers stay as they are.
 
     Parameters
     ----------
-    backend : Backend
+    config : ModelConfig
+        Of the model that answers.
     baseline : Baseline
         Built with the same model.
 
@@ -82,47 +81,41 @@ class AdaptedBackend:
         If the model keeps no head in its configuration.
     """
 
-    def __init__(self, backend: Backend, baseline: Baseline) -> None:
-        self.config, self.outputs = backend.config, backend.outputs
-        self._backend = plain(backend)
-        self._head = read_head(backend.config)
+    def __init__(self, config: ModelConfig, baseline: Baseline) -> None:
+        self._head = read_head(config)
         if (baseline.head, len(baseline.mean)) != (self._head.fingerprint, len(self._head.mean)):
             raise DataError(
                 f"the baseline was built with the model {baseline.model!r}, not with this "
-                f"{self.config.name!r}: build it again with affekt baseline build --model"
+                f"{config.name!r}: build it again with affekt baseline build --model"
             )
-        self._shift = baseline.shift(self._head.mean)
+        self._config = config
+        self._set(baseline)
 
-    def run(self, waveforms: Floats) -> dict[str, Floats]:
-        """As :meth:`Backend.run`."""
-        found = self._backend.run(waveforms)
-        return _moved(found, found["embedding"], self._head, self._shift)
+    @property
+    def baseline(self) -> Baseline:
+        """What is taken out now."""
+        return self._baseline
 
-    def frame_encoder(self) -> FrameEncoder | None:
-        """As :meth:`Backend.frame_encoder`."""
-        encoder = self._backend.frame_encoder()
-        return None if encoder is None else _AdaptedEncoder(encoder, self._head, self._shift)
+    def copy(self) -> Adaptation:
+        """Return one that may learn by itself."""
+        return Adaptation(self._config, self._baseline)
 
+    def moved(self, outputs: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return outputs of the model with the probabilities moved.
 
-def plain(backend: Backend) -> Backend:
-    """Return a backend without its baseline."""
-    return backend._backend if isinstance(backend, AdaptedBackend) else backend
+        Parameters
+        ----------
+        outputs : mapping of str to np.ndarray
+            ``probabilities`` [n, classes], ``embedding`` [n, dim], and others.
+        """
+        probabilities, embeddings = outputs["probabilities"], outputs["embedding"]
+        moved = self._head.moved(probabilities, embeddings, self._shift)
+        return {**outputs, "probabilities": moved}
 
+    def learn(self, outputs: Mapping[str, Floats]) -> None:
+        """Add what the model said before it was moved to the baseline."""
+        rows = self._head.without_mood(outputs["embedding"], outputs["probabilities"])
+        self._set(self._baseline.updated(rows))
 
-class _AdaptedEncoder(FrameEncoder):
-    """The graphs of another one, whose answers are moved."""
-
-    def __init__(self, encoder: FrameEncoder, head: Head, shift: Floats) -> None:
-        self.__dict__.update(vars(encoder))
-        self._linear, self._shift = head, shift
-
-    def classify(self, embeddings: Floats) -> dict[str, Floats]:
-        """As :meth:`FrameEncoder.classify`."""
-        return _moved(super().classify(embeddings), embeddings, self._linear, self._shift)
-
-
-def _moved(
-    outputs: dict[str, Floats], embeddings: Floats, head: Head, shift: Floats
-) -> dict[str, Floats]:
-    probabilities = head.moved(outputs["probabilities"], embeddings, shift)
-    return {**outputs, "probabilities": probabilities}
+    def _set(self, baseline: Baseline) -> None:
+        self._baseline, self._shift = baseline, baseline.shift(self._head.mean)

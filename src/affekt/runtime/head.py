@@ -73,7 +73,10 @@ class Head:
         -------
         np.ndarray [shape=(n, classes), float32]
         """
-        moved = self.logits(embeddings - shift) - self.logits(embeddings)
+        if self.exponent:
+            moved = self.logits(embeddings - shift) - self.logits(embeddings)
+        else:  # the same for every embedding
+            moved = -(self.weights @ shift)
         logits = np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY)) + moved
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -27,6 +27,7 @@ from affekt.runtime.warnings import describe_warnings
 
 if TYPE_CHECKING:
     from affekt.adapt import Baseline
+    from affekt.runtime.adapted import Adaptation
     from affekt.runtime.streaming.stream import Stream
     from affekt.runtime.streaming.timeline import Timeline
 
@@ -40,10 +41,13 @@ class Model:
     ----------
     backend : Backend
         The engine that runs the graph.
+    adaptation : Adaptation, optional
+        What is taken out of the answers.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, adaptation: Adaptation | None = None) -> None:
         self._backend = backend
+        self._adaptation = adaptation
         self._domain = read_domain(backend.config)
 
     @classmethod
@@ -98,9 +102,9 @@ class Model:
         ModelError
             If the model was exported before baselines were known.
         """
-        from affekt.runtime.adapted import baseline_of, plain
+        from affekt.runtime.adapted import baseline_of
 
-        answers = Model(plain(self._backend)).predict_each(sources)
+        answers = Model(self._backend).predict_each(sources)
         return baseline_of(self.config, map(_raised, answers))
 
     def with_baseline(self, baseline: Baseline) -> Model:
@@ -114,9 +118,9 @@ class Model:
         DataError
             If the baseline was built with another model.
         """
-        from affekt.runtime.adapted import AdaptedBackend
+        from affekt.runtime.adapted import Adaptation
 
-        return Model(AdaptedBackend(self._backend, baseline))
+        return Model(self._backend, Adaptation(self.config, baseline))
 
     def predict(self, source: AudioSource, *, baseline: Baseline | None = None) -> Prediction:
         """Predict the emotion of one recording.
@@ -176,7 +180,13 @@ class Model:
         while chunk := list(islice(remaining, batch_size)):
             yield from self._predict_chunk([self._load(source) for source in chunk])
 
-    def timeline(self, source: AudioSource, options: TimelineOptions | None = None) -> Timeline:
+    def timeline(
+        self,
+        source: AudioSource,
+        options: TimelineOptions | None = None,
+        *,
+        baseline: Baseline | None = None,
+    ) -> Timeline:
         """Yield the emotions of a recording with their times.
 
         Segments come while the recording is read, which may last for hours.
@@ -186,6 +196,8 @@ class Model:
         source : str, path-like, bytes, binary file or (np.ndarray, int)
             A recording, as in :meth:`predict`.
         options : TimelineOptions, optional
+        baseline : Baseline, optional
+            As in :meth:`predict`.
 
         Returns
         -------
@@ -203,10 +215,15 @@ class Model:
         """
         from affekt.runtime.streaming.timeline import Timeline
 
-        return Timeline(self._backend, source, options)
+        model = self if baseline is None else self.with_baseline(baseline)
+        return Timeline(model._backend, source, options, model._adaptation)
 
     def measure(
-        self, source: AudioSource, options: TimelineOptions | None = None
+        self,
+        source: AudioSource,
+        options: TimelineOptions | None = None,
+        *,
+        baseline: Baseline | None = None,
     ) -> Iterator[Measurement]:
         """Yield the answer of each hop: what :meth:`timeline` smooths and merges.
 
@@ -214,7 +231,8 @@ class Model:
         """
         from affekt.runtime.streaming.timeline import measure
 
-        return measure(self._backend, source, options)
+        model = self if baseline is None else self.with_baseline(baseline)
+        return measure(model._backend, source, options, model._adaptation)
 
     def stream(
         self,
@@ -222,6 +240,8 @@ class Model:
         *,
         sample_rate: int = SAMPLE_RATE,
         provisional: bool = False,
+        baseline: Baseline | None = None,
+        learn: bool = False,
     ) -> Stream:
         """Listen to sound as it comes.
 
@@ -232,6 +252,11 @@ class Model:
             Of the chunks that will be pushed, in Hz.
         provisional : bool
             Provisional predictions before the first full window.
+        baseline : Baseline, optional
+            As in :meth:`predict`.
+        learn : bool
+            Learn the voice from the sound: the baseline, or an empty one, grows as it comes.
+            ``stream.baseline`` is what it has become.
 
         Returns
         -------
@@ -240,7 +265,17 @@ class Model:
         """
         from affekt.runtime.streaming.stream import Stream
 
-        return Stream(self._backend, options, sample_rate=sample_rate, provisional=provisional)
+        model = self
+        if baseline is not None or (learn and self._adaptation is None):
+            model = self.with_baseline(self.baseline([]) if baseline is None else baseline)
+        return Stream(
+            model._backend,
+            options,
+            sample_rate=sample_rate,
+            provisional=provisional,
+            adaptation=model._adaptation,
+            learn=learn,
+        )
 
     def predict_clips(self, clips: Sequence[LoadedAudio]) -> list[Prediction]:
         """Predict the emotion of clips that were loaded elsewhere.
@@ -299,7 +334,11 @@ class Model:
             self.refuse_unusable(sound.name, quality)
             embedding = pool.pooled()
             outputs = {**encoder.classify(embedding[None]), "embedding": embedding[None]}
-        return self._prediction(quality, outputs, 0)
+        return self._prediction(quality, self._adapted(outputs), 0)
+
+    def _adapted(self, outputs: dict[str, Floats]) -> dict[str, Floats]:
+        """Take the baseline out: of the embedding of a whole recording, also one in parts."""
+        return outputs if self._adaptation is None else self._adaptation.moved(outputs)
 
     def refuse_unusable(self, name: str, quality: AudioQuality) -> None:
         """Raise for a recording that no answer can be given about.
@@ -336,7 +375,7 @@ class Model:
 
     def _run(self, clips: Sequence[LoadedAudio]) -> list[Prediction]:
         waveforms = np.stack([clip.waveform for clip in clips])  # [batch, samples]
-        outputs = self._backend.run(waveforms)
+        outputs = self._adapted(self._backend.run(waveforms))
         return [self._prediction(clip.quality, outputs, i) for i, clip in enumerate(clips)]
 
     def _prediction(

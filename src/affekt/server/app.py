@@ -28,7 +28,7 @@ from affekt.server.connections import (
 )
 from affekt.server.errors import ApiError
 from affekt.server.guard import REQUEST_ID, Guard, error_body
-from affekt.server.routes import audio, health, kserve, models, page, stream
+from affekt.server.routes import audio, baselines, health, kserve, models, page, stream
 from affekt.server.schemas import answer_schemas
 from affekt.server.service import Service
 from affekt.server.settings import Settings
@@ -53,7 +53,7 @@ def create_app(service: Service) -> ASGIApp:
     )
     app.state.service = service
     app.openapi = lambda: _openapi(app, service)  # type: ignore[method-assign]
-    for group in (audio, models, stream, kserve, health, page):
+    for group in (audio, baselines, models, stream, kserve, health, page):
         app.include_router(group.router)
     app.mount("/static", page.page_files(), name="static")
     app.add_exception_handler(ApiError, _api_error)

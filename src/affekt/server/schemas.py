@@ -65,6 +65,22 @@ class ModelList(BaseModel):
     data: list[ModelFacts]
 
 
+class BaselineFacts(BaseModel):
+    """The mean embedding of recordings of one voice, or of one room."""
+
+    format_version: int
+    model: str = Field(description="Name of the model that it was built with.")
+    head: str = Field(description="Fingerprint of that model: it serves no other.")
+    count: int = Field(ge=1, description="Recordings.")
+    mean: list[float]
+
+
+class BaselineFile(BaseModel):
+    """A baseline: statistics, no sound. What a file of `affekt baseline` holds."""
+
+    affekt_baseline: BaselineFacts
+
+
 class Health(BaseModel):
     """Whether a server lives, or is ready."""
 

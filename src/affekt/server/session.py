@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from affekt.errors import AffektError, AudioError
+from affekt.adapt import Baseline
+from affekt.errors import AffektError, AudioError, ModelError
 from affekt.results import Segment
 from affekt.runtime import Model
 from affekt.runtime.options import TimelineOptions
+from affekt.server.baselines import FIELD, read_baseline, refused
 from affekt.server.decoding import DecodingStream
 from affekt.server.errors import ApiError
 from affekt.server.service import Service
@@ -86,6 +88,8 @@ class Session:
         self._model = model
         self._format = FORMATS[0]
         self._options = TimelineOptions()
+        self._baseline: Baseline | None = None
+        self._learn = False
         self._stream = model.stream(self._options, sample_rate=SAMPLE_RATE)
         self._utterances = UtteranceEvents(self._options.max_pause)
         self._pcm = _PcmReader()
@@ -110,6 +114,9 @@ class Session:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+        learnt = self._stream.baseline if self._learn else None
+        if learnt is not None and learnt.count:
+            await self._send("session.baseline", baseline=learnt.to_dict())
         await self._send("session.closed", reason=reason, duration=round(self.duration, 3))
         return reason
 
@@ -217,21 +224,33 @@ class Session:
     def _update(self, wanted: dict[str, Any]) -> None:
         if self._begun:
             raise _refused("the session cannot be changed once sound has come", None)
-        known = {"format", *OPTIONS}
+        known = {"format", FIELD, "learn", *OPTIONS}
         if unknown := set(wanted) - known:
             raise _refused(f"expected {', '.join(sorted(known))}", sorted(unknown)[0])
         chosen = wanted.pop("format", self._format)
         if chosen not in FORMATS:
             raise _refused(f"format must be one of {', '.join(FORMATS)}", "format")
+        learn = wanted.pop("learn", self._learn)
+        if not isinstance(learn, bool):
+            raise _refused("learn must be true or false", "learn")
+        baseline = self._baseline
+        if FIELD in wanted:
+            baseline = read_baseline(wanted.pop(FIELD), self._model)
         try:
             options = replace(self._options, **wanted)
         except AffektError as error:
             raise _refused(str(error), None) from None
         if options.window > MAX_WINDOW or (options.hop or MIN_HOP) < MIN_HOP:
             raise _refused(f"window is at most {MAX_WINDOW:g} s, hop at least {MIN_HOP:g} s", None)
-        self._stream = self._model.stream(options, sample_rate=SAMPLE_RATE)
+        try:
+            self._stream = self._model.stream(
+                options, sample_rate=SAMPLE_RATE, baseline=baseline, learn=learn
+            )
+        except ModelError as error:  # it knows no baselines
+            raise refused(error) from None
         self._utterances = UtteranceEvents(options.max_pause)
         self._format, self._options = chosen, options
+        self._baseline, self._learn = baseline, learn
 
     # --- to the client ---
 
@@ -288,6 +307,8 @@ class Session:
             "look_ahead": _look_ahead(self._model),
             **{name: getattr(self._options, name) for name in OPTIONS},
             "hop": self._stream.hop,
+            "recordings": 0 if self._baseline is None else self._baseline.count,
+            "learn": self._learn,
         }
 
     def _limit_facts(self) -> dict[str, float]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 32
 MAX_FIELD_BYTES = 4096
+MAX_BASELINE_BYTES = 128 * 1024
+"""Of the field ``baseline``: the numbers of an embedding, as text."""
 CLIENT_LEFT = 499
 """The status in logs for a client that disconnected."""
 
@@ -182,8 +184,9 @@ class _Collector:
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._content += memoryview(data)[start:end]
-        if self._name != "file" and len(self._content) > MAX_FIELD_BYTES:
-            raise ApiError(400, f"a field is longer than {MAX_FIELD_BYTES} bytes", "field_too_long")
+        most = MAX_BASELINE_BYTES if self._name == "baseline" else MAX_FIELD_BYTES
+        if self._name != "file" and len(self._content) > most:
+            raise ApiError(400, f"a field is longer than {most} bytes", "field_too_long")
 
     def _end(self) -> None:
         if self._name == "file":

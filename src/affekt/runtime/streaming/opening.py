@@ -6,6 +6,7 @@ from collections import deque
 
 import numpy as np
 
+from affekt.runtime.adapted import Adaptation
 from affekt.runtime.backends import Backend
 from affekt.runtime.domain import Domain
 from affekt.runtime.session import Floats, numbers_of
@@ -32,6 +33,7 @@ class Opening:
     step : int
         Samples in a step of the activity.
     domain : Domain, optional
+    adaptation : Adaptation, optional
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class Opening:
         window: float,
         step: int,
         domain: Domain | None = None,
+        adaptation: Adaptation | None = None,
     ) -> None:
         self._backend = backend
         self._activity = activity
         self._domain = domain
+        self._adaptation = adaptation
         self._step = step
         self._rate = backend.config.sample_rate
         self._longest = round(min(window, LONGEST) * self._rate)  # samples
@@ -74,6 +78,8 @@ class Opening:
 
     def _window_score(self, waveform: Floats, speech: float | None) -> WindowScore:
         outputs = self._backend.run(waveform[None])
+        if self._adaptation is not None:
+            outputs = self._adaptation.moved(outputs)
         numbers = numbers_of(outputs, 0)
         duration, end = len(waveform) / self._rate, self._pushed / self._rate
         if self._domain is not None:

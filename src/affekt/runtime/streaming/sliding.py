@@ -188,6 +188,8 @@ class SlidingWindows:
         Seconds of sound below which a span has no scores.
     domain : Domain, optional
         Where embeddings of speech lie.
+    adapt : callable, optional
+        Changes the outputs for spans before they are used.
     at_block : callable, optional
         Called with the samples of every block that left all windows so far without an answer.
     """
@@ -202,6 +204,7 @@ class SlidingWindows:
         sample_rate: int,
         shortest: float,
         domain: Domain | None = None,
+        adapt: Callable[[Sequence[Span], dict[str, Floats]], dict[str, Floats]] | None = None,
         at_block: Callable[[Floats], None] | None = None,
     ) -> None:
         self._scorer = scorer
@@ -211,6 +214,7 @@ class SlidingWindows:
         self._seconds = grid.step / sample_rate
         self._shortest = shortest / self._seconds  # steps
         self._domain = domain
+        self._adapt = adapt
         self._at_block = at_block
         self._rest: list[Floats] = []
         self._waiting = 0  # samples in _rest
@@ -287,6 +291,8 @@ class SlidingWindows:
         if not spans:
             return
         outputs = self._scorer.score(spans)
+        if self._adapt is not None:
+            outputs = self._adapt(spans, outputs)
         for index, score in enumerate(self._ood_scores(spans, outputs["embedding"])):
             numbers = numbers_of(outputs, index)
             if score is not None:

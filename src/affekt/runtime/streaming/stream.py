@@ -17,6 +17,7 @@ from affekt.results import Measurement, Segment
 from affekt.runtime.domain import read_domain
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.streaming.activity import Activity
+from affekt.runtime.streaming.learning import StreamBaseline
 from affekt.runtime.streaming.opening import Opening
 from affekt.runtime.streaming.pooling import FrameScorer
 from affekt.runtime.streaming.segmenter import Segmenter
@@ -32,6 +33,8 @@ from affekt.runtime.streaming.vad import VAD_RATE, VoiceActivity, vad_is_install
 from affekt.runtime.warnings import ood_warnings
 
 if TYPE_CHECKING:
+    from affekt.adapt import Baseline
+    from affekt.runtime.adapted import Adaptation
     from affekt.runtime.backends import Backend
     from affekt.runtime.session import Floats
 
@@ -56,6 +59,10 @@ class Stream:
         sooner.
     provisional : bool
         Provisional predictions before the first full window.
+    adaptation : Adaptation, optional
+        What is taken out of the answers.
+    learn : bool
+        Whether the baseline of the adaptation learns from the sound.
 
     Attributes
     ----------
@@ -75,12 +82,16 @@ class Stream:
         sample_rate: int = VAD_RATE,
         block: float | None = None,
         provisional: bool = False,
+        adaptation: Adaptation | None = None,
+        learn: bool = False,
     ) -> None:
         self._backend = backend
         self._options = options or TimelineOptions()
         self._rate = checked_rate(sample_rate, "stream")
         self._block = block
         self._early = provisional
+        self._adaptation = adaptation
+        self._learn = learn
         self._domain = read_domain(backend.config)
         self.measurements: list[Measurement] = []
         self.provisional: list[Measurement] = []
@@ -107,12 +118,17 @@ class Stream:
         return self._pushed / self._rate
 
     @property
+    def baseline(self) -> Baseline | None:
+        """What is taken out now, with what was learnt; None without a baseline."""
+        return None if self._voice is None else self._voice.adaptation.baseline
+
+    @property
     def open_segment(self) -> Segment | None:
         """The segment that is not final yet, or None."""
         return self._segmenter.open_segment
 
     def reset(self) -> None:
-        """Reset to 0 s."""
+        """Reset to 0 s, and to the baseline of then."""
         config, options = self._backend.config, self._options
         rate, encoder = config.sample_rate, self._backend.frame_encoder()
         step = round(FALLBACK_STEP * rate) if encoder is None else encoder.step
@@ -124,6 +140,7 @@ class Stream:
             scorer = RerunScorer(self._backend, step)
         else:
             scorer = FrameScorer(encoder, activity)
+        self._voice = self._stream_baseline(grid.length)
         block = round((self._block or min(STREAM_BLOCK, self.hop)) * rate / step)
         self._windows = SlidingWindows(
             scorer,
@@ -133,6 +150,7 @@ class Stream:
             sample_rate=rate,
             shortest=config.minimum_duration,
             domain=self._domain,
+            adapt=None if self._voice is None else self._voice.adapt,
             at_block=self._opened(activity, step) if self._early else None,
         )
         threshold = config.threshold if options.threshold is None else options.threshold
@@ -181,10 +199,22 @@ class Stream:
         windows = self._windows.push(self._resampler.finish()) + self._windows.flush()
         return [*self._take(windows), *self._segmenter.flush()]
 
+    def _stream_baseline(self, window: int) -> StreamBaseline | None:
+        if self._adaptation is None:
+            return None
+        own = self._adaptation.copy() if self._learn else self._adaptation
+        return StreamBaseline(own, window, learn=self._learn)
+
     def _opened(self, activity: Activity, step: int) -> Callable[[Floats], None]:
         """What is called for each block until there is a measurement."""
-        window = self._options.window
-        opening = Opening(self._backend, activity, window=window, step=step, domain=self._domain)
+        opening = Opening(
+            self._backend,
+            activity,
+            window=self._options.window,
+            step=step,
+            domain=self._domain,
+            adaptation=None if self._voice is None else self._voice.adaptation,
+        )
 
         def hear(samples: Floats) -> None:
             window = opening.hear(samples)

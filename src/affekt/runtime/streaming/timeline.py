@@ -10,6 +10,7 @@ from affekt.audio.decode import Recording
 from affekt.audio.load import Mono
 from affekt.errors import AudioError
 from affekt.results import AudioQuality, Measurement, Segment
+from affekt.runtime.adapted import Adaptation
 from affekt.runtime.backends import Backend
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.streaming.stream import Stream
@@ -21,11 +22,16 @@ class Timeline(Iterator[Segment]):
     """The segments of a recording, while it is read; see :meth:`affekt.Model.timeline`."""
 
     def __init__(
-        self, backend: Backend, source: AudioSource, options: TimelineOptions | None = None
+        self,
+        backend: Backend,
+        source: AudioSource,
+        options: TimelineOptions | None = None,
+        adaptation: Adaptation | None = None,
     ) -> None:
         rate = backend.config.sample_rate
         self._sound = Mono(Recording(source), rate, QualityMeter())
-        self._segments = (one for _, some in _listen(backend, self._sound, options) for one in some)
+        found = _listen(backend, self._sound, options, adaptation)
+        self._segments = (one for _, some in found for one in some)
 
     def __next__(self) -> Segment:
         return next(self._segments)
@@ -42,19 +48,29 @@ class Timeline(Iterator[Segment]):
 
 
 def measure(
-    backend: Backend, source: AudioSource, options: TimelineOptions | None = None
+    backend: Backend,
+    source: AudioSource,
+    options: TimelineOptions | None = None,
+    adaptation: Adaptation | None = None,
 ) -> Iterator[Measurement]:
     """Yield the answer of each hop; see :meth:`affekt.Model.measure`."""
     sound = Mono(Recording(source), backend.config.sample_rate)
-    return (one for stream, _ in _listen(backend, sound, options) for one in stream.measurements)
+    found = _listen(backend, sound, options, adaptation)
+    return (one for stream, _ in found for one in stream.measurements)
 
 
 def _listen(
-    backend: Backend, sound: Mono, options: TimelineOptions | None
+    backend: Backend, sound: Mono, options: TimelineOptions | None, adaptation: Adaptation | None
 ) -> Iterator[tuple[Stream, list[Segment]]]:
     """A stream over large blocks of the recording."""
     config = backend.config
-    stream = Stream(backend, options, sample_rate=config.sample_rate, block=TIMELINE_BLOCK)
+    stream = Stream(
+        backend,
+        options,
+        sample_rate=config.sample_rate,
+        block=TIMELINE_BLOCK,
+        adaptation=adaptation,
+    )
     for samples in sound:
         segments = stream.push(samples)
         yield stream, segments

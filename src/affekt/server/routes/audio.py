@@ -17,6 +17,7 @@ from affekt.formats.registry import text_lines
 from affekt.results import AudioQuality, Prediction, Segment, Track
 from affekt.runtime import Model
 from affekt.server import plain_wav
+from affekt.server.baselines import FIELD, read_baseline
 from affekt.server.errors import ApiError
 from affekt.server.schemas import Error
 from affekt.server.service import Service, caller_of, note, service_of
@@ -39,19 +40,27 @@ FORMATS = ("json", "verbose_json", *TEXT_TYPES)
 GRANULARITIES = ("segment", "utterance")
 _PATIENT_SECONDS = 0.1
 
+COMMON_FIELDS = {
+    "file": {
+        "type": "string",
+        "format": "binary",
+        "description": "A recording: wav, flac, mp3, ogg, opus, aiff, m4a or webm.",
+    },
+    "model": {
+        "type": "string",
+        "description": "One of `GET /v1/models`; the first of them where not given.",
+    },
+    FIELD: {
+        "type": "string",
+        "description": "Of the one who speaks, or of the room: the JSON that `affekt baseline` "
+        "writes, and `POST /v1/audio/baselines` answers with. It is not kept.",
+    },
+}
 _FORM = {
     "type": "object",
     "required": ["file"],
     "properties": {
-        "file": {
-            "type": "string",
-            "format": "binary",
-            "description": "A recording: wav, flac, mp3, ogg, opus, aiff, m4a or webm.",
-        },
-        "model": {
-            "type": "string",
-            "description": "One of `GET /v1/models`; the first of them where not given.",
-        },
+        **COMMON_FIELDS,
         "response_format": {"type": "string", "enum": list(FORMATS), "default": "json"},
         "timestamp_granularities[]": {
             "type": "array",
@@ -60,6 +69,19 @@ _FORM = {
             "description": "What `verbose_json` tells times of.",
         },
     },
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Error, "description": text}
+    for status, text in {
+        400: "A field is wrong, or the file is no recording that can be classified.",
+        401: "A valid API key is needed.",
+        403: "This host name or origin may not use the server.",
+        404: "There is no such model.",
+        408: "The upload is too slow.",
+        413: "The upload is too large.",
+        415: "The body is not multipart/form-data.",
+        429: "The server is busy, or the caller too quick: see Retry-After.",
+    }.items()
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -76,19 +98,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             **{kind: {"schema": {"type": "string"}} for kind in sorted(set(TEXT_TYPES.values()))},
         },
     },
-    **{
-        status: {"model": Error, "description": text}
-        for status, text in {
-            400: "A field is wrong, or the file is no recording that can be classified.",
-            401: "A valid API key is needed.",
-            403: "This host name or origin may not use the server.",
-            404: "There is no such model.",
-            408: "The upload is too slow.",
-            413: "The upload is too large.",
-            415: "The body is not multipart/form-data.",
-            429: "The server is busy, or the caller too quick: see Retry-After.",
-        }.items()
-    },
+    **REFUSALS,
 }
 
 
@@ -129,7 +139,7 @@ async def emotions(request: Request) -> Response:
         order = _read_order(form, service)
         with service.engine.admitted(caller):
             begun = time.monotonic()
-            clip = await _decode(order, service, caller)
+            clip = await decode(order.content, order.model, service, caller)
             form.file, order = None, replace(order, content=b"")
             held.exchange(clip.waveform.nbytes)
             note(request, model=order.name, audio_seconds=round(clip.quality.duration, 3))
@@ -147,16 +157,25 @@ async def emotions(request: Request) -> Response:
 
 def _read_order(form: Form, service: Service) -> _Order:
     """Check the fields; unknown ones are let pass, as clients of OpenAI's interface send some."""
-    if not form.file:
-        raise ApiError(400, "the part 'file' with a recording is missing", "missing", param="file")
+    content = recording_of(form)
     name, model = service.engine.model(form.one("model"))
+    baseline = read_baseline(form.one(FIELD), model)
+    if baseline is not None:
+        model = model.with_baseline(baseline)
     response_format = form.one("response_format") or "json"
     _check("response_format", response_format, FORMATS)
     key = "timestamp_granularities[]"
     granularities = form.fields.get(key) or form.fields.get(key[:-2]) or ["segment"]
     for granularity in granularities:
         _check(key, granularity, GRANULARITIES)
-    return _Order(form.file, name, model, response_format, tuple(dict.fromkeys(granularities)))
+    return _Order(content, name, model, response_format, tuple(dict.fromkeys(granularities)))
+
+
+def recording_of(form: Form) -> bytes | bytearray:
+    """Return the recording of a form, or answer that it is missing."""
+    if not form.file:
+        raise ApiError(400, "the part 'file' with a recording is missing", "missing", param="file")
+    return form.file
 
 
 def _check(param: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -166,16 +185,25 @@ def _check(param: str, value: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-async def _decode(order: _Order, service: Service, caller: str) -> LoadedAudio:
-    rate, longest = order.model.config.sample_rate, service.settings.limits.audio_seconds
+async def decode(
+    content: bytes | bytearray, model: Model, service: Service, caller: str
+) -> LoadedAudio:
+    """Decode an upload for a model.
+
+    Raises
+    ------
+    ApiError
+        400 if it is no recording that the model can answer about.
+    """
+    rate, longest = model.config.sample_rate, service.settings.limits.audio_seconds
     try:
-        if longest >= plain_wav.MAX_SECONDS and plain_wav.is_plain_wav(order.content, rate):
-            clip = await service.engine.run(caller, plain_wav.read_plain_wav, order.content, rate)
+        if longest >= plain_wav.MAX_SECONDS and plain_wav.is_plain_wav(content, rate):
+            clip = await service.engine.run(caller, plain_wav.read_plain_wav, content, rate)
         else:
             clip = await service.decoders.decode(
-                order.content, sample_rate=rate, max_duration=longest, caller=caller
+                content, sample_rate=rate, max_duration=longest, caller=caller
             )
-        order.model.refuse_unusable("the file", clip.quality)
+        model.refuse_unusable("the file", clip.quality)
     except AudioError as error:
         raise ApiError(400, str(error), "invalid_audio", param="file") from None
     return clip
