@@ -193,7 +193,7 @@ def test_data_that_cannot_be_learned_from(
         ("[training]\nepoch = 3", "unknown key recipe.training.epoch"),
         ('[training]\nepochs = "many"', "recipe.training.epochs must be int"),
         ("[training]\nbatch_size = 1", "training.batch_size must be at least 2"),
-        ('[data]\nlabels = ["angry", "hangry"]', "unknown emotion 'hangry'"),
+        ('[data]\nlabels = ["angry", "=hangry"]', "'=hangry' cannot be a label"),
         ('[data]\nextra = ["no-corpus"]\nsources = ["tones"]', "unknown corpus 'no-corpus'"),
         ('[model]\narchitecture = "oracle"\n[data]\nsources = ["tones"]', "unknown architecture"),
         ("", "the recipe names no data: set data.sources, or give --source"),

@@ -177,8 +177,7 @@ def test_levels_of_expression_pass_through_manifests(tmp_path: Path) -> None:
     assert [clip.emotion for clip in read_manifest(tmp_path / "baved.csv")] == ["high", "low"]
     foreign = (tmp_path / "baved.csv").read_text().replace(",baved,", ",,")
     (tmp_path / "own.csv").write_text(foreign)
-    with pytest.raises(DataError, match="row 2: unknown emotion 'high'"):
-        read_manifest(tmp_path / "own.csv")
+    assert [clip.emotion for clip in read_manifest(tmp_path / "own.csv")] == ["high", "low"]
 
 
 def test_what_listeners_heard_in_emozionalmente(tmp_path: Path) -> None:
@@ -272,7 +271,7 @@ class TestCompact:
         ("changes", "message"),
         [
             ({"emotion": ""}, r"row 3: audio/KL/a01\.ogg has no emotion"),
-            ({"emotion": "rather odd"}, "row 3: unknown emotion 'rather odd'"),
+            ({"emotion": "rather odd"}, "clips rather odd, which is no label of savee"),
             ({"speaker": ""}, r"1 clips have no speaker, the first is a01\.ogg"),
             ({"corpus": "emodb"}, "lists clips of 'emodb'"),
         ],

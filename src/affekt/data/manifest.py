@@ -25,7 +25,7 @@ from pathlib import Path
 
 from affekt.errors import DataError
 from affekt.files import atomic_path
-from affekt.labels import EMOTIONS, OWN_LABELS, canonical
+from affekt.labels import EMOTIONS, canonical, check_labels
 
 COLUMNS: tuple[str, ...] = (
     "file",
@@ -65,8 +65,7 @@ class Clip:
     file : Path
         The recording.
     emotion : str
-        Its label, one of :data:`affekt.labels.EMOTIONS`, or of the corpus's own
-        (:data:`affekt.labels.OWN_LABELS`).
+        Its label: what :func:`affekt.labels.canonical` makes of the word for it.
     speaker : str
         The speaker's name within the corpus, ``""`` where unknown.
     gender : str
@@ -131,12 +130,13 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Clip]:
     ------
     DataError
         If the file cannot be read, is not comma-separated UTF-8, lacks a required column,
-        lists nothing, or a row names a missing file, an unknown label or an impossible stretch.
-        The message gives the numbers of the rows, counted as lines of the file.
+        lists nothing, a row names a missing file or an impossible stretch, or two labels differ
+        only in case or accents. The message gives the numbers of the rows, counted as lines of
+        the file.
     """
     path = Path(path)
     rows = read_rows(_text(path), path)
-    header = [name.strip().lower() for name in next(rows, (0, []))[1]]
+    header = [_column(name.strip()) for name in next(rows, (0, []))[1]]
     _check_header(path, header)
     clips, lines = [], []
     for line, row in rows:
@@ -151,6 +151,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Clip]:
         lines.append(line)
     if not clips:
         raise DataError(f"{path}: the manifest lists no clips")
+    check_labels([*dict.fromkeys(clip.emotion for clip in clips)], str(path))
     _check_files(path, clips, lines)
     return clips
 
@@ -189,7 +190,8 @@ def write_manifest(clips: Iterable[Clip], path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     clips = list(clips)
-    voted = [e for e in EMOTIONS if any(clip.votes and e in clip.votes for clip in clips)]
+    votes = {emotion for clip in clips for emotion in clip.votes or ()}
+    voted = [*(e for e in EMOTIONS if e in votes), *sorted(votes.difference(EMOTIONS))]
     columns = [*COLUMNS, *(f"vote_{emotion}" for emotion in voted)]
     for column in ("recognition", "strength"):
         if any(getattr(clip, column) is not None for clip in clips):
@@ -215,6 +217,12 @@ def _text(path: Path) -> str:
         raise DataError(f"cannot read the manifest {path}: {error.strerror or error}") from error
 
 
+def _column(name: str) -> str:
+    """Return the name of a column in lower case; labels keep theirs."""
+    lower = name.lower()
+    return f"vote_{name[5:]}" if lower.startswith("vote_") else lower
+
+
 def _check_header(path: Path, header: Sequence[str]) -> None:
     if not any(header):
         raise DataError(f"{path}: the manifest is empty; its first row must name the columns")
@@ -236,12 +244,10 @@ def _clip(values: Mapping[str, str], folder: Path, where: str) -> Clip:
         raise DataError(f"{where}: no file is named")
     if not values["emotion"]:
         raise DataError(f"{where}: {values['file']} has no emotion: fill it in or drop the row")
-    emotion = values["emotion"]
-    if emotion not in OWN_LABELS.get(values.get("corpus", ""), ()):
-        try:
-            emotion = canonical(emotion)
-        except DataError as error:
-            raise DataError(f"{where}: {error}") from None
+    try:
+        emotion = canonical(values["emotion"])
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
     start, end = _seconds(values, "start", where), _seconds(values, "end", where)
     if end is not None and end <= (start or 0.0):
         raise DataError(f"{where}: the end ({end:g} s) is not after the start ({start or 0:g} s)")

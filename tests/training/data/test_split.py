@@ -104,6 +104,21 @@ def test_sources_add_up_and_unwanted_labels_stay_out(recordings: Path, tmp_path:
     assert len(some.all()) == 8 + 24
 
 
+def test_labels_may_be_any_words_and_are_renamed(recordings: Path, tmp_path: Path) -> None:
+    names = {"happy": "Vergnügt", "sad": "traurig"}
+    own = [replace(c, emotion=names.get(c.emotion, c.emotion)) for c in open_data(recordings)]
+    own = [replace(c, votes={"Vergnügt": 0.5, "calm": 0.5}) for c in own]
+    write_manifest(own, tmp_path / "own.csv")
+    plain = choose_split(config(tmp_path / "own.csv"))
+    assert {clip.emotion for clip in plain.all()} == {"Vergnügt", "angry", "sad"}
+    rename = {"Wut": "frustriert", "vergnu\u0308gt": "Vergnügt", "Vergnügt": "calm"}
+    renamed = choose_split(config(tmp_path / "own.csv", rename=rename))
+    assert {clip.emotion for clip in renamed.all()} == {"calm", "frustriert", "sad"}
+    assert renamed.train[0].votes == {"calm": 1.0}
+    some = choose_split(config(tmp_path / "own.csv", labels=("Vergnügt", "sad")))
+    assert {clip.emotion for clip in some.all()} == {"Vergnügt", "sad"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -112,6 +127,7 @@ def test_sources_add_up_and_unwanted_labels_stay_out(recordings: Path, tmp_path:
         (DataConfig(sources=("FOLDER",), extra=("nonsense",)), "data.extra: unknown corpus 'nons"),
         (DataConfig(sources=("FOLDER",), protocol="nonsense"), "unknown protocol 'nonsense'"),
         (DataConfig(sources=("FOLDER",), test=0.9, validation=0.2), "validation .0.2. and test"),
+        (DataConfig(sources=("FOLDER",), labels=("sad", "hapy")), "is labelled hapy; the sources"),
         (DataConfig(sources=("FOLDER",), labels=("calm",)), "to train on in .*, there are none"),
         (DataConfig(sources=("FOLDER",), labels=("sad",)), "of two or more emotions: .* are sad"),
     ],

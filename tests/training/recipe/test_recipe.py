@@ -63,7 +63,7 @@ WRONG = {
     "negative clips": ("[training]\nclips_per_epoch = -5", "clips_per_epoch must be 0 or more"),
     "negative time": ("[training]\ncheckpoint_seconds = -1.0", "checkpoint_seconds must be 0 or"),
     "weightless corpus": ("[data.weights]\nemodb = 0.0", "data.weights.emodb must be a positive"),
-    "unknown label": ('[data]\nlabels = ["angry", "hangry"]', "unknown emotion 'hangry'"),
+    "impossible label": ('[data]\nlabels = ["angry", "=hangry"]', "'=hangry' cannot be a label"),
     "deaf frontend": ("[model.frontend]\nf_min = 9000.0", "f_min < f_max"),
     "not TOML": ("epochs: 3", "cannot read"),
     "not text": ("\udcff", "cannot read"),

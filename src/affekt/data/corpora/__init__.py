@@ -27,9 +27,11 @@ from affekt.data.corpora.savee import SAVEE
 from affekt.data.corpora.subesco import SUBESCO
 from affekt.data.corpora.thorsten_emotional import THORSTEN_EMOTIONAL
 from affekt.data.corpora.turev import TUREV
+from affekt.data.label_studio import read_label_studio
 from affekt.data.manifest import Clip, read_manifest
 from affekt.data.root import corpora_root, corpus_folder, data_root
 from affekt.errors import DataError
+from affekt.labels import OWN_LABELS
 from affekt.plugins import Registry
 
 CORPORA: Registry[Corpus] = Registry(
@@ -97,6 +99,12 @@ def load_corpus(
     clips = corpus.read(folder)
     if not clips:
         raise DataError(f"{folder} holds no clips of {name}: {_how_to_get(corpus)}")
+    known = {*corpus.emotions, *OWN_LABELS.get(name, ())}
+    if unknown := sorted({clip.emotion for clip in clips} - known):
+        raise DataError(
+            f"{folder} labels clips {', '.join(unknown)}, which is no label of {name}: it has "
+            f"{', '.join(sorted(known))}"
+        )
     if not is_whole(corpus, folder, clips):
         if whole:
             raise DataError(
@@ -128,13 +136,14 @@ def _how_to_get(corpus: Corpus) -> str:
 def open_data(
     source: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
 ) -> list[Clip]:
-    """Return the clips of a corpus, a CSV manifest, or a folder with one sub-folder per emotion.
+    """Return the clips of a corpus, a manifest, or a folder with one sub-folder per emotion.
 
     Parameters
     ----------
     source : str or path
-        The name of a corpus (``"ravdess"``), a manifest (``"clips.csv"``) or a folder. A name
-        wins over a folder that is called the same; write ``./ravdess`` for the folder.
+        The name of a corpus (``"ravdess"``), a manifest (``"clips.csv"``), an export of Label
+        Studio (``"labelled.json"``) or a folder. A name wins over a folder that is called the
+        same; write ``./ravdess`` for the folder.
     root : path, optional
         Where corpora lie, see :func:`affekt.data.data_root`.
 
@@ -149,7 +158,7 @@ def open_data(
     if path.is_dir():
         return read_folder(path)
     if path.is_file():
-        return read_manifest(path)
+        return read_label_studio(path) if path.suffix == ".json" else read_manifest(path)
     raise DataError(
         f"{os.fspath(source)!r} is neither a corpus ({', '.join(sorted(CORPORA))}), "
         f"nor a manifest, nor a folder"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from affekt.data import CORPORA, Clip, load_corpus, open_data
 from affekt.data.splits import leaking_speakers, split_speakers
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation import get_protocol
-from affekt.labels import EMOTIONS
+from affekt.labels import EMOTIONS, OWN_LABELS, check_labels
 from affekt.training.recipe.schema import DataConfig
 
 
@@ -49,6 +49,7 @@ def choose_split(config: DataConfig, root: Path | None = None) -> Split:
     for source in config.sources:
         clips += _split_source(source, _wanted(open_data(source, root), config), config)
     clips += [replace(clip, split="train") for clip in extra_clips(config, root)]
+    check_labels(dict.fromkeys(clip.emotion for clip in clips), "the data of the recipe")
     leaking = leaking_speakers(clips)
     if leaking:
         names = ", ".join(sorted(leaking)[:5])
@@ -58,6 +59,11 @@ def choose_split(config: DataConfig, root: Path | None = None) -> Split:
         )
     split = Split(*(_side(clips, name) for name in ("train", "validation", "test")))
     learned = sorted({clip.emotion for clip in split.train})
+    if absent := [name for name in config.labels if name not in {*learned, *EMOTIONS}]:
+        raise DataError(
+            f"data.labels: no clip to train on is labelled {', '.join(absent)}; the sources have "
+            f"{', '.join(learned) or 'none of the labels'}"
+        )
     if len(learned) < 2:
         found = f"all {len(split.train)} are {learned[0]}" if learned else "there are none"
         raise DataError(
@@ -88,9 +94,28 @@ def extra_clips(
 
 
 def _wanted(clips: Sequence[Clip], config: DataConfig) -> list[Clip]:
-    """Clips with the labels that a recipe learns; by default, every emotion."""
-    labels = config.labels or EMOTIONS  # a corpus may label something else, such as a level
-    return [clip for clip in clips if clip.emotion in labels]
+    """Clips with the labels that a recipe learns, renamed; by default, all but levels."""
+    if config.rename:
+        clips = [
+            replace(
+                clip,
+                emotion=config.rename.get(clip.emotion, clip.emotion),
+                votes=clip.votes and _renamed(clip.votes, config.rename),
+            )
+            for clip in clips
+        ]
+    if config.labels:
+        return [clip for clip in clips if clip.emotion in config.labels]
+    return [clip for clip in clips if clip.emotion not in OWN_LABELS.get(clip.corpus, ())]
+
+
+def _renamed(votes: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    """Votes under their new names; those that come to have one name are added."""
+    added: dict[str, float] = {}
+    for label, share in votes.items():
+        name = names.get(label, label)
+        added[name] = added.get(name, 0.0) + share
+    return added
 
 
 def _split_source(source: str, clips: list[Clip], config: DataConfig) -> list[Clip]:

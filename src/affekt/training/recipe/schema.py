@@ -112,6 +112,9 @@ class DataConfig:
         Further corpora for training alone.
     labels : tuple of str
         Emotions to learn; clips of others are left out. Empty: all that occur.
+    rename : dict
+        Label of the data to the label to learn, e.g. ``{calm = "neutral"}``. Synonyms are resolved
+        before (`affekt.labels.canonical`).
     weights : dict
         Corpus name to how often its clips are drawn, relative to 1.
     validation, test : float
@@ -125,6 +128,7 @@ class DataConfig:
     sources: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    rename: dict[str, str] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     validation: float = 0.15
     test: float = 0.15
@@ -133,6 +137,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(canonical(name) for name in self.labels)))
+        renamed = {canonical(old): canonical(new) for old, new in self.rename.items()}
+        object.__setattr__(self, "rename", renamed)
         for name, weight in self.weights.items():
             if weight <= 0:
                 raise ConfigError(f"data.weights.{name} must be a positive number, got {weight!r}")
