@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tiny_network import Exported
 
-from affekt.export.model_directory import model_card
+from affekt.runtime.card import model_card
 
 
 @pytest.fixture

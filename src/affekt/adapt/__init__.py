@@ -1,10 +1,13 @@
-"""What a model learns of the one who speaks, or of the room, without labels.
+"""What a model learns of one who speaks, of a room, or of labels of one's own; on arrays.
 
 baseline    the mean of some embeddings, and how far it is trusted
+examples    a last layer that learns from a few labelled recordings
+selection   which recordings are worth a label next
 """
 
 from __future__ import annotations
 
 from affekt.adapt.baseline import Baseline
+from affekt.adapt.selection import select_examples
 
-__all__ = ["Baseline"]
+__all__ = ["Baseline", "select_examples"]

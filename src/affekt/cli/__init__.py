@@ -38,6 +38,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "timeline": "Say which emotions recordings carry from when to when.",
         "stream": "Recognise emotions in live sound, from a microphone or a pipe.",
         "baseline": "Measure a voice or a room from recordings without labels.",
+        "adapt": "Adapt a model to a few labelled recordings: own labels, own voices.",
+        "select": "Choose the recordings that are worth a label next.",
         "train": "Train a model from a recipe, or resume a run.",
         "soup": "Mix the weights of several runs into one model.",
         "evaluate": "Score a model on a corpus.",

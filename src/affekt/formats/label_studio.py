@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from xml.sax.saxutils import quoteattr
 
 from affekt.formats.text import placed
-from affekt.results import UNCERTAIN, Segment, Track
+from affekt.results import UNCERTAIN, Prediction, Segment, Track
 
 _PLACED = ("start", "end", "label", "confidence", "scores", "warnings")
 """Fields with a place of their own; the others of a segment are its meta data."""
@@ -37,6 +37,40 @@ def labelling_config(labels: Sequence[str]) -> str:
     return (
         f'<View><Labels name="emotion" toName="audio">{named}</Labels>'
         f'<Audio name="audio" value="$audio"/></View>'
+    )
+
+
+def choice_tasks(answers: Iterable[tuple[str, Prediction]]) -> str:
+    """Return tasks in which people give each recording one label, with the model's answer first.
+
+    Parameters
+    ----------
+    answers : iterable of (str, Prediction)
+        Recordings by their names, and what the model says.
+    """
+    tasks = []
+    for file, answer in answers:
+        result = {
+            "from_name": "emotion",
+            "to_name": "audio",
+            "type": "choices",
+            "value": {"choices": [answer.label]},
+        }
+        prediction = {
+            "model_version": "affekt",
+            "score": round(answer.confidence, 6),
+            "result": [result],
+        }
+        tasks.append({"data": {"audio": file}, "predictions": [prediction]})
+    return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
+
+
+def choices_config(labels: Sequence[str]) -> str:
+    """Return the labelling configuration of a Label Studio project for `choice_tasks`."""
+    named = "".join(f"<Choice value={quoteattr(name)}/>" for name in labels)
+    return (
+        f'<View><Audio name="audio" value="$audio"/>'
+        f'<Choices name="emotion" toName="audio" choice="single">{named}</Choices></View>'
     )
 
 

@@ -138,6 +138,7 @@ class OnnxBackend:
         self._threads, self._device = threads or default_threads(), device
         self._session = open_session(bundle.graph, self._threads, device)
         self._has_folder = bundle.config is not None  # else the file stands by itself
+        self.folder = bundle.directory if self._has_folder else None
         self._check_ports()
         self.config = self._agreed_config(bundle.config)
 

@@ -53,10 +53,12 @@ class Head:
     def logits(self, embeddings: Floats) -> Floats:
         """Return calibrated logits [n, classes] of embeddings [n, dim]."""
         logits = embeddings @ self.weights.T + self.bias
-        if self.exponent:
-            distance = np.square(embeddings).mean(axis=1, keepdims=True)
-            logits = logits / np.maximum(distance, SMALLEST_DISTANCE) ** self.exponent
-        return np.asarray(logits)
+        return np.asarray(logits / self.power(embeddings) if self.exponent else logits)
+
+    def power(self, embeddings: Floats) -> Floats:
+        """Return what the logits of embeddings [n, dim] are divided by [n, 1]."""
+        distance = np.square(embeddings).mean(axis=1, keepdims=True)
+        return np.asarray(np.maximum(distance, SMALLEST_DISTANCE) ** self.exponent)
 
     def moved(self, probabilities: Floats, embeddings: Floats, shift: Floats) -> Floats:
         """Return what the model would answer if embeddings were moved.

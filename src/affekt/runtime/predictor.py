@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,9 @@ from affekt.runtime.warnings import describe_warnings
 
 if TYPE_CHECKING:
     from affekt.adapt import Baseline
+    from affekt.data import Clip
     from affekt.runtime.adapted import Adaptation
+    from affekt.runtime.examples import AdaptedModel
     from affekt.runtime.streaming.stream import Stream
     from affekt.runtime.streaming.timeline import Timeline
 
@@ -121,6 +124,51 @@ class Model:
         from affekt.runtime.adapted import Adaptation
 
         return Model(self._backend, Adaptation(self.config, baseline))
+
+    def adapt(
+        self,
+        examples: str | os.PathLike[str] | Sequence[Clip],
+        out: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        advance: Callable[[float], None] | None = None,
+    ) -> AdaptedModel:
+        """Learn labels from a few examples, and write the model that knows them.
+
+        Parameters
+        ----------
+        examples : path or sequence of Clip
+            A folder with one sub-folder per label (``tired/``, or ``tired/anna/`` to name the
+            speaker), a CSV manifest, or clips.
+        out : path
+            Folder for the model: absent, empty, or of an earlier adaptation, which is replaced.
+        name : str, optional
+            Of the model; the folder's by default.
+        advance : callable, optional
+            Called with 1 after each example.
+
+        Returns
+        -------
+        AdaptedModel
+            With the figures; ``load_model(out)`` opens the model.
+
+        Raises
+        ------
+        DataError
+            If there are no examples of two labels, or they contradict each other.
+        ModelError
+            If the model is not a model directory with ``model.onnx``, or keeps no head.
+        """
+        from affekt.data import open_data
+        from affekt.runtime.examples import adapt_to_examples
+
+        clips = open_data(examples) if isinstance(examples, (str, os.PathLike)) else examples
+        return adapt_to_examples(self, clips, out, name=name, advance=advance)
+
+    @property
+    def folder(self) -> Path | None:
+        """The model directory; None for a bare file, and for engines other than ONNX Runtime."""
+        return getattr(self._backend, "folder", None)
 
     def predict(self, source: AudioSource, *, baseline: Baseline | None = None) -> Prediction:
         """Predict the emotion of one recording.

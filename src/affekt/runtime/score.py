@@ -106,7 +106,7 @@ def score_model(
     columns = [model.labels.index(name) for name in shared]
     scored, rows, said, errors = [], [], [], {}
     wanted = [clip for clip in clips if clip.emotion in shared]
-    for clip, answer in zip(wanted, model.predict_each(map(_source, wanted)), strict=True):
+    for clip, answer in zip(wanted, model.predict_each(map(sound_of, wanted)), strict=True):
         if isinstance(answer, AudioError):
             errors[str(clip.file)] = str(answer)
         else:
@@ -125,7 +125,7 @@ def score_model(
     return Scored(metrics, probabilities, targets, errors, intensity_scores(said, scored))
 
 
-def _source(clip: Clip) -> AudioSource:
+def sound_of(clip: Clip) -> AudioSource:
     """The stretch of audio that a clip is."""
     if clip.start is None and clip.end is None:
         return clip.file

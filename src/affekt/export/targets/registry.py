@@ -26,7 +26,7 @@ from affekt.export.artefact import PRECISIONS, ExportJob
 from affekt.export.check import parity
 from affekt.export.check.domain import check_domain, measured_domain, with_domain
 from affekt.export.check.recordings import Calibration, calibration_recordings, unheard_speech
-from affekt.export.model_directory import WEIGHTS_FILE, model_card, read_network
+from affekt.export.model_directory import WEIGHTS_FILE, read_network
 from affekt.files import json_text
 from affekt.runtime.bundle import (
     ASSETS,
@@ -36,6 +36,7 @@ from affekt.runtime.bundle import (
     GRAPH_FILE,
     HEAD_FILE,
 )
+from affekt.runtime.card import model_card
 from affekt.runtime.domain import KEY
 from affekt.runtime.stored_answers import PARITY_FILE
 

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
-from affekt.export.model_directory import model_card
 from affekt.export.targets import onnx as onnx_target
 from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE, Bundle
+from affekt.runtime.card import model_card
 from affekt.web.browser import PACKAGE, VERSION
 from affekt.web.site import write_site
 
