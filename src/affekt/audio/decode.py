@@ -229,7 +229,7 @@ class Recording:
         yield from aligner.finish(track.length)
         if track.length is None or not length:
             return
-        if length < track.length - max(0.1, 0.01 * track.length):
+        if length < track.length - max(0.1, 0.01 * track.length, track.longest_frame):
             raise AudioError(
                 f"{self.name}: it is cut short or damaged: its header promises "
                 f"{track.length:.2f} s, {length:.2f} s can be read; record or download it again"

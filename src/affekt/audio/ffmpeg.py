@@ -76,6 +76,8 @@ class AudioTrack:
     latest : float or None
         Seconds after which the file says that nothing follows; None where it cannot know, as MP4
         that is made of fragments.
+    longest_frame : float
+        Seconds of the longest frame by now: some headers count the last one as full.
     """
 
     def __init__(self, file: IO[bytes], name: str, *, live: bool = False) -> None:
@@ -85,6 +87,7 @@ class AudioTrack:
         self.packets = self.damaged = 0
         self.length: float | None = None
         self.latest: float | None = None
+        self.longest_frame = 0.0
 
     def pieces(self) -> Iterator[Piece]:
         """Yield what the frames hold, in order.
@@ -102,7 +105,9 @@ class AudioTrack:
             container = av.open(
                 self._file,
                 mode="r",
-                options={"format_whitelist": _FORMATS, **self._options},
+                # Not `options`: PyAV copies them for the streams that it knows, and frees a copy
+                # for each stream, also for those that it finds later (FLV, VOC): a crash.
+                container_options={"format_whitelist": _FORMATS, **self._options},
                 metadata_errors="ignore",  # old tags are in any encoding
             )
         except (av.FFmpegError, ValueError):
@@ -117,6 +122,9 @@ class AudioTrack:
             if track.codec_context is None:  # PyAV before 18 crashes when it decodes it
                 raise self._no_decoder()
             _name_layout(track)
+            if container.format.name == "caf" and track.codec_context.name == "alac":
+                # The last packet says how long it is, and FFmpeg 8.1 cuts its padding once more.
+                track.codec_context.options = {"flags2": "skip_manual"}
             try:
                 yield from self._track_pieces(container, track)
             except av.DecoderNotFoundError:
@@ -137,6 +145,8 @@ class AudioTrack:
             begin = 0.0
         if container.duration is not None and not container.format.name.startswith("mov"):
             self.latest = container.duration / _MICROSECONDS + 1
+        # What an AAC decoder makes of its first packet is a window half of which is missing.
+        fades_in = track.codec_context.name == "aac"
         after_fault, skipped = False, 0.0
         packets = container.demux(track)
         while True:
@@ -150,6 +160,8 @@ class AudioTrack:
             if packet is None:
                 break
             self.packets += 1
+            if self.packets == 1 and (packet.pts or 0) < 0:
+                fades_in = False  # the file says so, and FFmpeg leaves it out
             try:
                 frames = packet.decode()
             except (av.DecoderNotFoundError, MemoryError):
@@ -165,6 +177,10 @@ class AudioTrack:
                 _keep_layout(frame)
                 if frame.samples == 0 or frame.sample_rate <= 0:
                     continue
+                if fades_in:
+                    fades_in = False
+                    continue
+                self.longest_frame = max(self.longest_frame, frame.samples / frame.sample_rate)
                 samples, time = _samples(frame), None
                 if frame.pts is not None and frame.time_base is not None:
                     time = float(frame.pts * frame.time_base)

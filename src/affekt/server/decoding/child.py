@@ -164,7 +164,9 @@ def _decoded(source: _Incoming, sample_rate: int) -> Iterator[np.ndarray]:
     }
     to_mono = av.AudioResampler(format="flt", layout="mono")
     resampler: soxr.ResampleStream | None = None
-    with av.open(source, "r", format="matroska", options=options, buffer_size=2048) as container:
+    with av.open(
+        source, "r", format="matroska", container_options=options, buffer_size=2048
+    ) as container:
         if not container.streams.audio:
             raise ValueError("no audio track")
         for frame in container.decode(container.streams.audio[0]):
