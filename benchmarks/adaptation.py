@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from _common import ROOT, Report, Result
 
+from affekt.adapt.baseline import PRIOR_CLIPS
+
 if TYPE_CHECKING:
     from affekt.data import Clip
     from affekt.evaluation.adapted import AdaptedAnswers, ScoreFunction
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 REPORT = Report("adaptation", "docs/adaptation.md")
 PICTURE = ROOT / "docs" / "images" / "adaptation.svg"
 DEVELOPMENT = ("savee", "emotale")
-"""Corpora on which the weight of the prior and of the mood were chosen."""
+"""Corpora on which the weights of the prior, of the mood and of chance were chosen."""
 WAYS = {
     "random": "at random",
     "neutral": "four of five neutral",
@@ -53,16 +55,19 @@ def measure(data: Path | None, models: list[str]) -> Result:
             answers = model.predict_batch(clip.file for clip in clips)
             embeddings = np.stack([one.embedding for one in answers])
             probabilities = np.array([list(one.scores.values()) for one in answers])
-            # Beside each embedding, what it adds to a baseline.
-            both = np.hstack([embeddings, head.without_mood(embeddings, probabilities)])
+            # Beside each embedding, what it adds to a baseline: embedding, mean square and count.
+            added = head.without_mood(embeddings, probabilities)
+            rows_of_clips = np.column_stack(
+                [embeddings, added, head.mean_squares(added), np.ones(len(added))]
+            )
             found: AdaptedAnswers = adapted_answers(
-                both,
+                rows_of_clips,
                 [model.labels.index(clip.emotion) for clip in clips],
                 [clip.speaker_id for clip in clips],
                 _score_function(head),
                 model.labels,
-                prior=np.concatenate([head.mean, head.mean]),
-                plan=Plan(draws=DRAWS),
+                prior=np.zeros(rows_of_clips.shape[1]),
+                plan=Plan(draws=DRAWS, prior_clips=PRIOR_CLIPS),
             )
             rows.setdefault(name, {})[corpus] = _plain(summarise_adapted([found], model.labels))
             uar = rows[name][corpus]["random"]
@@ -79,12 +84,21 @@ def measure(data: Path | None, models: list[str]) -> Result:
 
 def _score_function(head: Head) -> ScoreFunction:
     """Answer as the product does: what was put into a baseline is not what it is taken out of."""
+    from affekt import Baseline
+
     width = len(head.mean)
 
-    def scores(rows: np.ndarray, baseline: np.ndarray | None) -> np.ndarray:
+    def shift(trusted: np.ndarray) -> np.ndarray:
+        # A mean over n clips times n / (n + PRIOR_CLIPS), which its last column tells.
+        mean, count = trusted / trusted[-1], PRIOR_CLIPS * trusted[-1] / (1 - trusted[-1])
+        baseline = Baseline("", "", mean[width:-2], float(mean[-2]), round(count))
+        return baseline.shift(head.mean, head.contrasts)
+
+    def scores(rows: np.ndarray, baselines: np.ndarray | None) -> np.ndarray:
         embeddings = rows[:, :width]
-        if baseline is not None:
-            embeddings = embeddings - (baseline[:, width:] - head.mean)
+        if baselines is not None:
+            different, which = np.unique(baselines, axis=0, return_inverse=True)
+            embeddings = embeddings - np.stack([*map(shift, different)])[which.reshape(-1)]
         return np.asarray(head.logits(embeddings))
 
     return scores
@@ -117,6 +131,7 @@ def _plain(scores: Any) -> dict[str, dict[str, dict[str, Any]]]:
                 "ci95": None if one.uar.ci95 is None else list(one.uar.ci95),
                 "worst_quarter": one.worst_quarter.mean,
                 "harmed": one.harmed.mean,
+                "harmed_much": one.harmed_much.mean,
                 "clips": one.clips,
             }
             for count, one in of_way.items()
@@ -137,11 +152,34 @@ def table(result: Result) -> str:
             for way, of_way in ways.items():
                 cells = " | ".join(f"{100 * of_way[count]['uar']:.1f}" for count in counts)
                 lines.append(f"| {model}, {corpus} | {WAYS[way]} | {cells} |")
+    lines += ["", *_harm(result)]
     lines += [
         "",
         f"UAR in percent, {result['draws']} draws. Commit `{result['commit'][:12]}`.",
     ]
     return "\n".join(lines)
+
+
+def _harm(result: Result) -> list[str]:
+    """Return the rows that tell whether a baseline harms."""
+    lines = [
+        "| model, corpus | worst quarter of speakers, 0 to 16 | lose more than 2 points at 16 | "
+        "least gain, four of five neutral | least gain, one emotion |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for model, corpora in result["models"].items():
+        for corpus, ways in corpora.items():
+            none, sixteen = ways["random"]["0"], ways["random"]["16"]
+            least = [
+                min(100 * (one["uar"] - none["uar"]) for n, one in ways[way].items() if n != "0")
+                for way in ("neutral", "one-emotion")
+            ]
+            quarter = f"{100 * none['worst_quarter']:.1f} to {100 * sixteen['worst_quarter']:.1f}"
+            lines.append(
+                f"| {model}, {corpus} | {quarter} | {100 * sixteen['harmed_much']:.0f} % | "
+                f"{least[0]:+.1f} | {least[1]:+.1f} |"
+            )
+    return lines
 
 
 def draw(result: Result, file: Path) -> None:

@@ -18,8 +18,8 @@ NANO = ("--model", "nano")
 def voice(tmp_path: Path, recordings: list[Path]) -> Path:
     folder = tmp_path / "voice"
     folder.mkdir()
-    for file in recordings[:3]:
-        shutil.copy(file, folder)
+    for index, file in enumerate(recordings[:6] * 3):  # what they have in common is no chance
+        shutil.copy(file, folder / f"{index}-{file.name}")
     return folder
 
 
@@ -28,7 +28,7 @@ def baseline(voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     file = tmp_path / "me.json"
     answer = affekt(capsys, "baseline", "build", voice, "-r", "--out", file, *NANO)
     assert answer.status == 0
-    assert "a baseline of 3 recordings for the model nano" in answer.errors
+    assert "a baseline of 18 recordings for the model nano: " in answer.errors
     return file
 
 
@@ -45,7 +45,7 @@ def test_it_is_built_shown_updated_and_merged(
     assert affekt(capsys, "baseline", *words).status == 0
     assert affekt(capsys, "baseline", "merge", baseline, more, "--out", both).status == 0
     shown = affekt(capsys, "baseline", "show", baseline, more, both, "--format", "json")
-    assert [row["recordings"] for row in lines(shown.out)] == [3, 4, 7]
+    assert [row["recordings"] for row in lines(shown.out)] == [18, 19, 37]
 
 
 def test_predictions_take_it_out(
@@ -173,7 +173,7 @@ def test_a_recording_that_cannot_be_used_is_told(
     answer = affekt(capsys, "baseline", "build", voice, bad, "-r", "--out", file, *NANO)
     assert answer.status == 1
     assert "bad.wav" in answer.errors
-    assert package.Baseline.load(file).count == 3
+    assert package.Baseline.load(file).count == 18
     none = affekt(capsys, "baseline", "build", bad, "--out", tmp_path / "none.json", *NANO)
     assert none.status == 1
     assert "none of the recordings can be used" in none.errors

@@ -176,6 +176,7 @@ def test_a_harmful_baseline_is_seen(voices: tuple[NDArray[Any], NDArray[Any], li
     )
     assert scores["random"]["0"].uar.mean == 1
     assert scores["random"]["1"].harmed.mean == 1
+    assert scores["random"]["1"].harmed_much.mean == 1
     assert scores["random"]["1"].worst_quarter.mean < 0.5
 
 

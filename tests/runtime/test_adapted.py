@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import affekt
-from affekt import Model
+from affekt import Baseline, Model
 from affekt.errors import DataError, ModelError
 from affekt.results import Prediction
 from affekt.runtime.adapted import adapt_predictions
@@ -27,7 +27,13 @@ def model(request: pytest.FixtureRequest) -> Model:
 
 @pytest.fixture(scope="module")
 def voice(recordings: list[Path]) -> list[Path]:
-    return recordings[:3]
+    """So many recordings that what they have in common is more than chance."""
+    return recordings[:6] * 3
+
+
+@pytest.fixture(scope="module")
+def baseline(model: Model, voice: list[Path]) -> Baseline:
+    return model.baseline(voice)
 
 
 def scores(prediction: Prediction) -> np.ndarray:
@@ -49,9 +55,10 @@ def test_no_recordings_change_nothing(model: Model, voice: list[Path]) -> None:
     np.testing.assert_allclose(scores(adapted.predict(voice[0])), scores(plain), atol=1e-6)
 
 
-def test_a_baseline_changes_answers_and_leaves_embeddings(model: Model, voice: list[Path]) -> None:
-    baseline = model.baseline(voice)
-    assert (baseline.model, baseline.count) == (model.config.name, 3)
+def test_a_baseline_changes_answers_and_leaves_embeddings(
+    model: Model, baseline: Baseline, voice: list[Path]
+) -> None:
+    assert (baseline.model, baseline.count) == (model.config.name, 18)
     plain, adapted = model.predict(voice[0]), model.predict(voice[0], baseline=baseline)
     assert np.abs(scores(plain) - scores(adapted)).max() > 1e-3
     assert adapted.label == model.labels[scores(adapted).argmax()]
@@ -61,15 +68,14 @@ def test_a_baseline_changes_answers_and_leaves_embeddings(model: Model, voice: l
 
 def test_a_baseline_takes_the_place_of_another(voice: list[Path]) -> None:
     model = affekt.load_model("nano", threads=1)
-    first, second = model.baseline(voice[:1]), model.baseline(voice[1:])
+    first, second = model.baseline(voice[:1]), model.baseline(voice)
     adapted = model.with_baseline(first)
     again = adapted.with_baseline(second).predict(voice[0])
     assert scores(again) == pytest.approx(scores(model.predict(voice[0], baseline=second)))
-    np.testing.assert_array_equal(adapted.baseline(voice[1:]).mean, second.mean)
+    np.testing.assert_array_equal(adapted.baseline(voice).mean, second.mean)
 
 
-def test_a_folder_adapts_to_itself(model: Model, voice: list[Path]) -> None:
-    baseline = model.baseline(voice)
+def test_a_folder_adapts_to_itself(model: Model, baseline: Baseline, voice: list[Path]) -> None:
     plain = model.predict_batch(voice)
     for found, file in zip(adapt_predictions(model.config, plain), voice, strict=True):
         expected = model.predict(file, baseline=baseline)
@@ -78,9 +84,11 @@ def test_a_folder_adapts_to_itself(model: Model, voice: list[Path]) -> None:
     assert list(adapt_predictions(model.config, plain[:1])) == plain[:1]
 
 
-def test_time_lines_and_streams_take_it_out_too(model: Model, voice: list[Path]) -> None:
-    adapted = model.with_baseline(model.baseline(voice))
-    samples = np.concatenate([affekt.load_audio(file) for file in voice])
+def test_time_lines_and_streams_take_it_out_too(
+    model: Model, baseline: Baseline, voice: list[Path]
+) -> None:
+    adapted = model.with_baseline(baseline)
+    samples = np.concatenate([affekt.load_audio(file) for file in voice[:3]])
     stream = adapted.stream()
     live = [segment for part in np.array_split(samples, 7) for segment in stream.push(part)]
     live += stream.flush()
@@ -97,6 +105,11 @@ def test_time_lines_and_streams_take_it_out_too(model: Model, voice: list[Path])
     assert max(differences) > 1e-3
 
 
+def numbers(model: Model) -> tuple[np.ndarray, np.ndarray]:
+    head = read_head(model.config)
+    return head.mean, head.contrasts
+
+
 def learnt(stream: Stream, samples: np.ndarray, parts: int) -> list[dict[str, float]]:
     found = []
     for part in np.array_split(samples, parts):
@@ -107,7 +120,7 @@ def learnt(stream: Stream, samples: np.ndarray, parts: int) -> list[dict[str, fl
 
 
 def test_a_stream_learns_as_it_listens(model: Model, voice: list[Path]) -> None:
-    samples = np.concatenate([affekt.load_audio(file) for file in voice])
+    samples = np.concatenate([affekt.load_audio(file) for file in voice[:6]])
     options = TimelineOptions(window=1.0, hop=0.5, vad="off")
     stream = model.stream(options, learn=True)
     assert stream.baseline is not None
@@ -119,10 +132,11 @@ def test_a_stream_learns_as_it_listens(model: Model, voice: list[Path]) -> None:
     assert len(samples) / 16000 - 2 < count <= len(samples) / 16000
     plain = learnt(model.stream(options), samples, 3)
     assert plain[0] == pytest.approx(few[0], abs=1e-5)  # nothing is known yet
-    assert max(abs(a[k] - b[k]) for a, b in zip(plain, few, strict=True) for k in a) > 1e-3
     # What it has learnt is a baseline like any other, and the next stream goes on with it.
     further = model.stream(options, baseline=stream.baseline, learn=True)
-    learnt(further, samples, 3)
+    again = learnt(further, samples, 3)
+    if stream.baseline.weight(*numbers(model)):
+        assert max(abs(a[k] - b[k]) for a, b in zip(plain, again, strict=True) for k in a) > 1e-3
     assert further.baseline is not None
     assert further.baseline.count == 2 * count
     assert stream.baseline.count == count
@@ -137,9 +151,10 @@ def test_a_stream_without_a_baseline_has_none() -> None:
 def test_a_long_recording_is_the_same_by_itself_and_in_a_folder(voice: list[Path]) -> None:
     """One that is read in parts: its mean embedding is moved, not that of each part."""
     model = affekt.load_model("nano", threads=1)
-    samples = np.concatenate([affekt.load_audio(file) for file in voice])
+    samples = np.concatenate([affekt.load_audio(file) for file in voice[:2]])
     files = [(np.resize(samples, 130 * 16000), 16000), (samples, 16000)]
     baseline = model.baseline(files)
+    assert baseline.weight(*numbers(model)) > 0
     found = adapt_predictions(model.config, model.predict_batch(files))
     for one, file in zip(found, files, strict=True):
         expected = model.predict(file, baseline=baseline)
@@ -181,6 +196,19 @@ def test_what_the_mood_explains_is_no_part_of_it() -> None:
     assert sure[0, 2] == embedding[0, 2]  # what says nothing of emotions stays
     lost = head.logits(embedding) - head.logits(sure)
     assert lost[0, 0] - lost[0, 1] == pytest.approx(3.0)
+
+
+def test_what_the_mood_explains_is_told_exactly(model: Model) -> None:
+    """The moves hold no direction in which the logits are all moved alike."""
+    head = read_head(model.config)
+    answers = np.eye(len(model.labels), dtype=np.float32)
+    lost = -head.without_mood(np.zeros((len(answers), len(head.mean)), np.float32), answers)
+    found = lost @ head.contrasts.T
+    np.testing.assert_allclose(found, 3 * (answers - 1 / len(answers)), atol=1e-3)
+    # The least move that does so: none of it lies outside of the weights.
+    inside = lost @ np.linalg.pinv(head.contrasts.astype(np.float64), rcond=1e-6)
+    inside = inside @ head.contrasts
+    np.testing.assert_allclose(inside, lost, atol=1e-3)
 
 
 def test_it_helps_with_voices_and_a_language_never_heard(data_root: Path) -> None:

@@ -29,7 +29,7 @@ def model() -> affekt.Model:
 
 @pytest.fixture(scope="module")
 def baseline(model: affekt.Model, recordings: list[Path]) -> Baseline:
-    return model.baseline(recordings[1:4])
+    return model.baseline(recordings[:6] * 3)
 
 
 def given(**changes: Any) -> Callable[[Baseline], str]:
@@ -132,7 +132,7 @@ def test_a_session_brings_and_learns_its_baseline(
     pieces = [pcm_bytes(part) for part in np.array_split(samples, 9)]
     events = list(Client(server.url).stream(pieces, session={"learn": learn}, baseline=baseline))
     updated = next(event for event in events if event["type"] == "session.updated")
-    assert (updated["session"]["recordings"], updated["session"]["learn"]) == (3, learn)
+    assert (updated["session"]["recordings"], updated["session"]["learn"]) == (18, learn)
     stream = model.stream(baseline=baseline, learn=learn)
     expected = []
     for part in np.array_split(heard, 3):

@@ -46,6 +46,9 @@ RUN = """async ([encoded, code, name]) => {
   }
 }"""
 
+CHANGED = """model.withBaseline(affekt.Baseline.from({affekt_baseline: {
+  format_version: 1, model: "m", head: "h", count: 2, mean: [1], mean_square: 2, %s}}))"""
+
 Run = Callable[..., Any]
 
 
@@ -69,7 +72,7 @@ def run(
 ) -> Iterator[Run]:
     """Run an expression over ``affekt``, ``model`` and ``bytes`` in a page of the site."""
     folder = tmp_path_factory.mktemp("module") / "site"
-    for directory in (ASSETS / "live", ASSETS / "base", tiny_model, choosy):
+    for directory in (ASSETS / "live", ASSETS / "base", ASSETS / "nano", tiny_model, choosy):
         write_site(directory, folder)
     with served(folder) as address:
         page: Page = chromium.new_page()
@@ -315,6 +318,16 @@ def test_a_resampled_stream_is_the_resampled_recording(run: Run, voice: np.ndarr
         ("model.stream({hop: 2, window: 1})", "hop is longer than window"),
         ("model.stream({windows: 1})", "unknown option windows"),
         ("await affekt.loadModel('models/nowhere/')", "config.json: the server answered 404"),
+        ("affekt.Baseline.from('{\"affekt_baseline\": ')", "none of affekt, or damaged"),
+        ("affekt.Baseline.from('[1]')", "none of affekt, or damaged"),
+        (CHANGED % "format_version: 9", "newer than this module reads"),
+        (CHANGED % "mean: [NaN]", "impossible numbers"),
+        (CHANGED % "mean: []", "impossible numbers"),
+        (CHANGED % "mean: [1e300]", "impossible numbers"),
+        (CHANGED % "mean_square: -1", "impossible numbers"),
+        (CHANGED % "count: 0.5", "impossible numbers"),
+        (CHANGED % "count: 0", "of no recordings"),
+        (CHANGED % "count: 3", "built with the model m, not with this live"),
     ],
 )
 def test_what_is_wrong_is_said(run: Run, code: str, message: str) -> None:
@@ -335,6 +348,96 @@ def test_what_is_unlike_the_training_data_is_so_in_both(
     else:
         assert found["ood_score"] == pytest.approx(expected.ood_score, rel=1e-3)
     assert found["warnings"] == list(expected.warnings)
+
+
+SAME = 1e-5  # of a probability
+
+
+def before(baseline: affekt.Baseline) -> bytes:
+    """The text of a baseline, to be sent to the browser before a recording."""
+    return json.dumps(baseline.to_dict()).encode() + b"\0"
+
+
+SPLIT = """const end = bytes.indexOf(0);
+const own = model.withBaseline(affekt.Baseline.from(new TextDecoder().decode(bytes.slice(0, end))));
+const sound = bytes.slice(end + 1);"""
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("live", SAME), ("base", NEAR)])
+def test_a_baseline_of_python_gives_the_answers_of_python(
+    run: Run, recordings: list[Path], voice: np.ndarray, name: str, tolerance: float
+) -> None:
+    """The base model answers apart in WebAssembly; what a baseline changes is the same."""
+    model = affekt.load_model(name)
+    baseline = model.baseline(recordings[:6] * 3)
+    content = encoded(voice[: 3 * RATE], RATE)
+    code = f"""(async () => {{
+      {SPLIT}
+      return [await model.predict(sound), await own.predict(sound)];
+    }})()"""
+    plain, found = run(code, before(baseline) + content, name)
+    expected = model.predict(content, baseline=baseline)
+    assert found["scores"] == pytest.approx(dict(expected.scores), abs=tolerance)
+    assert found["label"] == expected.label
+    assert max(abs(plain["scores"][x] - found["scores"][x]) for x in plain["scores"]) > 1e-3
+
+
+@pytest.mark.parametrize("learn", [False, True])
+@pytest.mark.parametrize("name", ["live", "nano"])
+def test_streams_with_a_baseline_are_those_of_python(
+    run: Run, recordings: list[Path], voice: np.ndarray, learn: bool, name: str
+) -> None:
+    model = affekt.load_model(name)
+    baseline = model.baseline(recordings[:6] * 3)
+    samples = voice[: 9 * RATE]
+    stream = model.stream(
+        TimelineOptions(window=1.0, hop=0.5, vad="off"), baseline=baseline, learn=learn
+    )
+    stream.push(samples)
+    expected = list(stream.measurements)
+    stream.flush()
+    expected += stream.measurements
+    code = f"""(async () => {{
+      {SPLIT}
+      const stream = own.stream({{window: 1, hop: 0.5, learn: {str(learn).lower()}}});
+      const samples = new Float32Array(sound.buffer);
+      const found = [];
+      for (let at = 0; at < samples.length; at += 7777) {{
+        found.push(...(await stream.push(samples.slice(at, at + 7777))).measurements);
+      }}
+      found.push(...(await stream.flush()).measurements);
+      return [found, stream.baseline.toJSON()];
+    }})()"""
+    found, learnt = run(code, before(baseline) + samples.tobytes(), name)
+    for one, row in zip(found, expected, strict=True):
+        assert one["scores"] == pytest.approx(dict(row.scores), abs=SAME)
+    assert stream.baseline is not None
+    again = affekt.Baseline.from_dict(learnt)
+    assert again.count == stream.baseline.count == baseline.count + (8 if learn else 0)
+    np.testing.assert_allclose(again.mean, stream.baseline.mean, atol=1e-4)
+    assert again.mean_square == pytest.approx(stream.baseline.mean_square, rel=1e-3)
+
+
+def test_a_baseline_of_the_browser_is_that_of_python(run: Run, model: affekt.Model) -> None:
+    files = [encoded(part, RATE) for part in np.random.default_rng(0).normal(0, 0.1, (3, RATE))]
+    size = len(files[0])
+    code = f"""(async () => {{
+      const files = [0, 1, 2].map((i) => bytes.slice(i * {size}, (i + 1) * {size}));
+      const whole = await model.baseline(files);
+      const parts = [await model.baseline(files.slice(0, 1)), await model.baseline(files.slice(1))];
+      return [whole.toJSON(), parts[0].merged(parts[1]).toJSON()];
+    }})()"""
+    expected = model.baseline(files)
+    for text in run(code, b"".join(files)):
+        found = affekt.Baseline.from_dict(text)
+        assert (found.model, found.head, found.count) == (expected.model, expected.head, 3)
+        np.testing.assert_allclose(found.mean, expected.mean, atol=1e-4)
+        assert found.mean_square == pytest.approx(expected.mean_square, rel=1e-3)
+
+
+def test_a_model_without_a_head_knows_no_baselines(run: Run) -> None:
+    found = run("await model.baseline([])", model="tiny")
+    assert "keeps no 'emotion_head'" in found["error"]
 
 
 def test_python_refuses_what_the_module_refuses(model: affekt.Model) -> None:

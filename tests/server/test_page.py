@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,9 +102,11 @@ def _whole(text: str) -> int:
     return int(found[1])
 
 
-def assert_shows_what_predict_says(page: Page, file: Path) -> None:
+def assert_shows_what_predict_says(
+    page: Page, file: Path, baseline: affekt.Baseline | None = None
+) -> None:
     hear(page, file)
-    answer = affekt.load_model().predict(file)
+    answer = affekt.load_model().predict(file, baseline=baseline)
     assert page.inner_text("#label") == answer.label
     for label, percent in shown(page).items():
         assert percent == pytest.approx(100 * answer.scores[label], abs=1.01)
@@ -172,6 +175,40 @@ def listen_and_compare(page: Page, vad: str) -> None:
     assert page.inner_text("#label") == list(model.measure((samples, RATE), options))[-1].label
     assert -50 < level < 0
     assert page.is_hidden("#transport")  # nothing was kept that could be played
+
+
+def learn_and_forget(page: Page, file: Path) -> None:
+    """The voice is learnt from the microphone, used for a file, and gone when forgotten."""
+    model = affekt.load_model()
+    page.check("#learn")
+    assert "answers will fit your voice" in page.inner_text("#learnt")
+    assert page.is_hidden("#forget")
+    page.click("#listen")
+    page.wait_for_selector('#listen[aria-pressed="true"]')
+    page.locator("#sure", has_text="0:08").wait_for()  # three whole windows
+    page.click("#listen")
+    page.locator("#learnt", has_text="kept in this browser alone").wait_for()
+    kept = json.loads(page.evaluate("localStorage.getItem('affekt-voice')"))
+    ((_, values),) = kept.items()
+    baseline = affekt.Baseline.from_dict(values)
+    assert baseline.model == model.config.name
+    assert baseline.count >= 2
+    assert f"Known from {baseline.count} stretches" in page.inner_text("#learnt")
+    page.reload()  # what is kept outlasts the page
+    page.wait_for_selector("#listen:enabled")
+    assert page.is_checked("#learn")
+    assert_shows_what_predict_says(page, file, baseline)
+    page.click("#forget")
+    assert page.evaluate("localStorage.getItem('affekt-voice')") is None
+    assert page.is_hidden("#forget")
+    assert_shows_what_predict_says(page, file)
+
+
+def test_the_page_learns_a_voice_on_the_device(
+    chromium: Browser, site: str, recordings: list[Path]
+) -> None:
+    with opened(chromium, site) as page:
+        learn_and_forget(page, recordings[1])
 
 
 def test_what_cannot_be_read_is_said(
@@ -303,6 +340,13 @@ def test_a_file_on_the_device_of_who_visits_a_server(
         page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
         assert_shows_what_predict_says(page, recordings[1])
         assert [one for one in sent if one.startswith("POST")] == []
+
+
+def test_the_page_learns_a_voice_on_the_server(
+    chromium: Browser, server: Any, engine: Path, recordings: list[Path]
+) -> None:
+    with opened(chromium, server.url, "server") as page:
+        learn_and_forget(page, recordings[1])
 
 
 def test_the_microphone_on_the_server(chromium: Browser, server: Any, engine: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from affekt.files import atomic_path, json_text
 
 PRIOR_CLIPS = 8.0
 """How many recordings the mean of the training data weighs as much as."""
+UNCERTAIN = 3.0
+"""Squared standard errors of a mean below which it says nothing of the voice."""
 FORMAT_VERSION = 1
 _MOST_CLIPS = 2**53
 _LARGEST = 1e6  # of a mean: embeddings are far smaller, and squares of it stay finite in float32
@@ -40,6 +43,9 @@ class Baseline:
         Fingerprint of its head: a baseline serves no other model.
     mean : np.ndarray [shape=(dim,), float64]
         Zeros where there are no recordings.
+    mean_square : float
+        Mean square of what the recordings one by one move the logits by, over recordings and
+        classes: with the mean it gives their variance.
     count : int
         Recordings.
     """
@@ -47,14 +53,17 @@ class Baseline:
     model: str
     head: str
     mean: npt.NDArray[np.float64]
+    mean_square: float
     count: int
 
-    def updated(self, embeddings: npt.ArrayLike) -> Baseline:
+    def updated(self, embeddings: npt.ArrayLike, mean_squares: npt.ArrayLike) -> Baseline:
         """Return the baseline with more recordings.
 
         Parameters
         ----------
         embeddings : array [shape=(n, dim)]
+        mean_squares : array [shape=(n,)]
+            Of what each moves the logits by.
 
         Raises
         ------
@@ -62,18 +71,20 @@ class Baseline:
             If they are of another shape, or not finite.
         """
         rows = np.asarray(embeddings, dtype=np.float64)
+        squares = np.asarray(mean_squares, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != len(self.mean):
             raise DataError(
                 f"a baseline of {self.model} takes embeddings [n, {len(self.mean)}], got the "
                 f"shape {list(rows.shape)}"
             )
-        if not np.isfinite(rows).all():
+        if not (np.isfinite(rows).all() and np.isfinite(squares).all()):
             raise DataError("an embedding is not finite: it cannot be part of a baseline")
         if not len(rows):
             return self
         count = self.count + len(rows)
         mean = self.mean + (rows.sum(axis=0) - len(rows) * self.mean) / count
-        return replace(self, mean=mean, count=count)
+        mean_square = (self.count * self.mean_square + float(squares.sum())) / count
+        return replace(self, mean=mean, mean_square=mean_square, count=count)
 
     def merged(self, other: Baseline) -> Baseline:
         """Return the baseline of the recordings of both.
@@ -91,21 +102,44 @@ class Baseline:
         count = self.count + other.count
         if not count:
             return self
-        mean = self.mean + (other.mean - self.mean) * (other.count / count)
-        return replace(self, mean=mean, count=count)
+        share = other.count / count
+        return replace(
+            self,
+            mean=self.mean + (other.mean - self.mean) * share,
+            mean_square=self.mean_square + (other.mean_square - self.mean_square) * share,
+            count=count,
+        )
 
-    @property
-    def trust(self) -> float:
-        """How far the mean is trusted, from 0 (no recordings) to nearly 1."""
-        return self.count / (self.count + PRIOR_CLIPS)
-
-    def shift(self, training_mean: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return what to take out of each embedding [dim].
+    def weight(
+        self, training_mean: npt.NDArray[np.float32], contrasts: npt.NDArray[np.float32]
+    ) -> float:
+        """Return how much of the mean is taken out, from 0 to nearly 1.
 
         The mean is uncertain with few recordings, so it is drawn to that of the training data,
-        which counts as `PRIOR_CLIPS` recordings.
+        which counts as `PRIOR_CLIPS` recordings. Where it moves the logits by no more than chance
+        does, nothing is taken out: with the standard error e of what it moves them by, m, the
+        weight is 1 - `UNCERTAIN` e^2 / m^2, or 0. (James and Stein, 1961.) One recording does not
+        tell its standard error.
+
+        Parameters
+        ----------
+        training_mean : np.ndarray [shape=(dim,)]
+        contrasts : np.ndarray [shape=(classes, dim)]
+            Weights of the logits minus their mean over classes.
         """
-        return np.asarray(self.trust * (self.mean - training_mean), dtype=np.float32)
+        effect = float(np.square(contrasts @ (self.mean - training_mean)).mean())
+        if self.count < 2 or not effect:
+            return 0.0
+        variance = max(0.0, self.mean_square - effect) / (self.count - 1)  # of the mean
+        sure = max(0.0, 1 - UNCERTAIN * variance / effect)
+        return sure * self.count / (self.count + PRIOR_CLIPS)
+
+    def shift(
+        self, training_mean: npt.NDArray[np.float32], contrasts: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Return what to take out of each embedding [dim]; parameters as of `weight`."""
+        weight = self.weight(training_mean, contrasts)
+        return np.asarray(weight * (self.mean - training_mean), dtype=np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a file, a request or a session holds of it."""
@@ -114,6 +148,7 @@ class Baseline:
             "model": self.model,
             "head": self.head,
             "count": self.count,
+            "mean_square": self.mean_square,
             "mean": [float(f"{value:.7g}") for value in self.mean],
         }
         return {"affekt_baseline": values}
@@ -184,10 +219,13 @@ class Baseline:
 def _checked(values: Mapping[str, Any]) -> Baseline:
     mean = np.array([float(value) for value in values["mean"]])
     count, names = values["count"], (values["model"], values["head"])
+    mean_square = float(values["mean_square"])
     if not all(isinstance(name, str) for name in names):
         raise TypeError("names are text")
     if type(count) is not int or not 0 <= count <= _MOST_CLIPS:
         raise ValueError("an impossible count")
     if not len(mean) or not np.abs(mean).max() <= _LARGEST:
         raise ValueError("an impossible mean")
-    return Baseline(*names, mean, count)
+    if not 0 <= mean_square <= sys.float_info.max:
+        raise ValueError("an impossible mean square")
+    return Baseline(*names, mean, mean_square, count)

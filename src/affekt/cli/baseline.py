@@ -58,7 +58,7 @@ def build(
     """
     from affekt.adapt import Baseline
     from affekt.runtime import load_model
-    from affekt.runtime.adapted import baseline_of
+    from affekt.runtime.adapted import baseline_of, describe_baseline
     from affekt.runtime.batch import predict_files
 
     sources = expand(files, recursive=recursive, follow=follow)
@@ -76,7 +76,7 @@ def build(
         raise DataError("none of the recordings can be used: no baseline is written")
     baseline = known.merged(baseline_of(recogniser.config, usable))
     baseline.save(out)
-    log(f"{out}: a baseline of {baseline.count} recordings for the model {baseline.model}")
+    log(f"{out}: {describe_baseline(recogniser.config, baseline)}")
     if len(usable) < len(sources):
         raise typer.Exit(1)
 
@@ -87,7 +87,7 @@ def show(
     style: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Show how many recordings baselines are of, and how far they are trusted.
+    """Show how many recordings baselines are of, and of which model.
 
     Example: affekt baseline show me.json
     """
@@ -119,7 +119,6 @@ def _row(file: Path, baseline: Baseline) -> dict[str, object]:
         "file": str(file),
         "model": baseline.model,
         "recordings": baseline.count,
-        "trust": round(baseline.trust, 3),
         "size": len(baseline.mean),
         "length": round(float(np.linalg.norm(baseline.mean)), 3),
     }

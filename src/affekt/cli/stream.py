@@ -41,7 +41,7 @@ from affekt.errors import AudioError, ConfigError
 from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style, bar
 from affekt.results import Measurement, Segment, Track
-from affekt.runtime import TimelineOptions, load_model
+from affekt.runtime import Model, TimelineOptions, load_model
 from affekt.runtime.warnings import describe_warnings
 
 _DEFAULTS = TimelineOptions()
@@ -187,16 +187,18 @@ def command(
             writer.write(stream.measurements, segments)
             writer.close(stream.duration)
             if learn is not None:
-                _keep(stream.baseline, learn)
+                _keep(recogniser, stream.baseline, learn)
 
 
-def _keep(baseline: Baseline | None, file: Path) -> None:
+def _keep(model: Model, baseline: Baseline | None, file: Path) -> None:
     """Write what a stream has learned."""
     if baseline is None or not baseline.count:
         log(f"{file} is not written: there was no whole window of speech to learn from")
         return
+    from affekt.runtime.adapted import describe_baseline
+
     baseline.save(file)
-    log(f"{file}: a baseline of {baseline.count} recordings for the model {baseline.model}")
+    log(f"{file}: {describe_baseline(model.config, baseline)}")
 
 
 def _source(

@@ -41,6 +41,7 @@ WAYS: tuple[str, ...] = ("random", "neutral", "one-emotion")
 emotion."""
 
 NEUTRAL = ("neutral", "calm")
+MUCH = 0.02  # of UAR
 PARTS = 5
 """One part of a speaker's clips is scored in a draw."""
 
@@ -276,6 +277,8 @@ class _AdaptedScore:
         Mean UAR of the quarter of the speakers with the lowest.
     harmed : Score
         Fraction of the speakers whose UAR is lower than without a baseline.
+    harmed_much : Score
+        Fraction of the speakers whose UAR is lower by more than `MUCH`.
     clips : float
         Clips in a baseline, on average.
     """
@@ -283,6 +286,7 @@ class _AdaptedScore:
     uar: Score
     worst_quarter: Score
     harmed: Score
+    harmed_much: Score
     clips: float
 
 
@@ -308,16 +312,18 @@ def summarise_adapted(
     for way, count in runs[0]:
         own = [run[way, count].predictions for run in runs]
         without = [run[way, "0"].predictions for run in runs]
-        quarters, shares = [], []
+        quarters, shares, much = [], [], []
         for one, plain in zip(own, without, strict=True):
             adapted, before = _uar_by_speaker(one), _uar_by_speaker(plain)
             lowest = np.sort(adapted)[: -(-len(adapted) // 4)]
             quarters.append(float(lowest.mean()))
             shares.append(float((adapted < before - 1e-12).mean()))
+            much.append(float((adapted < before - MUCH - 1e-12).mean()))
         scores.setdefault(way, {})[count] = _AdaptedScore(
             uar=summarise(own, labels, mean_of_folds=mean_of_folds).uar,
             worst_quarter=Score.over_seeds(quarters),
             harmed=Score.over_seeds(shares),
+            harmed_much=Score.over_seeds(much),
             clips=round(float(np.mean([run[way, count].clips for run in runs])), 2),
         )
     return scores

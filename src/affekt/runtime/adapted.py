@@ -24,10 +24,11 @@ def baseline_of(config: ModelConfig, predictions: Iterable[Prediction]) -> Basel
         If the model keeps no head in its configuration.
     """
     head = read_head(config)
-    baseline = Baseline(config.name, head.fingerprint, head.mean.astype(np.float64), 0)
+    baseline = Baseline(config.name, head.fingerprint, head.mean.astype(np.float64), 0.0, 0)
     for one in predictions:
         probabilities = np.array([list(one.scores.values())])
-        baseline = baseline.updated(head.without_mood(one.embedding[None], probabilities))
+        rows = head.without_mood(one.embedding[None], probabilities)
+        baseline = baseline.updated(rows, head.mean_squares(rows))
     return baseline
 
 
@@ -48,7 +49,7 @@ def adapt_predictions(
         yield from predictions
         return
     head = read_head(config)
-    shift = baseline_of(config, predictions).shift(head.mean)
+    shift = baseline_of(config, predictions).shift(head.mean, head.contrasts)
     for one in predictions:
         plain = np.array([list(one.scores.values())])
         (probabilities,) = head.moved(plain, one.embedding[None], shift)
@@ -59,6 +60,19 @@ def adapt_predictions(
             confidence=float(probabilities[best]),
             scores=dict(zip(config.labels, map(float, probabilities), strict=True)),
         )
+
+
+def describe_baseline(config: ModelConfig, baseline: Baseline) -> str:
+    """Return in words what a baseline of a model is, and what it does."""
+    head = read_head(config)
+    weight = baseline.weight(head.mean, head.contrasts)
+    told = f"a baseline of {baseline.count} recordings for the model {baseline.model}"
+    if weight:
+        return f"{told}: {weight:.0%} of their mean is taken out"
+    return (
+        f"{told}: nothing is taken out yet, as they differ more than they have in common; more "
+        f"recordings help"
+    )
 
 
 class Adaptation:
@@ -115,7 +129,8 @@ class Adaptation:
     def learn(self, outputs: Mapping[str, Floats]) -> None:
         """Add what the model said before it was moved to the baseline."""
         rows = self._head.without_mood(outputs["embedding"], outputs["probabilities"])
-        self._set(self._baseline.updated(rows))
+        self._set(self._baseline.updated(rows, self._head.mean_squares(rows)))
 
     def _set(self, baseline: Baseline) -> None:
-        self._baseline, self._shift = baseline, baseline.shift(self._head.mean)
+        self._baseline = baseline
+        self._shift = baseline.shift(self._head.mean, self._head.contrasts)

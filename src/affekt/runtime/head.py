@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from affekt.errors import ModelError
 from affekt.runtime.config import ModelConfig
@@ -97,10 +98,25 @@ class Head:
         excess = probabilities - probabilities.mean(axis=1, keepdims=True)
         return np.asarray(embeddings - MOOD_LOGITS * excess @ self._moves)
 
+    def mean_squares(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Return, over classes, the mean square of what embeddings [n, dim] move the logits by.
+
+        Against the mean of the training data; the mean over classes is taken out.
+        """
+        apart = np.asarray(embeddings, dtype=np.float64) - self.mean
+        return np.asarray(np.square(apart @ self.contrasts.T).mean(axis=1))
+
+    @cached_property
+    def contrasts(self) -> Floats:
+        """The weights minus their mean over classes [classes, dim]."""
+        return np.asarray(self.weights - self.weights.mean(axis=0))
+
     @cached_property
     def _moves(self) -> Floats:
         """By class, the least move of an embedding that adds 1 to its logit [classes, dim]."""
-        return np.asarray(np.linalg.pinv(self.weights - self.weights.mean(axis=0)).T)
+        # In float32 the direction without length, that of equal logits, would not be told as such.
+        wide = self.weights.astype(np.float64)
+        return np.asarray(np.linalg.pinv(wide - wide.mean(axis=0)).T, dtype=np.float32)
 
     @cached_property
     def fingerprint(self) -> str:

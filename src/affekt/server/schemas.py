@@ -72,6 +72,9 @@ class BaselineFacts(BaseModel):
     model: str = Field(description="Name of the model that it was built with.")
     head: str = Field(description="Fingerprint of that model: it serves no other.")
     count: int = Field(ge=1, description="Recordings.")
+    mean_square: float = Field(
+        description="Mean square of what the recordings one by one move the logits by."
+    )
     mean: list[float]
 
 

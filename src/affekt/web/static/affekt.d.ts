@@ -30,6 +30,8 @@ export interface StreamOptions {
   threshold?: number;
   /** Rate of the samples that are pushed, in Hz; the model's by default. */
   sampleRate?: number;
+  /** Learn the voice from the sound: the baseline, or an empty one, grows as it comes. */
+  learn?: boolean;
 }
 
 export interface Recording {
@@ -43,6 +45,22 @@ export type Source = Blob | ArrayBuffer | Uint8Array | AudioBuffer | Recording |
 
 /** What was wrong, where, and what to do, in one line that may be shown to a person. */
 export class AffektError extends Error {}
+
+/** The mean embedding of recordings of one voice, or of one room; statistics, no sound. */
+export class Baseline {
+  private constructor();
+  /** Name of the model that it was built with, and the fingerprint of its head. */
+  readonly model: string;
+  readonly head: string;
+  readonly mean: Float64Array;
+  /** Recordings. */
+  readonly count: number;
+  /** Read what `affekt baseline` or `JSON.stringify` wrote: its text, or the object in it. */
+  static from(source: string | object): Baseline;
+  /** The baseline of the recordings of both. */
+  merged(other: Baseline): Baseline;
+  toJSON(): object;
+}
 
 /**
  * Load a model directory of affekt.
@@ -76,6 +94,10 @@ export class Model {
     source: Source,
     options?: StreamOptions & { onProgress?: (done: number) => void },
   ): Promise<Heard>;
+  /** Measure a voice, or a room, from recordings without labels. */
+  baseline(sources: Iterable<Exclude<Source, Float32Array>>): Promise<Baseline>;
+  /** This model for the voice or the room of a baseline; it shares the graph. */
+  withBaseline(baseline: Baseline): Model;
   /** Listen to sound as it comes. */
   stream(options?: StreamOptions): Stream;
   /** Probability of every emotion in mono samples at the model's rate, in the order of `labels`. */
@@ -84,13 +106,15 @@ export class Model {
 
 /** Defaults; a `hop` of null depends on the model. */
 export const STREAM_OPTIONS: Readonly<
-  Required<Omit<StreamOptions, "sampleRate" | "hop">> & { hop: number | null }
+  Required<Omit<StreamOptions, "sampleRate" | "hop" | "learn">> & { hop: number | null }
 >;
 
 /** One voice, or one recording, as it comes; made by `model.stream()`. */
 export class Stream {
   private constructor();
-  readonly options: Required<StreamOptions>;
+  readonly options: Required<Omit<StreamOptions, "learn">>;
+  /** The baseline that is taken out now, with what was learnt; null without one. */
+  readonly baseline: Baseline | null;
   /** Seconds that were pushed. */
   readonly duration: number;
   /** The segment that is not final yet, as it stands. */

@@ -7,6 +7,7 @@
 // Nothing is sent anywhere: the model and the engine are fetched once, the sound stays here.
 
 import { checked, decode, fromAudioBuffer, toMono } from "./audio.js";
+import { Adaptation, Baseline, Head } from "./baseline.js";
 import { oodScore, readDomain } from "./domain.js";
 import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
@@ -16,6 +17,7 @@ import { meanOfParts, partsOf } from "./long.js";
 import { known, measureQuality, warningsOf } from "./quality.js";
 import { RerunScorer, Stream } from "./stream.js";
 
+export { Baseline } from "./baseline.js";
 export { AffektError } from "./errors.js";
 export { decode, toMono } from "./audio.js";
 export { Microphone } from "./microphone.js";
@@ -47,7 +49,7 @@ export async function loadModel(url, options = {}) {
   const facts = config.streaming;
   const encoder = facts?.step ? await open("encoder.onnx", true) : null;
   const head = encoder && (await open("head.onnx", true));
-  return new Model(config, graph, head && { encoder, head, facts });
+  return new Model(config, graph, head && { encoder, head, facts }, await Head.read(config));
 }
 
 /** A speech emotion recogniser; made by {@link loadModel}. */
@@ -55,8 +57,10 @@ export class Model {
   #graph;
   #domain; // where embeddings of speech lie; null where nobody measured
   #streaming; // the graphs for streams; null where windows run through the whole model again
+  #head; // the last layer in numbers, for baselines; null where the configuration has none
+  #adaptation = null; // what is taken out of the answers
 
-  constructor(config, graph, streaming = null) {
+  constructor(config, graph, streaming = null, head = null) {
     /** What the model says about itself: the contents of `config.json`. */
     this.config = config;
     /** The emotions, in the order of the outputs. */
@@ -70,6 +74,39 @@ export class Model {
     this.#graph = graph;
     this.#domain = readDomain(config);
     this.#streaming = streaming && { ...streaming, sampleRate: this.sampleRate };
+    this.#head = head;
+  }
+
+  /**
+   * Measure a voice, or a room, from recordings without labels.
+   * @param {Iterable<Blob | ArrayBuffer | ArrayBufferView | AudioBuffer | Recording>} sources
+   * @returns {Promise<Baseline>}
+   */
+  async baseline(sources) {
+    const learning = new Adaptation(this.#head, this.config.name, null);
+    for (const source of sources) {
+      const recording = await toRecording(source);
+      this.#refuse(measureQuality(recording));
+      learning.learn(await this.run(toMono(recording, this.sampleRate)));
+    }
+    return learning.baseline;
+  }
+
+  /**
+   * This model for the voice or the room of a baseline; it shares the graph.
+   * @param {Baseline} baseline
+   * @returns {Model}
+   */
+  withBaseline(baseline) {
+    const own = new Model(this.config, this.#graph, this.#streaming, this.#head);
+    own.#adaptation = new Adaptation(this.#head, this.config.name, baseline);
+    return own;
+  }
+
+  /** What a stream takes out of its answers; its own where it learns, null where nothing. */
+  adaptation(learn) {
+    if (!learn) return this.#adaptation;
+    return new Adaptation(this.#head, this.config.name, this.#adaptation?.baseline ?? null);
   }
 
   /**
@@ -84,7 +121,7 @@ export class Model {
     const quality = measureQuality(recording);
     this.#refuse(quality);
     const { duration } = quality;
-    const heard = await this.run(toMono(recording, this.sampleRate));
+    const heard = this.#adapted(await this.run(toMono(recording, this.sampleRate)));
     const score = this.#domain && oodScore(this.#domain, heard.embedding, duration);
     const warnings = warningsOf(quality, score);
     const answer = { ...this.named(heard), ood_score: score, warnings, duration, quality };
@@ -97,10 +134,14 @@ export class Model {
    * @returns {Promise<Float32Array>} in the order of `labels`
    */
   async probabilities(samples) {
-    return (await this.run(samples)).probabilities;
+    return this.#adapted(await this.run(samples)).probabilities;
   }
 
-  /** What the graph says of mono samples: values by the name of the output. */
+  #adapted(outputs) {
+    return this.#adaptation ? this.#adaptation.moved(outputs) : outputs;
+  }
+
+  /** What the graph says of mono samples, without a baseline: values by the name of the output. */
   async run(samples) {
     const parts = partsOf(samples, this.config);
     const outputs = [];

@@ -1,6 +1,6 @@
 // Analysis on this device: the model runs in the browser.
 
-import { decode, loadModel } from "./affekt.js";
+import { Baseline, decode, loadModel } from "./affekt.js";
 
 /** Hears with a model that the browser has loaded. */
 export class DeviceEar {
@@ -21,23 +21,28 @@ export class DeviceEar {
     return this.#loading.get(name);
   }
 
-  /** Analyse a whole recording. */
-  async hear(name, file, onProgress) {
-    const model = await this.model(name);
+  /** Analyse a whole recording, with the baseline of a voice or without. */
+  async hear(name, file, onProgress, baseline) {
+    const plain = await this.model(name);
+    const model = baseline ? plain.withBaseline(Baseline.from(baseline)) : plain;
     const recording = await decode(file);
     const answer = await model.predict(recording);
     const found = await model.timeline(recording, { onProgress });
     return { ...answer, ...found };
   }
 
-  /** Begin live analysis with the given windows; `tell` gets each result. */
-  async open(name, tell, options) {
-    const model = await this.model(name);
-    const stream = model.stream(options);
+  /** Begin live analysis with the given windows and voice; `tell` gets each result. */
+  async open(name, tell, options, { baseline, learn } = {}) {
+    const plain = await this.model(name);
+    const model = baseline ? plain.withBaseline(Baseline.from(baseline)) : plain;
+    const stream = model.stream({ ...options, learn });
     return {
       sampleRate: model.sampleRate,
       push: async (samples) => tell(await stream.push(samples)),
-      close: async () => tell(await stream.flush()),
+      close: async () => {
+        const last = await stream.flush();
+        tell({ ...last, baseline: learn && stream.baseline.count ? stream.baseline.toJSON() : null });
+      },
     };
   }
 }

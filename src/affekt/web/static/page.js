@@ -7,6 +7,7 @@ import { clock } from "./emotions.js";
 import { describe } from "./facts.js";
 import { Player } from "./player.js";
 import { KeyNeeded, ServerEar } from "./remote.js";
+import { KeptVoice } from "./voice.js";
 import { FORMATS } from "./saved.js";
 import { Envelope, Track } from "./track.js";
 
@@ -19,6 +20,7 @@ const server = meta("affekt-server") === "here" ? new ServerEar() : null;
 const device = new DeviceEar(() => server?.headers() ?? {});
 const answer = new Answer();
 const level = new Level();
+const voice = new KeptVoice();
 const track = new Track($("track"), []);
 const player = new Player((time) => {
   track.cursor = time;
@@ -30,6 +32,7 @@ const table = new Table((time) => player.playFrom(time));
 let models = []; // what can be chosen: {id, labels, facts}
 let heard = null; // the last time line: {name, duration, segments, warnings}
 let live = null; // while the microphone is open
+let learning = null; // the model that learns the voice, until the voice is to be forgotten
 
 // --- what is there -----------------------------------------------------------------------------
 
@@ -71,7 +74,8 @@ async function look() {
     return;
   }
   choice(open).checked = true;
-  for (const id of ["listen", "file"]) $(id).disabled = false;
+  for (const id of ["listen", "file", "learn"]) $(id).disabled = false;
+  $("learn").checked = voice.wanted;
   await chosen();
 }
 
@@ -111,8 +115,23 @@ function model() {
   return models.find(({ id }) => id === $("model").value) ?? models[0];
 }
 
+/** Say what is known of the voice. */
+function showVoice() {
+  const known = voice.of(model().id)?.affekt_baseline.count;
+  const stretches = known === 1 ? "1 stretch" : `${known} stretches`;
+  $("forget").hidden = !voice.any;
+  if (known) {
+    $("learnt").textContent =
+      `Known from ${stretches} of speech: statistics, no sound, kept in this browser alone.` +
+      (voice.wanted ? "" : " Not used.");
+  } else {
+    $("learnt").textContent = voice.wanted ? "Listen for a while: answers will fit your voice." : "";
+  }
+}
+
 /** A place or a model was chosen: show where sound goes. */
 async function chosen() {
+  showVoice();
   $("truth").textContent = onServer() ? serverTruth() : deviceTruth();
   const { labels } = model();
   answer.clear(labels);
@@ -150,7 +169,8 @@ async function hearFile(file) {
     const { id, labels } = model();
     track.clear(false, labels);
     const ear = onServer() ? server : device;
-    const found = await ear.hear(id, file, (done) => ($("progress").value = done));
+    const onProgress = (done) => ($("progress").value = done);
+    const found = await ear.hear(id, file, onProgress, voice.used(id));
     if (drawn) track.envelope = drawn;
     heard = { name: file.name, ...found };
     showHeard(file);
@@ -209,7 +229,9 @@ async function listen() {
     const { id, labels } = model();
     busy(onServer() ? "Calling the server …" : "Loading the model …");
     const ear = onServer() ? server : device;
-    const session = await ear.open(id, hear, LIVE);
+    const own = { baseline: voice.used(id), learn: voice.wanted };
+    learning = own.learn ? id : null;
+    const session = await ear.open(id, hear, LIVE, own);
     const { sampleRate } = session;
     live = { session, microphone: new Microphone(), envelope: new Envelope(sampleRate) };
     answer.clear(labels);
@@ -244,11 +266,15 @@ function onSound(samples) {
 }
 
 /** Something became known. */
-function hear({ measurements, segments, error, ended }) {
+function hear({ measurements, segments, baseline, error, ended }) {
   heard.measurements.push(...measurements);
   heard.segments.push(...segments);
   const last = measurements.at(-1);
   if (last) answer.show(last, `${clock(last.start)} to ${clock(last.end)}`, true);
+  if (baseline && learning) {
+    voice.keep(learning, baseline);
+    showVoice();
+  }
   if (error) show(new AffektError(error));
   if (ended && live) stopListening(ended);
 }
@@ -356,6 +382,17 @@ for (const radio of document.querySelectorAll('input[name="where"]')) {
     await chosen();
   });
 }
+$("learn").addEventListener("change", async ({ target }) => {
+  if (live) await stopListening();
+  voice.wanted = target.checked;
+  clearError();
+  showVoice();
+});
+$("forget").addEventListener("click", () => {
+  learning = null; // also what is being learnt now
+  voice.forget();
+  showVoice();
+});
 $("model").addEventListener("change", chosen);
 $("key-form").addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -22,11 +22,12 @@ export class ServerEar {
     return data;
   }
 
-  /** Analyse a whole recording. */
-  async hear(name, file) {
+  /** Analyse a whole recording, with the baseline of a voice or without. */
+  async hear(name, file, onProgress, baseline) {
     const body = new FormData();
     body.append("file", file, file.name || "recording");
     body.append("model", name);
+    if (baseline) body.append("baseline", JSON.stringify(baseline));
     body.append("response_format", "verbose_json");
     body.append("timestamp_granularities[]", "segment");
     const answer = await this.#ask("v1/audio/emotions", { method: "POST", body });
@@ -34,13 +35,13 @@ export class ServerEar {
     return { ...answer, segments, measurements: segments };
   }
 
-  /** Begin live analysis with the given windows; `tell` gets each result. */
-  async open(name, tell, options) {
+  /** Begin live analysis with the given windows and voice; `tell` gets each result. */
+  async open(name, tell, options, { baseline, learn } = {}) {
     const url = new URL(`v1/stream?model=${encodeURIComponent(name)}`, document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const protocols = this.key ? ["affekt", `affekt-key.${this.key}`] : ["affekt"];
     const session = await new Session(new WebSocket(url, protocols), tell).started;
-    session.update(options);
+    session.update({ ...options, ...(baseline ? { baseline } : {}), learn: Boolean(learn) });
     return session;
   }
 
@@ -118,6 +119,8 @@ class Session {
       this.#tell({ measurements: [event], segments: [] });
     } else if (event.type === "utterance.end") {
       this.#tell({ measurements: [], segments: event.segments });
+    } else if (event.type === "session.baseline") {
+      this.#tell({ measurements: [], segments: [], baseline: event.baseline });
     } else if (event.type === "error") {
       this.#tell({ measurements: [], segments: [], error: event.error.message });
     } else if (event.type === "session.closed" && event.reason !== "client") {

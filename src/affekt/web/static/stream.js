@@ -33,10 +33,15 @@ export class Stream {
   #resampler;
   #turn = Promise.resolve();
   #ended = false;
+  #adaptation; // what is taken out of the answers; null where nothing
+  #learn;
+  #learnt = 0; // the step behind the last window learnt
 
-  constructor(model, options = {}) {
+  constructor(model, { learn = false, ...options } = {}) {
     const rate = model.sampleRate;
     this.#model = model;
+    this.#learn = learn;
+    this.#adaptation = model.adaptation(learn);
     const own = { threshold: model.threshold, hop: hopOf(model, options) };
     this.options = checkedOptions({ ...own, ...options }, rate);
     this.#scorer = model.scorer(Math.round(FALLBACK_STEP * rate));
@@ -72,6 +77,11 @@ export class Stream {
   /** The segment that is not final yet, as it stands; null where nothing is open. */
   get open() {
     return this.#segmenter.open;
+  }
+
+  /** The baseline that is taken out now, with what was learnt; null without one. */
+  get baseline() {
+    return this.#adaptation?.baseline ?? null;
   }
 
   /** Seconds that were pushed. */
@@ -125,7 +135,8 @@ export class Stream {
       const own = start - this.#firstLoud; // what the answer stands for, in the middle of its window
       const loud = this.#loud.slice(own, own + hop).some(Boolean);
       const ends = last * step >= this.#heard;
-      yield this.#windowScore(start, loud ? await this.#scorer.score(first, last, ends) : null);
+      const outputs = loud ? await this.#scorer.score(first, last, ends) : null;
+      yield this.#windowScore(start, outputs && this.#adapted(outputs, first, last));
       const oldest = Math.max(0, start + hop - (before + hop + after));
       this.#forget(oldest);
       this.#scorer.forget(oldest);
@@ -134,6 +145,18 @@ export class Stream {
         breath = performance.now();
       }
     }
+  }
+
+  /** Take the baseline out; a whole window behind the last one learnt counts as one recording. */
+  #adapted(outputs, first, last) {
+    if (!this.#adaptation) return outputs;
+    const moved = this.#adaptation.moved(outputs);
+    const { hop, before, after } = this.#grid;
+    if (this.#learn && first >= this.#learnt && last - first === before + hop + after) {
+      this.#adaptation.learn(outputs);
+      this.#learnt = last;
+    }
+    return moved;
   }
 
   #windowScore(first, outputs) {
