@@ -39,6 +39,7 @@ _PUBLIC = {
     "Segment": "affekt.results",
     "Stream": "affekt.runtime.streaming.stream",
     "TimelineOptions": "affekt.runtime",
+    "Turn": "affekt.turns",
     "UNCERTAIN": "affekt.results",
 }
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from affekt.runtime import TimelineOptions as TimelineOptions
     from affekt.runtime import load_model as load_model
     from affekt.runtime.streaming.stream import Stream as Stream
+    from affekt.turns import Turn as Turn
 
 
 def __getattr__(name: str) -> Any:

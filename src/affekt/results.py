@@ -3,7 +3,7 @@
     Prediction   one answer for a whole recording
     Measurement  one answer for a single window
     Segment      one answer for a stretch of a recording
-    Track        the segments of a recording
+    Track        the segments of a recording, and a SpeakerSummary of each speaker
     Outcome      the prediction of a recording in a batch, or its error
 
 Every place that writes, sends or describes an answer derives it from these classes: the output
@@ -206,6 +206,27 @@ class Measurement(Answer, _Interval):
 class Segment(Answer, _Interval):
     """A stretch of a recording under one label; its numbers are means over its windows."""
 
+    speaker: Annotated[str, Info("Who speaks; empty where unknown.")] = field(
+        default="", kw_only=True
+    )
+
+
+@documented
+@dataclass(frozen=True)
+class SpeakerSummary(Record):
+    """The emotions of one speaker of a recording."""
+
+    speaker: Annotated[str, Info("Who.")]
+    seconds: Annotated[float, Info("Length of the segments.", unit="seconds", minimum=0)]
+    segments: Annotated[int, Info("How many segments.", minimum=0)]
+    shares: Annotated[
+        dict[str, float],
+        Info("Share of the seconds under each label, the largest first.", minimum=0, maximum=1),
+    ]
+    adapted: Annotated[
+        bool, Info("Whether the speaker's own baseline was taken out of the answers.")
+    ] = False
+
 
 @documented
 @dataclass(frozen=True)
@@ -214,7 +235,10 @@ class Track(Record):
 
     file: Annotated[str, Info("Name of the recording, as the user wrote it.")]
     segments: Annotated[
-        tuple[Segment, ...], Info("In the order of time; none overlap. Those before a fault stay.")
+        tuple[Segment, ...],
+        Info(
+            "In the order of time; those of one speaker do not overlap. Those before a fault stay."
+        ),
     ] = ()
     duration: Annotated[
         float,
@@ -228,6 +252,9 @@ class Track(Record):
     ood_score: Annotated[
         float | None,
         Info("Mean of the segments' scores: how unlike the training data.", digits=4, minimum=0),
+    ] = None
+    speakers: Annotated[
+        tuple[SpeakerSummary, ...] | None, Info("Of each speaker, by name; unknown without names.")
     ] = None
 
 
@@ -261,6 +288,39 @@ def mean_numbers(answers: Iterable[Answer], seconds: Sequence[float]) -> dict[st
         total = sum(weight for _, weight in known)
         means[name] = sum(value * s for value, s in known) / total if total > 0 else None
     return means
+
+
+def label_shares(segments: Iterable[Segment]) -> dict[str, float]:
+    """Return the share of each label of the seconds of segments, the largest first."""
+    seconds: dict[str, float] = {}
+    for one in segments:
+        seconds[one.label] = seconds.get(one.label, 0.0) + one.duration
+    total = sum(seconds.values())
+    ranked = sorted(seconds.items(), key=lambda item: -item[1])
+    return {label: amount / total for label, amount in ranked if total > 0}
+
+
+def summarise_speakers(
+    segments: Iterable[Segment], adapted: Sequence[str] = ()
+) -> tuple[SpeakerSummary, ...] | None:
+    """Sum up the segments of each speaker who has a name, by name; None where nobody has."""
+    groups: dict[str, list[Segment]] = {}
+    for one in segments:
+        if one.speaker:
+            groups.setdefault(one.speaker, []).append(one)
+    return (
+        tuple(
+            SpeakerSummary(
+                speaker=speaker,
+                seconds=sum(one.duration for one in group),
+                segments=len(group),
+                shares=label_shares(group),
+                adapted=speaker in adapted,
+            )
+            for speaker, group in sorted(groups.items())
+        )
+        or None
+    )
 
 
 def as_track(result: Track | Outcome) -> Track:

@@ -47,6 +47,14 @@ ResultFormatOption = Annotated[
     ),
 ]
 
+WarningsOption = Annotated[
+    bool,
+    typer.Option(
+        "--warnings",
+        help="Tell warnings and quality in srt, vtt and audacity, too, where viewers show them.",
+    ),
+]
+
 _SHARED_SUFFIXES = {".json": "json", ".txt": TABLE}
 """Endings of several formats, and the one that they mean."""
 
@@ -139,6 +147,8 @@ def write_results(
     labels: Sequence[str],
     style: str,
     out: Path | None,
+    *,
+    warnings: bool = False,
 ) -> None:
     """Write results to stdout as they come, to a file whole or not at all, or to a folder.
 
@@ -151,11 +161,13 @@ def write_results(
         Any but ``table``.
     out : Path, optional
         Stdout when None or ``-``.
+    warnings : bool
+        See `text_lines`.
     """
     if out is not None and writes_each(style, out):
-        _write_each(results, labels, style, out)
+        _write_each(results, labels, style, out, warnings=warnings)
         return
-    write_lines(text_lines(style, results, labels), out)
+    write_lines(text_lines(style, results, labels, warnings=warnings), out)
 
 
 def write_lines(lines: Iterator[str], out: Path | None) -> None:
@@ -195,7 +207,12 @@ def _kept(out: Path, partial: Path, size: int) -> str:
 
 
 def _write_each(
-    results: Iterable[Track | Outcome], labels: Sequence[str], style: str, folder: Path
+    results: Iterable[Track | Outcome],
+    labels: Sequence[str],
+    style: str,
+    folder: Path,
+    *,
+    warnings: bool,
 ) -> None:
     """Write each recording to a file of its own, named after it; two of a name are numbered."""
     suffix = FORMATS[style].suffix
@@ -208,7 +225,7 @@ def _write_each(
         while name.lower() in taken:
             name, number = f"{stem}-{number}", number + 1
         taken.add(name.lower())
-        lines = text_lines(style, [result], labels)
+        lines = text_lines(style, [result], labels, warnings=warnings)
         write_lines(lines, folder / f"{name}{suffix}")
 
 

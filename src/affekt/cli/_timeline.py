@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from affekt.cli._common import log
+from affekt.files import visible
 from affekt.formats.table import BAR_WIDTH, Style, bar, paint
+from affekt.formats.text import warning_kinds
 from affekt.results import Segment
 from affekt.runtime import TimelineOptions
 
@@ -89,7 +91,7 @@ class _Stderr(logging.Handler):
         log(f"warning: {record.getMessage()}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lines:
     """Draws segments for people, one line each.
 
@@ -102,20 +104,26 @@ class Lines:
 
     labels: Sequence[str]
     style: Style
+    _warned: tuple[str, ...] = ()  # kinds of the warnings of the line before
 
     def segment(self, segment: Segment) -> str:
-        """Return ``from  to  emotion  bar  confidence  runners-up``."""
+        """Return ``from  to  emotion  bar  confidence  runners-up``, in the order of time.
+
+        A warning that the segment before has, too, is not told again.
+        """
         width = max(len("uncertain"), *(len(label) for label in self.labels))
         strength = bar(segment.confidence, BAR_WIDTH, unicode=self.style.unicode)
         others = [one for one in segment.ranked() if one[0] != segment.label]
+        who = f"{visible(segment.speaker):<12}  " if segment.speaker else ""
         line = (
-            f"{clock(segment.start):>9} {clock(segment.end):>9}  "
+            f"{clock(segment.start):>9} {clock(segment.end):>9}  {who}"
             f"{paint(segment.label.ljust(width), '1', self.style)}  "
             f"{paint(strength, '36', self.style)} {segment.confidence:>4.0%}   "
             f"{', '.join(f'{name} {score:.0%}' for name, score in others[:2])}"
         )
         line += "".join(f"   {name} {value}" for name, value in segment.extras().items())
-        if segment.warnings:
+        before, self._warned = self._warned, warning_kinds(segment)
+        if self._warned and self._warned != before:
             line += f"  {paint('! ' + '; '.join(segment.warnings), '33', self.style)}"
         return line
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -27,7 +27,6 @@ from affekt.cli._pictures import (
     PlotOption,
     ReportOption,
     SpeakersOption,
-    absolute,
     draw,
     prepare_pictures,
 )
@@ -35,6 +34,7 @@ from affekt.cli._results import (
     STDIN,
     TABLE,
     ResultFormatOption,
+    WarningsOption,
     check_places,
     chosen_format,
     keep_recordings,
@@ -47,6 +47,7 @@ from affekt.errors import AudioError, ConfigError
 from affekt.files import atomic_path
 from affekt.results import Outcome, Prediction
 from affekt.runtime import Model, load_model
+from affekt.turns import Speakers
 
 PARQUET = ".parquet"
 
@@ -74,6 +75,7 @@ def command(
     follow: FollowOption = True,
     style: ResultFormatOption = None,
     out: OutOption = None,
+    warnings: WarningsOption = False,
     report: ReportOption = None,
     plot: PlotOption = None,
     jobs: Annotated[
@@ -117,7 +119,8 @@ def command(
     """
     sources = expand(files, recursive=recursive, follow=follow)
     keep_recordings(sources, out)
-    target = _Target(chosen_format(style, out, also=(PARQUET,)), out, whole=style is None)
+    chosen = chosen_format(style, out, also=(PARQUET,))
+    target = _Target(chosen, out, whole=style is None, warnings=warnings)
     check_places(sources, target.style, out, report, plot)
     if resume and not target.resumable:
         raise ConfigError("--resume goes on with a file: say which with --out")
@@ -128,6 +131,11 @@ def command(
         )
     # Before the work, not after it, when the answer would be lost.
     known = prepare_pictures(plot, speakers)
+    if known is not None and known.timed:
+        raise ConfigError(
+            f"{speakers}: it tells of turns, and a prediction is about a whole recording: use "
+            "`affekt timeline`, or a CSV with the columns file and speaker alone"
+        )
     if target.parquet:
         import_module("affekt.formats.parquet").require_pyarrow()
     if jobs != 1 and (backend or device != "cpu"):
@@ -140,7 +148,7 @@ def command(
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
     groups: list[str] = []
     if adapt is not Adapt.none:
-        groups = _groups(adapt, sources, files, known if speakers is not None else None)
+        groups = _groups(adapt, sources, files, known)
         recogniser.baseline([])  # a model that knows no baselines is refused before the work
     own = "" if baseline is None else str(baseline)
     seen = _Seen(keep=report is not None or plot is not None)
@@ -173,6 +181,7 @@ class _Target:
     style: str
     out: Path | None
     whole: bool  # the name of the output decides, so that it may be Parquet
+    warnings: bool  # whether viewers' formats tell them
 
     @property
     def parquet(self) -> bool:
@@ -239,7 +248,7 @@ def _judge(
 
 
 def _groups(
-    adapt: Adapt, sources: Sequence[str], given: Sequence[str], known: Mapping[str, str] | None
+    adapt: Adapt, sources: Sequence[str], given: Sequence[str], known: Speakers | None
 ) -> list[str]:
     """Return, for each recording, the name of those it adapts with; empty where it has none.
 
@@ -250,8 +259,8 @@ def _groups(
         The recordings.
     given : sequence of str
         What the command was given: the recordings, or folders that hold them.
-    known : mapping of str to str, optional
-        Speakers by file, where there is a list of them.
+    known : Speakers, optional
+        Who speaks in each file, where there is a list of them.
 
     Raises
     ------
@@ -261,7 +270,7 @@ def _groups(
     if adapt is not Adapt.speaker:
         return [str(Path(one).parent) if adapt is Adapt.folder else "all" for one in sources]
     if known is not None:
-        groups = [known.get(absolute(Path(one)), "") for one in sources]
+        groups = [known.speaker_of(one) for one in sources]
     else:
         folders = [Path(one) for one in given if Path(one).is_dir()]
         groups = [_sub_folder(Path(one), folders) for one in sources]
@@ -325,7 +334,7 @@ def _write(
             parquet = import_module("affekt.formats.parquet")
             parquet.write(outcomes, model.labels, partial)
     elif target.style != TABLE:
-        write_results(outcomes, model.labels, target.style, target.out)
+        write_results(outcomes, model.labels, target.style, target.out, warnings=target.warnings)
     else:
         _write_table(outcomes, model, sources, target.out)
 

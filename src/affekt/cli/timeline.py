@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from affekt.cli._results import (
     STDIN,
     TABLE,
     ResultFormatOption,
+    WarningsOption,
     check_places,
     chosen_format,
     keep_recordings,
@@ -37,13 +39,17 @@ from affekt.cli._timeline import (
     WindowOption,
     prepare,
 )
-from affekt.errors import AudioError, ConfigError
+from affekt.errors import AudioError, ConfigError, DataError
 from affekt.files import visible
 from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style
-from affekt.results import AudioQuality, Segment, Track, mean_numbers
+from affekt.formats.text import speaker_notes
+from affekt.results import AudioQuality, Segment, Track, mean_numbers, summarise_speakers
 from affekt.runtime import Model, TimelineOptions, load_model
+from affekt.runtime.streaming.timeline import Timeline
+from affekt.runtime.streaming.turns import TurnTimeline
 from affekt.runtime.warnings import describe_warnings
+from affekt.turns import Speakers, Transcript, Turn, read_transcript, with_speakers
 
 _DEFAULTS = TimelineOptions()
 
@@ -70,9 +76,25 @@ def command(
     vad_threshold: VadThresholdOption = _DEFAULTS.vad_threshold,
     style: ResultFormatOption = None,
     out: OutOption = None,
+    warnings: WarningsOption = False,
     report: ReportOption = None,
     plot: PlotOption = None,
     speakers: SpeakersOption = None,
+    transcript: Annotated[
+        Path | None,
+        typer.Option(
+            "--transcript",
+            help="Transcript (.srt, .vtt, .json of whisper): an emotion for each sentence, written "
+            "into a copy of it unless --format says otherwise.",
+        ),
+    ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt/--no-adapt",
+            help="Take each speaker's own baseline out of their answers, where turns are given.",
+        ),
+    ] = True,
     baseline: BaselineOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -85,6 +107,8 @@ def command(
 
     Examples: affekt timeline interview.wav;
     affekt timeline podcast.mp3 --format srt --out podcast.srt;
+    affekt timeline meeting.wav --speakers turns.rttm --report meeting.html;
+    affekt timeline meeting.wav --transcript meeting.srt --out meeting.emotion.srt;
     affekt timeline recordings --recursive --format csv --out emotions.csv
     """
     sources = expand(files, recursive=recursive, follow=follow)
@@ -96,6 +120,9 @@ def command(
         )
     check_places(sources, chosen, out, report, plot)
     known = prepare_pictures(plot, speakers)
+    words = None if transcript is None else _read_transcript(transcript, sources, out)
+    fills = words is not None and style in (None, words.suffix) and _is_like(out, words)
+    spoken = _spoken(sources, known, words)
     options = TimelineOptions(
         window=window,
         hop=hop,
@@ -110,20 +137,34 @@ def command(
     if baseline is not None:
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
     prepare(options)
-    recordings = [_Recording(recogniser, source, options) for source in sources]
-    if chosen == TABLE:
+    recordings = [
+        _Recording(
+            recogniser,
+            source,
+            options,
+            turns,
+            "" if known is None else known.speaker_of(source),
+            adapt=adapt,
+            whole=words is not None,
+        )
+        for source, turns in zip(sources, spoken, strict=True)
+    ]
+    if words is not None and fills:
+        write_lines(_transcript_lines(words, recordings[0]), out)
+    elif chosen == TABLE:
         write_lines(_table_lines(recordings, recogniser, out), out)
     elif chosen == "json":
         write_lines(_json_lines(recordings), out)
     else:
-        write_results((one.track() for one in recordings), recogniser.labels, chosen, out)
+        tracks = (one.track() for one in recordings)
+        write_results(tracks, recogniser.labels, chosen, out, warnings=warnings)
     draw(
         recogniser,
         [one.track(one.kept) for one in recordings],
         report,
         plot,
         options=options,
-        speakers=known,
+        measured=all(turns is None for turns in spoken),
     )
     _close(recordings)
 
@@ -131,29 +172,56 @@ def command(
 class _Recording:
     """One recording, whose segments come while it is read."""
 
-    def __init__(self, model: Model, source: str, options: TimelineOptions) -> None:
+    def __init__(
+        self,
+        model: Model,
+        source: str,
+        options: TimelineOptions,
+        turns: Sequence[Turn] | None = None,
+        speaker: str = "",
+        *,
+        adapt: bool = True,
+        whole: bool = False,
+    ) -> None:
         self.file = source
         self.error = ""
         self.duration = 0.0
         self.quality: AudioQuality | None = None
         self.kept: list[Segment] = []
+        self.answers: Mapping[int, Segment] = {}
         self._model = model
         self._options = options
+        self._turns = turns
+        self._speaker = speaker
+        self._adapt = adapt
+        self._whole = whole
+        self._adapted: tuple[str, ...] = ()
+        self._warnings: tuple[str, ...] = ()
 
     def segments(self) -> Iterator[Segment]:
         """Yield the segments, and keep them; afterwards the other attributes are known."""
         opened: Any = stdin_bytes() if self.file == STDIN else Path(self.file)
-        run = self._model.timeline(opened, self._options)
+        run = self._run(opened)
         try:
             for segment in run:
-                self.kept.append(segment)
-                yield segment
-        except AudioError as error:
+                named = replace(segment, speaker=segment.speaker or self._speaker)
+                self.kept.append(named)
+                yield named
+        except (AudioError, DataError) as error:
             self.error = " ".join(str(error).split())
             if Path(self.file).is_dir():
                 self.error = f"{self.file}: is a folder: add --recursive, or name its files"
         finally:
             self.duration, self.quality = run.duration, run.quality
+            self._warnings = run.warnings
+            if isinstance(run, TurnTimeline):
+                self.answers, self._adapted = run.answers, run.adapted
+
+    def _run(self, opened: Any) -> Timeline:
+        if self._turns is None:
+            return self._model.timeline(opened, self._options)
+        ask = self._model.sentences if self._whole else self._model.timeline
+        return ask(opened, options=self._options, turns=self._turns, adapt=self._adapt)
 
     def track(self, segments: Sequence[Segment] | None = None) -> Track:
         """Return all of it; reads it where ``segments`` are not given."""
@@ -163,8 +231,54 @@ class _Recording:
         if self.quality is not None:
             warnings = tuple(describe_warnings(self.quality, whole=False, ood_score=score))
         return Track(
-            self.file, found, self.duration, self.error, self.quality, warnings, ood_score=score
+            self.file,
+            found,
+            self.duration,
+            self.error,
+            self.quality,
+            (*warnings, *self._warnings),
+            ood_score=score,
+            speakers=summarise_speakers(self.kept, self._adapted),
         )
+
+
+def _read_transcript(path: Path, sources: Sequence[str], out: Path | None) -> Transcript:
+    """Read a transcript, and refuse what could not be done with it."""
+    if len(sources) != 1:
+        raise ConfigError("--transcript is of one recording: name one")
+    keep_recordings([str(path)], out)
+    return read_transcript(path)
+
+
+def _is_like(out: Path | None, words: Transcript) -> bool:
+    """Return whether the name of an output says no other format than a transcript's."""
+    return out is None or out.suffix.lower()[1:] in ("", "txt", words.suffix)
+
+
+def _spoken(
+    sources: Sequence[str], speakers: Speakers | None, words: Transcript | None
+) -> list[Sequence[Turn] | None]:
+    """Return the turns of each recording; None where they are not known."""
+    turns: list[Sequence[Turn] | None] = [None] * len(sources)
+    if speakers is not None and speakers.timed:
+        alone = len(sources) == 1
+        turns = [speakers.turns_of(source, alone=alone) for source in sources]
+        if not any(turns) and any(speakers.turns.values()):
+            raise DataError(f"{speakers.path}: it tells of none of these recordings")
+    if words is not None:
+        turns = [words.turns if turns[0] is None else with_speakers(words.turns, turns[0])]
+    return turns
+
+
+def _transcript_lines(words: Transcript, recording: _Recording) -> Iterator[str]:
+    """Yield the transcript with its emotions; what was wrong goes to stderr."""
+    for _ in recording.segments():
+        pass
+    if recording.error:
+        raise AudioError(recording.error)
+    yield from words.lines(recording.answers)
+    for warning in recording.track(()).warnings:
+        log(f"note: {warning}")
 
 
 def _json_lines(recordings: Iterable[_Recording]) -> Iterator[str]:
@@ -190,7 +304,9 @@ def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | Non
             yield f"error: {visible(recording.error)}"
         elif not with_sound and not recording.error:
             yield "no sound"
-        yield from (f"note: {warning}" for warning in recording.track(()).warnings)
+        track = recording.track(recording.kept)
+        yield from speaker_notes(track)
+        yield from (f"note: {warning}" for warning in track.warnings)
 
 
 def _close(recordings: Sequence[_Recording]) -> None:

@@ -1,14 +1,14 @@
 """Time lines as Audacity labels: start, end and text in three columns.
 
-Warnings are labels, too: those of a segment begin with it, those of the recording at 0 s. They
-begin with an exclamation mark.
+Who speaks stands before the emotion. Warnings are labels, too: over the segments that they are
+about, those of the recording at 0 s. They begin with an exclamation mark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from affekt.formats.text import answer, notes, one_line, placed
+from affekt.formats.text import notes, placed, spoken, warned
 from affekt.results import Track
 
 
@@ -17,10 +17,11 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
     del labels
     for track in tracks:
         yield from (_label(0, 0, f"! {note}") for note in notes(track))
-        for start, end, segment in placed(track):
-            yield _label(start, end, answer(segment))
-            for warning in segment.warnings:
-                yield _label(start, start, f"! warning: {one_line(warning)}")
+        segments = placed(track)
+        found = [(start, end, spoken(segment)) for start, end, segment in segments]
+        found += [(start, end, f"! warning: {words}") for start, end, words in warned(segments)]
+        for start, end, words in sorted(found, key=lambda label: label[0]):
+            yield _label(start, end, words)
 
 
 def _label(start: int, end: int, words: str) -> str:

@@ -1,6 +1,7 @@
 """Time lines as an ELAN annotation file: tiers of emotions, confidence and warnings.
 
-The quality of the recording and its warnings are properties of the header, which ELAN keeps.
+Each speaker has such tiers, as their participant. The quality of the recording, its warnings, and
+what is said of each speaker are properties of the header, which ELAN keeps.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from mimetypes import guess_type
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from affekt.formats.text import extra_tiers, joined, notes, one_line, placed
+from affekt.formats.text import extra_tiers, joined, notes, one_line, speaker_notes, tiers_of
 from affekt.results import Track
 
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -25,13 +26,21 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
 
 
 def _document(track: Track) -> Iterator[str]:
-    segments = placed(track)
-    texts = {
-        "emotion": [segment.label for _, _, segment in segments],
-        "confidence": [f"{segment.confidence:.4f}" for _, _, segment in segments],
-        **extra_tiers(track),
-        "warnings": [joined(segment.warnings) for _, _, segment in segments],
-    }
+    groups = tiers_of(track)
+    times = sorted({time for group in groups.values() for a, b, _ in group for time in (a, b)})
+    slots = {time: f"ts{number}" for number, time in enumerate(times, start=1)}
+    tiers: list[tuple[str, str, list[tuple[str, str, str]]]] = []
+    for speaker, segments in groups.items():
+        texts = {
+            "emotion": [segment.label for _, _, segment in segments],
+            "confidence": [f"{segment.confidence:.4f}" for _, _, segment in segments],
+            **extra_tiers(segments),
+            "warnings": [joined(segment.warnings) for _, _, segment in segments],
+        }
+        for name, words in texts.items():
+            rows = zip(segments, words, strict=True)
+            marks = [(slots[a], slots[b], text) for (a, b, _), text in rows if text]
+            tiers.append((f"{name} {speaker}".strip(), speaker, marks))
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield (
         '<ANNOTATION_DOCUMENT AUTHOR="affekt" FORMAT="3.0" '
@@ -39,19 +48,19 @@ def _document(track: Track) -> Iterator[str]:
         'VERSION="3.0" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
         f'xsi:noNamespaceSchemaLocation="{SCHEMA}">'
     )
-    yield from _header(track, len(texts) * len(segments))
+    yield from _header(track, sum(len(marks) for _, _, marks in tiers))
     yield "  <TIME_ORDER>"
-    for index, (start, end, _) in enumerate(segments):
-        yield f'    <TIME_SLOT TIME_SLOT_ID="ts{2 * index + 1}" TIME_VALUE="{start}"/>'
-        yield f'    <TIME_SLOT TIME_SLOT_ID="ts{2 * index + 2}" TIME_VALUE="{end}"/>'
+    for time, slot in slots.items():
+        yield f'    <TIME_SLOT TIME_SLOT_ID="{slot}" TIME_VALUE="{time}"/>'
     yield "  </TIME_ORDER>"
     number = 0
-    for tier, words in texts.items():
-        yield f'  <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID="{tier}">'
-        for index, text in enumerate(words):
-            if text:
-                number += 1
-                yield from _annotation(number, index, text)
+    for tier, speaker, marks in tiers:
+        who = f"PARTICIPANT={quoteattr(_clean(speaker))} " if speaker else ""
+        name = quoteattr(_clean(tier))
+        yield f'  <TIER LINGUISTIC_TYPE_REF="default-lt" {who}TIER_ID={name}>'
+        for start, end, text in marks:
+            number += 1
+            yield from _annotation(number, start, end, text)
         yield "  </TIER>"
     yield (
         '  <LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="default-lt" '
@@ -70,18 +79,18 @@ def _header(track: Track, last: int) -> Iterator[str]:
             f"    <MEDIA_DESCRIPTOR MEDIA_URL={address} MIME_TYPE={quoteattr(kind)} "
             f"RELATIVE_MEDIA_URL={quoteattr('./' + _clean(path.name))}/>"
         )
-    for note in notes(track):
+    for note in (*notes(track), *speaker_notes(track)):
         name, _, words = note.partition(": ")
         yield f"    <PROPERTY NAME={quoteattr(name)}>{escape(_clean(words))}</PROPERTY>"
     yield f'    <PROPERTY NAME="lastUsedAnnotationId">{last}</PROPERTY>'
     yield "  </HEADER>"
 
 
-def _annotation(number: int, index: int, text: str) -> Iterator[str]:
+def _annotation(number: int, start: str, end: str, text: str) -> Iterator[str]:
     yield "    <ANNOTATION>"
     yield (
         f'      <ALIGNABLE_ANNOTATION ANNOTATION_ID="a{number}" '
-        f'TIME_SLOT_REF1="ts{2 * index + 1}" TIME_SLOT_REF2="ts{2 * index + 2}">'
+        f'TIME_SLOT_REF1="{start}" TIME_SLOT_REF2="{end}">'
     )
     yield f"        <ANNOTATION_VALUE>{escape(_clean(text))}</ANNOTATION_VALUE>"
     yield "      </ALIGNABLE_ANNOTATION>"

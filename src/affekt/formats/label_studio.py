@@ -76,7 +76,7 @@ def choices_config(labels: Sequence[str]) -> str:
 
 def _task(track: Track) -> dict[str, object]:
     fields = track.to_dict()
-    names = ("warnings", "quality", "ood_score", "error")
+    names = ("warnings", "quality", "ood_score", "speakers", "error")
     data = {"audio": track.file, **{name: fields[name] for name in names if name in fields}}
     regions = [
         _region(index, start, end, segment, track.duration)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 from affekt.errors import AffektError
@@ -30,12 +30,15 @@ class OutputFormat:
         Whether one output holds many recordings.
     rows : bool
         Whether it has a table row for a prediction, apart from the segments of a time line.
+    viewer : bool
+        Whether players and editors show all of it, so that warnings are in it only if asked for.
     """
 
     module: str
     suffix: str
     several: bool = False
     rows: bool = False
+    viewer: bool = False
 
 
 FORMATS: Registry[OutputFormat] = Registry(
@@ -45,9 +48,9 @@ FORMATS: Registry[OutputFormat] = Registry(
         "json": OutputFormat(".json", ".jsonl", several=True, rows=True),
         "csv": OutputFormat(".csv", ".csv", several=True, rows=True),
         "tsv": OutputFormat(".tsv", ".tsv", several=True, rows=True),
-        "srt": OutputFormat(".srt", ".srt"),
-        "vtt": OutputFormat(".vtt", ".vtt"),
-        "audacity": OutputFormat(".audacity", ".txt"),
+        "srt": OutputFormat(".srt", ".srt", viewer=True),
+        "vtt": OutputFormat(".vtt", ".vtt", viewer=True),
+        "audacity": OutputFormat(".audacity", ".txt", viewer=True),
         "textgrid": OutputFormat(".textgrid", ".TextGrid"),
         "rttm": OutputFormat(".rttm", ".rttm", several=True),
         "eaf": OutputFormat(".eaf", ".eaf"),
@@ -58,7 +61,11 @@ FORMATS: Registry[OutputFormat] = Registry(
 
 
 def text_lines(
-    name: str, results: Iterable[Track | Outcome], labels: Sequence[str]
+    name: str,
+    results: Iterable[Track | Outcome],
+    labels: Sequence[str],
+    *,
+    warnings: bool = False,
 ) -> Iterator[str]:
     """Yield the text of results in a format, line by line, as soon as each is known.
 
@@ -70,6 +77,9 @@ def text_lines(
         Predictions or time lines, not both; one alone where the format holds one.
     labels : sequence of str
         The emotions of the model.
+    warnings : bool
+        Whether what players and editors show (`OutputFormat.viewer`) tells warnings and quality,
+        too; the others always do.
 
     Raises
     ------
@@ -89,12 +99,24 @@ def text_lines(
         yield from module.lines(_chain(first, results), labels)
         return
     tracks = map(as_track, _chain(first, results))
+    if form.viewer and not warnings:
+        tracks = map(_without_warnings, tracks)
     yield from module.lines(tracks if form.several else _alone(name, tracks), labels)
 
 
 def holding_several() -> list[str]:
     """Return the names of the formats of which one output holds many recordings."""
     return [name for name, form in FORMATS.items() if form.several]
+
+
+def _without_warnings(track: Track) -> Track:
+    return replace(
+        track,
+        segments=tuple(replace(one, warnings=()) for one in track.segments),
+        warnings=(),
+        quality=None,
+        ood_score=None,
+    )
 
 
 def _chain(

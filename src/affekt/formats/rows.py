@@ -10,7 +10,7 @@ from typing import Any
 
 from affekt.formats.text import joined
 from affekt.records import fields_of
-from affekt.results import Answer, AudioQuality, Outcome, Track
+from affekt.results import Answer, AudioQuality, Outcome, Segment, Track
 
 QUALITY_COLUMNS = tuple(
     one.name for one in fields_of(AudioQuality) if one.name not in ("duration", "silent")
@@ -24,6 +24,13 @@ EXTRAS = {
     if one.name not in ("label", "confidence", "scores", "ood_score", "warnings")
 }
 """Columns of the further outputs of models, with their types."""
+
+SEGMENT_COLUMNS = {
+    one.name: one.kind
+    for one in fields_of(Segment)
+    if one.name not in ("start", "end", *(inner.name for inner in fields_of(Answer)))
+}
+"""Columns of what a segment has beside the fields of an answer and its times."""
 
 
 def columns(labels: Sequence[str], *, segments: bool = False) -> dict[str, type]:
@@ -43,7 +50,10 @@ def columns(labels: Sequence[str], *, segments: bool = False) -> dict[str, type]
         **dict.fromkeys(times, float),
         "label": str,
         "confidence": float,
-        **{name: float if kind is float else str for name, kind in EXTRAS.items()},
+        **{
+            name: float if kind is float else str
+            for name, kind in (EXTRAS | (SEGMENT_COLUMNS if segments else {})).items()
+        },
         **dict.fromkeys(numbers, float),
         "warnings": str,
         "error": str,
@@ -57,7 +67,8 @@ def row(outcome: Outcome) -> dict[str, Any]:
 
 def segment_rows(track: Track) -> Iterator[dict[str, Any]]:
     """Yield a row for each segment; a recording with an error, or with none, has one more."""
-    whole = _flat({name: value for name, value in track.to_dict().items() if name != "segments"})
+    parts = ("segments", "speakers")
+    whole = _flat({name: value for name, value in track.to_dict().items() if name not in parts})
     del whole["duration"]
     shared = {name: value for name, value in whole.items() if name != "error"}
     for segment in track.segments:

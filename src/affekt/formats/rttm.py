@@ -1,6 +1,7 @@
 """Time lines as RTTM, the format of diarisation, with the emotion in place of the speaker.
 
-RTTM has ten fields, none for warnings, quality or errors; its tools read no comments.
+Where it is known who speaks, the speaker has that place and the emotion is the subtype. RTTM has
+ten fields, none for warnings, quality or errors; its tools read no comments.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
     for track in tracks:
         name = _word(str(Path(track.file).with_suffix("")) if track.file else "")
         for start, end, segment in placed(track):
+            label, subtype = _word(segment.label), "<NA>"
+            if track.speakers:
+                label, subtype = _word(segment.speaker) if segment.speaker else "<NA>", label
             yield (
-                f"SPEAKER {name} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} <NA> <NA> "
-                f"{_word(segment.label)} {segment.confidence:.4f} <NA>"
+                f"SPEAKER {name} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} <NA> {subtype} "
+                f"{label} {segment.confidence:.4f} <NA>"
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from affekt.errors import AffektError
+from affekt.formats.summary import in_words
 from affekt.records import fields_of
 from affekt.results import AudioQuality, Segment, Track
 from affekt.runtime.domain import UNLIKE_LIMIT
@@ -20,6 +21,12 @@ def answer(segment: Segment) -> str:
     words = [f"{one_line(segment.label)} {segment.confidence:.0%}"]
     words += (f"{name} {value}" for name, value in segment.extras().items())
     return ", ".join(words)
+
+
+def spoken(segment: Segment) -> str:
+    """Return the same with who speaks before it: ``ANNA: angry 81%``."""
+    who = f"{one_line(segment.speaker)}: " if segment.speaker else ""
+    return f"{who}{answer(segment)}"
 
 
 def clock(milliseconds: int, point: str) -> str:
@@ -38,19 +45,37 @@ def placed(track: Track) -> list[tuple[int, int, Segment]]:
     Raises
     ------
     AffektError
-        If two overlap: subtitles and tiers hold one answer at a time.
+        If two overlap though nobody knows who speaks in them.
     """
     found: list[tuple[int, int, Segment]] = []
+    reached = 0
     for segment in sorted(track.segments, key=lambda segment: (segment.start, segment.end)):
         start, end = max(0, round(1000 * segment.start)), round(1000 * segment.end)
-        if found and start < found[-1][1]:
+        if start < reached and not segment.speaker and not track.speakers:
             raise AffektError(
                 f"{track.file}: two segments overlap at {segment.start:g} s, and this format "
                 f"holds one at a time: write json or csv"
             )
         if end > start:
             found.append((start, end, segment))
+            reached = max(reached, end)
     return found
+
+
+def tiers_of(track: Track) -> dict[str, list[tuple[int, int, Segment]]]:
+    """Return the placed segments by who speaks, so that none overlap in a tier.
+
+    Where one speaks over themself, or over somebody else without a name, there are further tiers,
+    numbered. A track without speakers is one tier without a name.
+    """
+    tiers: dict[str, list[tuple[int, int, Segment]]] = {}
+    for start, end, segment in placed(track):
+        name, number = one_line(segment.speaker), 1
+        while (tier := tiers.setdefault(name, [])) and start < tier[-1][1]:
+            number += 1
+            name = f"{one_line(segment.speaker)} {number}".strip()
+        tier.append((start, end, segment))
+    return tiers or {"": []}
 
 
 def _describe_quality(quality: AudioQuality) -> str:
@@ -81,15 +106,56 @@ def notes(track: Track) -> Iterator[str]:
         yield f"error: {one_line(track.error)}"
 
 
-def extra_tiers(track: Track) -> dict[str, list[str]]:
+def speaker_notes(track: Track) -> Iterator[str]:
+    """Yield, as lines, what is said of each speaker."""
+    for one in track.speakers or ():
+        own = [part for part in track.segments if part.speaker == one.speaker]
+        adapted = ", by their own baseline" if one.adapted else ""
+        yield (
+            f"speaker {one_line(one.speaker)}: {in_words(own)} ({one.segments} segments, "
+            f"{one.seconds:.1f} s{adapted})"
+        )
+
+
+def warning_kinds(segment: Segment) -> tuple[str, ...]:
+    """Return the kinds of the warnings of a segment: their words up to the colon."""
+    return tuple(warning.partition(":")[0] for warning in segment.warnings)
+
+
+def warned(segments: Sequence[tuple[int, int, Segment]]) -> list[tuple[int, int, str]]:
+    """Return the warnings of placed segments, once for those that follow each other.
+
+    Warnings are of one kind up to their colon; the words are those of the first.
+    """
+    found: list[tuple[int, int, str]] = []
+    before: tuple[str, ...] = ()
+    for start, end, segment in segments:
+        kinds = warning_kinds(segment)
+        if kinds and kinds == before:
+            found[-1] = (found[-1][0], max(end, found[-1][1]), found[-1][2])
+        elif kinds:
+            found.append((start, end, joined(segment.warnings)))
+        before = kinds
+    return found
+
+
+def warned_from(segments: Sequence[tuple[int, int, Segment]]) -> dict[int, str]:
+    """Return the same by the time at which they begin."""
+    found: dict[int, str] = {}
+    for start, _, words in warned(segments):
+        found[start] = f"{found[start]}; {words}" if start in found else words
+    return found
+
+
+def extra_tiers(segments: Sequence[tuple[int, int, Segment]]) -> dict[str, list[str]]:
     """Return the further outputs of models as text for each placed segment, by name.
 
     What no segment has is left out.
     """
     tiers: dict[str, list[str]] = {}
     for one in fields_of(Segment):
-        if one.info.shown and any(getattr(part, one.name) is not None for part in track.segments):
-            values = [getattr(part, one.name) for _, _, part in placed(track)]
+        if one.info.shown and any(getattr(part, one.name) is not None for _, _, part in segments):
+            values = [getattr(part, one.name) for _, _, part in segments]
             tiers[one.name] = ["" if value is None else f"{value:.4f}" for value in values]
     return tiers
 

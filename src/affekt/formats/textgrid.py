@@ -1,14 +1,14 @@
 """Time lines as a Praat TextGrid: a tier of emotions, one of confidence, one of warnings.
 
-The warnings of the recording, and what was measured of its quality, are points at the start of a
-tier of their own.
+Each speaker has such tiers. The warnings of the recording, what was measured of its quality, and
+what is said of each speaker are points at the start of a tier of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from affekt.formats.text import extra_tiers, joined, notes, one_line, placed
+from affekt.formats.text import extra_tiers, joined, notes, one_line, speaker_notes, tiers_of
 from affekt.results import Track
 
 Interval = tuple[int, int, str]
@@ -22,18 +22,21 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
     """
     del labels
     for track in tracks:
-        segments = placed(track)
-        end = max(round(1000 * track.duration), segments[-1][1] if segments else 0, 1)
-        tiers = {
-            "emotion": [(a, b, segment.label) for a, b, segment in segments],
-            "confidence": [(a, b, f"{segment.confidence:.4f}") for a, b, segment in segments],
-            **{
-                name: [(a, b, text) for (a, b, _), text in zip(segments, texts, strict=True)]
-                for name, texts in extra_tiers(track).items()
-            },
-            "warnings": [(a, b, joined(segment.warnings)) for a, b, segment in segments],
-        }
-        points = list(notes(track))
+        groups = tiers_of(track)
+        stops = (segments[-1][1] for segments in groups.values() if segments)
+        end = max(round(1000 * track.duration), *stops, 1)
+        tiers: dict[str, list[Interval]] = {}
+        for speaker, segments in groups.items():
+            texts = {
+                "emotion": [segment.label for _, _, segment in segments],
+                "confidence": [f"{segment.confidence:.4f}" for _, _, segment in segments],
+                **extra_tiers(segments),
+                "warnings": [joined(segment.warnings) for _, _, segment in segments],
+            }
+            for name, words in texts.items():
+                placed = zip(segments, words, strict=True)
+                tiers[f"{name} {speaker}".strip()] = [(a, b, text) for (a, b, _), text in placed]
+        points = [*notes(track), *speaker_notes(track)]
         yield 'File type = "ooTextFile"'
         yield 'Object class = "TextGrid"'
         yield ""
@@ -84,7 +87,7 @@ def _points(name: str, texts: Sequence[str], end: int) -> Iterator[str]:
 
 def _head(kind: str, name: str, end: int) -> Iterator[str]:
     yield f'        class = "{kind}"'
-    yield f'        name = "{name}"'
+    yield f"        name = {_quoted(name)}"
     yield from _span(0, end, " " * 8)
 
 

@@ -1,10 +1,13 @@
-"""Time lines as WebVTT, the subtitles of the web; quality and warnings are its notes."""
+"""Time lines as WebVTT, the subtitles of the web, with who speaks as its voice.
+
+Quality, warnings and what is said of each speaker are its notes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from affekt.formats.text import answer, clock, joined, notes, one_line, placed
+from affekt.formats.text import answer, clock, notes, one_line, placed, speaker_notes, warned_from
 from affekt.results import Track
 
 
@@ -17,15 +20,18 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
     yield "WEBVTT"
     yield ""
     for track in tracks:
-        for note in (f"file: {one_line(track.file)}", *notes(track)):
+        for note in (f"file: {one_line(track.file)}", *notes(track), *speaker_notes(track)):
             yield f"NOTE {_arrowless(note)}"
             yield ""
-        for start, end, segment in placed(track):
-            if segment.warnings:
-                yield f"NOTE {_arrowless(f'warning: {joined(segment.warnings)}')}"
+        segments = placed(track)
+        own = warned_from(segments)
+        for start, end, segment in segments:
+            if start in own:
+                yield f"NOTE {_arrowless(f'warning: {own.pop(start)}')}"
                 yield ""
             yield f"{clock(start, '.')} --> {clock(end, '.')}"
-            yield f"<c.{_class(segment.label)}>{_escaped(answer(segment))}</c>"
+            voice = f"<v {_escaped(one_line(segment.speaker))}>" if segment.speaker else ""
+            yield f"{voice}<c.{_class(segment.label)}>{_escaped(answer(segment))}</c>"
             yield ""
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from affekt.runtime.examples import AdaptedModel
     from affekt.runtime.streaming.stream import Stream
     from affekt.runtime.streaming.timeline import Timeline
+    from affekt.runtime.streaming.turns import TurnTimeline
+    from affekt.turns import Turn
 
 
 class Model:
@@ -233,38 +235,76 @@ class Model:
         source: AudioSource,
         options: TimelineOptions | None = None,
         *,
+        turns: Sequence[Turn] | None = None,
+        adapt: bool = True,
         baseline: Baseline | None = None,
     ) -> Timeline:
         """Yield the emotions of a recording with their times.
 
-        Segments come while the recording is read, which may last for hours.
+        Segments come while the recording is read, which may last for hours; those of turns come at
+        its end.
 
         Parameters
         ----------
         source : str, path-like, bytes, binary file or (np.ndarray, int)
             A recording, as in :meth:`predict`.
         options : TimelineOptions, optional
+        turns : sequence of Turn, optional
+            Who speaks when. Each turn has an answer of its own, what `predict` says of it; one of
+            more than ten seconds is answered in equal parts. Of the options, the threshold alone
+            counts.
+        adapt : bool
+            Whether the baseline of each speaker with four turns of a second or more is taken out
+            of their answers; not where there is a baseline already.
         baseline : Baseline, optional
             As in :meth:`predict`.
 
         Returns
         -------
         iterator of Segment
-            In the order of time; none overlap, and pauses lie between them. Its ``duration`` tells
-            how much was read, in seconds.
+            In the order of time; none overlap, but turns do, and pauses lie between them. Its
+            ``duration`` tells how much was read, in seconds, its ``warnings`` what was wrong with
+            the turns.
 
         Raises
         ------
         AudioError
             If the recording cannot be read or is too short; the segments before a fault have
             come out by then.
+        DataError
+            If the turns are of another recording.
         MissingExtraError
             If the options want a detector that is not installed.
         """
+        model = self if baseline is None else self.with_baseline(baseline)
+        if turns is not None:
+            from affekt.runtime.streaming.turns import TurnTimeline
+
+            return TurnTimeline(
+                self._backend, source, turns, options, model._adaptation, adapt=adapt
+            )
         from affekt.runtime.streaming.timeline import Timeline
 
-        model = self if baseline is None else self.with_baseline(baseline)
         return Timeline(model._backend, source, options, model._adaptation)
+
+    def sentences(
+        self,
+        source: AudioSource,
+        turns: Sequence[Turn],
+        options: TimelineOptions | None = None,
+        *,
+        adapt: bool = True,
+    ) -> TurnTimeline:
+        """Give one answer for each turn, however long it is, as for sentences of a transcript.
+
+        Parameters, order and errors are those of :meth:`timeline`; ``answers`` of what it returns
+        has them by index of the turn, when all of it is read.
+        """
+        from affekt.runtime.streaming.turns import TurnTimeline
+
+        return TurnTimeline(
+            self._backend, source, turns, options, self._adaptation, adapt=adapt, whole=True
+        )
 
     def measure(
         self,
@@ -275,7 +315,7 @@ class Model:
     ) -> Iterator[Measurement]:
         """Yield the answer of each hop: what :meth:`timeline` smooths and merges.
 
-        Parameters, order and errors are those of :meth:`timeline`.
+        Source, options, order and errors are those of :meth:`timeline`.
         """
         from affekt.runtime.streaming.timeline import measure
 

@@ -12,7 +12,16 @@ import numpy as np
 
 from affekt.audio import SAMPLE_RATE, decode_blocks, load_audio
 from affekt.errors import AudioError
-from affekt.results import UNCERTAIN, Measurement, Outcome, Prediction, Track, as_track
+from affekt.results import (
+    UNCERTAIN,
+    Measurement,
+    Outcome,
+    Prediction,
+    Segment,
+    Track,
+    as_track,
+    summarise_speakers,
+)
 from affekt.runtime.options import TimelineOptions
 from affekt.runtime.predictor import Model
 from affekt.runtime.session import Floats
@@ -47,8 +56,6 @@ class Exhibit:
         recording is not at hand any more.
     sound : bytes
         The recording as MP3; empty where it is too long, or not at hand.
-    speaker : str
-        Empty where unknown.
     """
 
     track: Track
@@ -57,7 +64,6 @@ class Exhibit:
     low: Floats = field(default_factory=_nothing)
     high: Floats = field(default_factory=_nothing)
     sound: bytes = b""
-    speaker: str = ""
 
 
 def exhibits(
@@ -67,6 +73,7 @@ def exhibits(
     speakers: Mapping[str, str] | None = None,
     *,
     sound: bool = True,
+    measured: bool = True,
 ) -> Iterator[Exhibit]:
     """Listen to recordings once more for a report.
 
@@ -80,16 +87,32 @@ def exhibits(
         Who speaks in a file.
     sound : bool
         Whether the report embeds sound.
+    measured : bool
+        Whether the answer of each hop is measured; else the segments stand for it, as where they
+        are turns.
     """
     left = MOST_SOUND if sound else 0
     for result in results:
-        shown = _exhibit(model, result, options, left)
+        shown = _exhibit(model, result, options, left, measured)
         left -= len(shown.sound)
-        yield replace(shown, speaker=(speakers or {}).get(result.file, ""))
+        yield _named(shown, (speakers or {}).get(result.file, ""))
+
+
+def _named(shown: Exhibit, speaker: str) -> Exhibit:
+    """Return an exhibit in which one person speaks, where that is known."""
+    if not speaker:
+        return shown
+    parts = tuple(replace(one, speaker=speaker) for one in shown.track.segments)
+    named = replace(shown.track, segments=parts, speakers=summarise_speakers(parts))
+    return replace(shown, track=named)
 
 
 def _exhibit(
-    model: Model, result: Outcome | Track, options: TimelineOptions | None, left: int
+    model: Model,
+    result: Outcome | Track,
+    options: TimelineOptions | None,
+    left: int,
+    measured: bool,
 ) -> Exhibit:
     track = as_track(result)
     prediction = result.prediction if isinstance(result, Outcome) else None
@@ -97,7 +120,7 @@ def _exhibit(
         return Exhibit(track, prediction)
     path = Path(track.file)
     try:
-        measurements = tuple(model.measure(path, options))
+        measurements = tuple(model.measure(path, options) if measured else _steps(track))
         if prediction is not None:
             track = replace(track, segments=tuple(model.timeline(path, options)))
         if track.duration > LONGEST_SOUND:
@@ -112,6 +135,16 @@ def _exhibit(
     return Exhibit(
         track, prediction, measurements, low, high, encoded if len(encoded) <= left else b""
     )
+
+
+def _steps(track: Track) -> Iterator[Measurement]:
+    """Yield the segments of a track as measurements, cut where they overlap."""
+    reached = 0.0
+    for one in track.segments:
+        if one.end > reached:
+            start = max(one.start, reached)
+            yield Measurement(start, one.end, one.label, one.confidence, one.scores)
+            reached = one.end
 
 
 def envelope(samples: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
@@ -155,6 +188,16 @@ def _mp3(samples: Floats) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, np.clip(samples, -1, 1), SAMPLE_RATE, format="MP3")
     return file.getvalue()
+
+
+def ribbons(track: Track) -> dict[str, list[Segment]]:
+    """Return the segments of a track by the row that shows them: one for each speaker."""
+    rows: dict[str, list[Segment]] = {
+        name: [] for name in sorted({s.speaker for s in track.segments})
+    }
+    for one in track.segments:
+        rows[one.speaker].append(one)
+    return rows or {"": []}
 
 
 # --- colours ---

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from affekt.formats.report.exhibit import LONGEST_SOUND, STDIN, Exhibit, color
-from affekt.formats.text import answer as in_words
-from affekt.results import Measurement, Prediction
+from affekt.formats.report.exhibit import LONGEST_SOUND, STDIN, Exhibit, color, ribbons
+from affekt.formats.summary import in_words
+from affekt.formats.text import spoken
+from affekt.results import UNCERTAIN, Measurement, Prediction, Segment, label_shares
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import UNLIKE_LIMIT
 from affekt.runtime.metadata import describe_model
@@ -89,40 +91,32 @@ def _gist(exhibit: Exhibit) -> str:
     """Return the result in a few words: the prediction, or the shares of the time."""
     if exhibit.prediction is not None:
         return f"{exhibit.prediction.label} {exhibit.prediction.confidence:.0%}"
-    shares = _shares([exhibit])
-    return ", ".join(f"{label} {share:.0%}" for label, share in shares[:3]) or "no sound"
-
-
-def _shares(exhibits: Iterable[Exhibit]) -> list[tuple[str, float]]:
-    """Return the share of each emotion of the time with an answer, the largest first."""
-    seconds: dict[str, float] = {}
-    for exhibit in exhibits:
-        for segment in exhibit.track.segments:
-            seconds[segment.label] = seconds.get(segment.label, 0.0) + segment.duration
-    total = sum(seconds.values())
-    ranked = sorted(seconds.items(), key=lambda item: -item[1])
-    return [(label, amount / total) for label, amount in ranked if total > 0]
+    return in_words(exhibit.track.segments)
 
 
 def _speakers(exhibits: Sequence[Exhibit], labels: Sequence[str]) -> Iterator[str]:
     """Yield a table of the speakers: their share of time in each emotion."""
-    groups: dict[str, list[Exhibit]] = {}
+    groups: dict[str, list[Segment]] = {}
+    recordings: Counter[str] = Counter()
     for exhibit in exhibits:
-        if exhibit.speaker:
-            groups.setdefault(exhibit.speaker, []).append(exhibit)
-    if not groups:
+        recordings.update({one.speaker for one in exhibit.track.segments})
+        for one in exhibit.track.segments:
+            groups.setdefault(one.speaker, []).append(one)
+    named = sorted(name for name in groups if name)
+    if not named:
         return
-    found = {label for group in groups.values() for label, _ in _shares(group)}
+    found = {one.label for name in named for one in groups[name]}
     shown = [label for label in (*labels, *sorted(found - set(labels))) if label in found]
     yield '<section><h2>Speakers</h2><div class="wide"><table><thead><tr><th>speaker</th>'
-    yield '<th class="number">recordings</th><th class="number">seconds</th>'
+    yield '<th class="number">recordings</th><th class="number">seconds</th><th>in words</th>'
     yield "".join(f'<th class="number">{escape(label)}</th>' for label in shown)
     yield "</tr></thead><tbody>"
-    for speaker, group in sorted(groups.items()):
-        shares = dict(_shares(group))
-        seconds = sum(exhibit.track.duration for exhibit in group)
-        yield f'<tr><th>{escape(speaker)}</th><td class="number">{len(group)}</td>'
-        yield f'<td class="number">{seconds:.1f}</td>'
+    for name in named:
+        shares = label_shares(groups[name])
+        seconds = sum(one.duration for one in groups[name])
+        said = in_words(groups[name]) if recordings[name] == 1 else ""
+        yield f'<tr><th>{escape(name)}</th><td class="number">{recordings[name]}</td>'
+        yield f'<td class="number">{seconds:.1f}</td><td>{escape(said)}</td>'
         yield "".join(f'<td class="number">{shares.get(label, 0):.0%}</td>' for label in shown)
         yield "</tr>"
     yield "</tbody></table></div><p class='soft'>Share of the time with an answer.</p></section>"
@@ -132,20 +126,25 @@ def _section(index: int, exhibit: Exhibit, labels: Sequence[str]) -> str:
     track = exhibit.track
     seconds = f' data-seconds="{track.duration:.3f}"' if _has_plot(exhibit) else ""
     parts = [f'<section id="r{index}"{seconds}><h2>{escape(track.file)}</h2>']
-    if exhibit.speaker:
-        parts.append(f'<p class="soft">Speaker: {escape(exhibit.speaker)}</p>')
+    names = sorted({one.speaker for one in track.segments if one.speaker})
+    if names:
+        who = "Speaker" if len(names) == 1 else f"{len(names)} speakers"
+        parts.append(f'<p class="soft">{who}: {escape(", ".join(names))}</p>')
     if track.error:
         parts.append(f'<p class="alert">Error: {escape(track.error)}</p>')
     if exhibit.prediction is not None:
         answer = exhibit.prediction
         extras = "".join(f", {name} {escape(value)}" for name, value in answer.extras().items())
+        if mixed := _is_mixed(exhibit):
+            parts.append(f'<p class="gist">{escape(in_words(track.segments))}</p>')
         parts.append(
-            f'<p><span class="answer">{escape(answer.label)}</span> <span class="soft">'
+            f'<p><span class="{"gist" if mixed else "answer"}">'
+            f'{"All of it: " if mixed else ""}{escape(answer.label)}</span> <span class="soft">'
             f"{answer.confidence:.0%} sure{extras}, "
             f"{answer.duration:.1f} s</span></p>"
         )
     elif track.segments:
-        parts.append(f'<p class="answer">{escape(_gist(exhibit))}</p>')
+        parts.append(f'<p class="gist">{escape(_gist(exhibit))}</p>')
     parts += (f'<p class="alert">Note: {escape(text)}</p>' for text in track.warnings)
     if _has_plot(exhibit):
         parts += _plot(exhibit, labels)
@@ -155,6 +154,11 @@ def _section(index: int, exhibit: Exhibit, labels: Sequence[str]) -> str:
     parts += _segments(exhibit)
     parts += _quality(exhibit)
     return "".join([*parts, "</section>"])
+
+
+def _is_mixed(exhibit: Exhibit) -> bool:
+    """Return whether one word for all of a recording would hide others."""
+    return len({one.label for one in exhibit.track.segments} - {UNCERTAIN}) > 1
 
 
 def _has_plot(exhibit: Exhibit) -> bool:
@@ -167,15 +171,10 @@ def _plot(exhibit: Exhibit, labels: Sequence[str]) -> Iterator[str]:
     file = escape(track.file)
     yield '<div class="rows"><span class="name">sound</span>'
     yield waveform(exhibit.low, exhibit.high, f"Waveform of {file}")
-    yield '<span class="name">emotion</span><div class="ribbon">'
-    for segment in track.segments:
-        left, width = segment.start / track.duration, segment.duration / track.duration
-        yield (
-            f'<span style="left:{left:.3%};width:{width:.3%};background:{color(segment.label)}" '
-            f'title="{escape(in_words(segment))}" data-start="{segment.start:.3f}" '
-            f'data-end="{segment.end:.3f}">{escape(segment.label)}</span>'
-        )
-    yield "</div>"
+    for name, segments in ribbons(track).items():
+        yield f'<span class="name">{escape(name or "emotion")}</span><div class="ribbon">'
+        yield from (_stretch(segment, track.duration) for segment in segments)
+        yield "</div>"
     if exhibit.measurements:
         averaged = _thinned(exhibit.measurements)
         for label in labels:
@@ -189,6 +188,20 @@ def _plot(exhibit: Exhibit, labels: Sequence[str]) -> Iterator[str]:
         '<div class="over" tabindex="0" role="slider" aria-label="Position in the recording" '
         f'aria-valuemin="0" aria-valuemax="{track.duration:.1f}" aria-valuenow="0">'
         '<div class="cursor"></div></div></div>'
+    )
+
+
+def _stretch(segment: Segment, duration: float) -> str:
+    """Return a segment of a ribbon; where no emotion is named, it is empty."""
+    left, width = segment.start / duration, segment.duration / duration
+    place = f"left:{left:.3%};width:{width:.3%}"
+    if segment.label == UNCERTAIN:
+        look, words = f'class="none" style="{place}"', ""
+    else:
+        look, words = f'style="{place};background:{color(segment.label)}"', escape(segment.label)
+    return (
+        f'<span {look} title="{escape(spoken(segment))}" data-start="{segment.start:.3f}" '
+        f'data-end="{segment.end:.3f}">{words}</span>'
     )
 
 
@@ -241,7 +254,9 @@ def _segments(exhibit: Exhibit) -> Iterator[str]:
         return
     yield f"<details><summary>{_count(len(segments), 'segment')} as a table</summary>"
     yield '<div class="wide"><table><thead><tr><th class="number">from, s</th>'
-    yield '<th class="number">to, s</th><th>emotion</th><th class="number">probability</th>'
+    named = any(segment.speaker for segment in segments)
+    yield f'<th class="number">to, s</th>{"<th>speaker</th>" if named else ""}'
+    yield '<th>emotion</th><th class="number">probability</th>'
     extras = [segment.extras() for segment in segments]
     names = dict.fromkeys(name for one in extras for name in one)
     yield "".join(f'<th class="number">{escape(name)}</th>' for name in names)
@@ -249,7 +264,9 @@ def _segments(exhibit: Exhibit) -> Iterator[str]:
     for segment, extra in zip(segments, extras, strict=True):
         yield (
             f'<tr><td class="number">{segment.start:.2f}</td>'
-            f'<td class="number">{segment.end:.2f}</td><td>{escape(segment.label)}</td>'
+            f'<td class="number">{segment.end:.2f}</td>'
+            f"{f'<td>{escape(segment.speaker)}</td>' if named else ''}"
+            f"<td>{escape(segment.label)}</td>"
             f'<td class="number">{segment.confidence:.0%}</td>'
         )
         yield "".join(f'<td class="number">{escape(extra.get(name, ""))}</td>' for name in names)

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from affekt.errors import MissingExtraError
-from affekt.formats.report.exhibit import INK, Exhibit, color
-from affekt.results import Measurement
+from affekt.formats.report.exhibit import INK, Exhibit, color, ribbons
+from affekt.formats.summary import in_words
+from affekt.results import UNCERTAIN, Measurement, Segment
 from affekt.runtime.config import ModelConfig
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW_HEIGHT = 3.2  # inches
+SPEAKER_HEIGHT = 0.3  # inches, of the ribbon of each speaker after the first
 WAVE = "#0072b2"
-NARROW = 0.05  # of the width; a narrower segment has its name above it, upright
+NARROW = 0.05  # of the width; a narrower segment has three letters of its name
+NARROWEST = 0.02  # one that is narrower still has none: names would lie over each other
 DOTS_PER_INCH = 200
 
 
@@ -49,11 +52,13 @@ def draw(exhibits: Sequence[Exhibit], config: ModelConfig, path: Path) -> None:
     # Figure itself, not pyplot, which keeps global state and looks for a screen.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, ROW_HEIGHT * len(exhibits) + 0.4), layout="constrained")
+    voices = [len(ribbons(exhibit.track)) for exhibit in exhibits]
+    more = [SPEAKER_HEIGHT * (count - 1) for count in voices]  # inches
+    height = ROW_HEIGHT * len(exhibits) + sum(more) + 0.4
+    figure = Figure(figsize=(9, height), layout="constrained")
     figure.suptitle(f"Emotion by {config.name}")
-    rows: Any = figure.subplots(
-        3 * len(exhibits), 1, squeeze=False, height_ratios=(3, 1, 4) * len(exhibits)
-    )
+    ratios = [part for extra in more for part in (3, 1 + 8 * extra / ROW_HEIGHT, 4)]
+    rows: Any = figure.subplots(3 * len(exhibits), 1, squeeze=False, height_ratios=ratios)
     for index, exhibit in enumerate(exhibits):
         wave, ribbon, map_ = rows[3 * index : 3 * index + 3, 0]
         _draw_wave(wave, exhibit)
@@ -65,7 +70,9 @@ def draw(exhibits: Sequence[Exhibit], config: ModelConfig, path: Path) -> None:
 def _draw_wave(axes: Axes, exhibit: Exhibit) -> None:
     track = exhibit.track
     answer = exhibit.prediction
-    said = f": {answer.label} {answer.confidence:.0%}" if answer is not None else ""
+    said = f": {in_words(track.segments)}" if track.segments else ""
+    if answer is not None:
+        said = f": {answer.label} {answer.confidence:.0%}"
     axes.set_title(f"{track.file}{said}", fontsize="small", loc="left")
     if not len(exhibit.low):
         axes.set_axis_off()
@@ -84,22 +91,34 @@ def _draw_ribbon(axes: Axes, exhibit: Exhibit) -> None:
         axes.set_axis_off()
         return
     _share_time(axes, exhibit)
-    axes.set_yticks([])
-    axes.set_ylim(0, 1)
-    for segment in track.segments:
-        axes.axvspan(segment.start, segment.end, color=color(segment.label), linewidth=0)
-        axes.axvline(segment.end, color="white", linewidth=1)
-        narrow = segment.duration / track.duration < NARROW
-        axes.text(
-            (segment.start + segment.end) / 2,
-            0.5,
-            segment.label[:3] if narrow else segment.label,
-            color=INK,
-            fontsize=6 if narrow else 8,
-            ha="center",
-            va="center",
-            clip_on=True,
-        )
+    rows = ribbons(track)
+    axes.set_yticks([at + 0.5 for at in range(len(rows))], list(rows), fontsize="small")
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(rows), 0)
+    for row, segments in enumerate(rows.values()):
+        for segment in segments:
+            if segment.label != UNCERTAIN:  # nothing is known there, so nothing is drawn
+                _draw_segment(axes, row, segment, track.duration)
+
+
+def _draw_segment(axes: Axes, row: int, segment: Segment, duration: float) -> None:
+    span = (segment.start, segment.duration)
+    axes.broken_barh([span], (row + 0.04, 0.92), color=color(segment.label), linewidth=0)
+    axes.vlines(segment.end, row, row + 1, color="white", linewidth=1)
+    share = segment.duration / duration
+    if share < NARROWEST:
+        return
+    narrow = share < NARROW
+    axes.text(
+        (segment.start + segment.end) / 2,
+        row + 0.5,
+        segment.label[:3] if narrow else segment.label,
+        color=INK,
+        fontsize=6 if narrow else 8,
+        ha="center",
+        va="center",
+        clip_on=True,
+    )
 
 
 def _draw_probabilities(axes: Axes, exhibit: Exhibit, labels: Sequence[str]) -> None:

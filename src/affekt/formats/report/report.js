@@ -15,8 +15,8 @@ for (const section of document.querySelectorAll("section[data-seconds]")) {
   let at = 0;
   const show = (time) => {
     at = Math.min(Math.max(time, 0), seconds);
-    const span = spans.find((one) => at >= one.dataset.start && at < one.dataset.end);
-    const words = `${clock(at)}  ${span ? span.title : "no answer here"}`;
+    const here = spans.filter((one) => at >= one.dataset.start && at < one.dataset.end);
+    const words = `${clock(at)}  ${here.map((one) => one.title).join("; ") || "no answer here"}`;
     cursor.style.left = `${(100 * at) / seconds}%`;
     now.textContent = words;
     over.setAttribute("aria-valuenow", at.toFixed(1));

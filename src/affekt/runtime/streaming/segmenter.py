@@ -42,8 +42,8 @@ class Segmenter:
         self._reach = round(options.smoothing / hop / 2)  # windows on either side
         self._windows: deque[WindowScore] = deque()
         self._smoothed = 0  # how many windows at the beginning of _windows are done
-        self._current: _Run | None = None
-        self._candidate: _Run | None = None  # too short by now to stand by itself
+        self._current: Run | None = None
+        self._candidate: Run | None = None  # too short by now to stand by itself
 
     def push(self, windows: Iterable[WindowScore]) -> list[Segment]:
         """Take windows in order; return the segments that became final."""
@@ -99,14 +99,14 @@ class Segmenter:
             if self._current is not None and self._current.label == label:
                 self._current.add(window, scores)
                 return
-            self._candidate = _Run(label, window.start)
+            self._candidate = Run(label, window.start)
         self._candidate.add(window, scores)
         if self._candidate.duration >= self._options.min_duration - _ROUNDING:
             if self._current is not None:
                 done.append(self._current.segment(self._labels))
             self._current, self._candidate = self._candidate, None
 
-    def _join(self, short: _Run, next_label: str) -> None:
+    def _join(self, short: Run, next_label: str) -> None:
         """Merge what is too short with what is before it, else with what follows."""
         if self._current is None:
             short.label = next_label
@@ -124,7 +124,7 @@ class Segmenter:
         self._current = self._candidate = None
 
 
-class _Run:
+class Run:
     """Cells that follow each other under one label."""
 
     def __init__(self, label: str, start: float) -> None:
@@ -140,6 +140,11 @@ class _Run:
         """Seconds from its start to its end, pauses included."""
         return self.end - self.start
 
+    @property
+    def mean(self) -> Scores:
+        """Mean scores [classes]."""
+        return np.asarray(self._sum / self._weight)
+
     def add(self, window: WindowScore, scores: Scores) -> None:
         """Extend to the end of a window."""
         seconds = window.end - window.start
@@ -149,7 +154,7 @@ class _Run:
             self._count(name, value * seconds, seconds)
         self.end = window.end
 
-    def absorb(self, other: _Run) -> None:
+    def absorb(self, other: Run) -> None:
         """Extend to the end of another run, and keep the label."""
         self._sum = self._sum + other._sum
         self._weight += other._weight
@@ -159,7 +164,7 @@ class _Run:
 
     def segment(self, labels: Sequence[str]) -> Segment:
         """Return the present segment."""
-        scores = dict(zip(labels, (self._sum / self._weight).tolist(), strict=True))
+        scores = dict(zip(labels, self.mean.tolist(), strict=True))
         confidence = max(scores.values()) if self.label == UNCERTAIN else scores[self.label]
         numbers: dict[str, Any] = {
             name: total / seconds for name, (total, seconds) in self._numbers.items()

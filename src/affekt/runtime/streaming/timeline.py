@@ -21,6 +21,8 @@ TIMELINE_BLOCK = 10.0  # seconds that are processed at once: larger blocks are h
 class Timeline(Iterator[Segment]):
     """The segments of a recording, while it is read; see :meth:`affekt.Model.timeline`."""
 
+    warnings: tuple[str, ...] = ()
+
     def __init__(
         self,
         backend: Backend,
@@ -31,7 +33,7 @@ class Timeline(Iterator[Segment]):
         rate = backend.config.sample_rate
         self._sound = Mono(Recording(source), rate, QualityMeter())
         found = _listen(backend, self._sound, options, adaptation)
-        self._segments = (one for _, some in found for one in some)
+        self._segments: Iterator[Segment] = (one for _, some in found for one in some)
 
     def __next__(self) -> Segment:
         return next(self._segments)

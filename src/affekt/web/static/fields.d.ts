@@ -84,4 +84,6 @@ export interface Segment {
   ood_score?: number;
   /** What makes the answer less sure. */
   warnings: string[];
+  /** Who speaks; empty where unknown. */
+  speaker: string;
 }

@@ -29,13 +29,14 @@ export function toCsv({ name, labels, segments, quality, warnings, ood_score }) 
   const whole = { ...quality, ood_score };
   const extras = Object.keys(EXTRAS);
   const measures = Object.keys(MEASURES);
-  const columns = ["file", "start", "end", "label", "confidence", ...extras, ...labels, ...measures];
+  const columns = ["file", "start", "end", "label", "confidence", ...extras, "speaker", ...labels, ...measures];
   const rows = [[...columns, "warnings", "error"]];
   for (const segment of segments) {
     const { start, end, label, confidence, scores, warnings: own = [] } = segment;
     rows.push([
       ...[name, number(start), number(end), label, number(confidence)],
       ...extras.map((key) => number(segment[key], EXTRAS[key].digits)),
+      ...[segment.speaker ?? ""],
       ...labels.map((emotion) => number(scores[emotion])),
       ...measures.map((key) => number(segment[key] ?? whole[key], MEASURES[key])),
       ...[distinct(own, warnings).join("; "), ""],
@@ -46,15 +47,13 @@ export function toCsv({ name, labels, segments, quality, warnings, ood_score }) 
 }
 
 /** @param {Saved} saved */
-export function toSrt({ segments, warnings }) {
+export function toSrt({ segments }) {
   return placed(segments)
     .map(([start, end, segment], i) => {
-      const { label, confidence, warnings: own = [] } = segment;
-      const told = distinct(own, i === 0 ? warnings : []);
-      const notes = told.length ? `(${told.join("; ")})\n` : "";
+      const { label, confidence } = segment;
       const times = `${subtitleClock(start)} --> ${subtitleClock(end)}`;
       const said = [`${label} ${Math.round(100 * confidence)}%`, ...extrasOf(segment)].join(", ");
-      return `${i + 1}\n${times}\n${said}\n${notes}\n`;
+      return `${i + 1}\n${times}\n${said}\n\n`;
     })
     .join("");
 }
