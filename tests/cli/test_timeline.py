@@ -74,7 +74,8 @@ def test_poor_sound_is_told_in_every_way(run: Run, tmp_path: Path) -> None:
     soundfile.write(path, np.clip(samples * np.tile(np.repeat([1, 0.1], 1600), 20), -1, 1), RATE)
     table = run(path, "--vad", "off").stdout
     assert "note: clipped: " in table
-    assert "clipped: " in run(path, "--vad", "off", "--format", "vtt").stdout
+    assert "clipped: " not in run(path, "--vad", "off", "--format", "vtt").stdout
+    assert "clipped: " in run(path, "--vad", "off", "--format", "vtt", "--warnings").stdout
     assert "clipped: " in run(path, "--vad", "off", "--format", "csv").stdout
 
 
@@ -142,3 +143,83 @@ def test_a_mistake_is_one_line(run: Run, recording: Path, tmp_path: Path) -> Non
         line = done.stderr.splitlines()[-1]
         assert line.startswith("error: ")
         assert message in line
+
+
+def turns(folder: Path, text: str) -> Path:
+    (folder / "turns.rttm").write_text(text)
+    return folder / "turns.rttm"
+
+
+RTTM = """SPEAKER talk 1 0.000 1.000 <NA> <NA> Anna <NA> <NA>
+SPEAKER talk 1 1.000 0.750 <NA> <NA> Ben <NA> <NA>
+SPEAKER talk 1 3.250 0.750 <NA> <NA> Anna <NA> <NA>
+"""
+
+
+def test_rttm_goes_through_and_comes_back(run: Run, recording: Path, tmp_path: Path) -> None:
+    done = run(recording, "--speakers", turns(tmp_path, RTTM), "--format", "rttm")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    before = [line.split() for line in RTTM.splitlines()]
+    assert [row[2:5] + row[7:8] for row in rows] == [row[2:5] + row[7:8] for row in before]
+    table = run(recording, "--speakers", "turns.rttm").stdout
+    assert table.splitlines()[0].split()[:3] == ["0:00.0", "0:01.0", "Anna"]
+    assert "speaker Anna: " in table
+
+
+def test_speakers_in_a_report_have_a_row_each(run: Run, recording: Path, tmp_path: Path) -> None:
+    words = ("--speakers", turns(tmp_path, RTTM), "--report", "r.html", "--plot", "p.png")
+    pytest.importorskip("matplotlib")
+    done = run(recording, *words)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "r.html").read_text()
+    assert '<span class="name">Anna</span><div class="ribbon">' in page
+    assert '<span class="name">Ben</span><div class="ribbon">' in page
+    assert page.count('data-start="') == 3
+    assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (RTTM.replace("talk", "other"), ""),  # the only one it tells of
+        (RTTM + RTTM.replace("talk", "other"), ""),
+        (RTTM.replace("talk", "a") + RTTM.replace("talk", "b"), "tells of a, b, not of "),
+        (RTTM.replace(" 1 0", " 1 70").replace(" 1 1", " 1 71").replace(" 1 3", " 1 73"), "later"),
+        ("SPEAKER talk 1 0 x <NA> <NA> A\n", "turns.rttm, line 1: 0 and x are no start"),
+    ],
+)
+def test_turns_of_others(run: Run, recording: Path, tmp_path: Path, text: str, told: str) -> None:
+    done = run(recording, "--speakers", turns(tmp_path, text))
+    assert done.returncode == bool(told)
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert bool(done.stdout.count("Anna")) != bool(told)
+
+
+def test_a_transcript_is_written_back(run: Run, recording: Path, tmp_path: Path) -> None:
+    srt = pytest.importorskip("srt")
+    text = (
+        "1\n00:00:00,000 --> 00:00:01,000\nHow are you?\n\n"
+        "2\n00:00:02,100 --> 00:00:02,900\n(silence)\n\n"
+        "3\n00:00:03,000 --> 00:00:09,000\nLonger than\nthe recording\n\n"
+    )
+    (tmp_path / "talk.srt").write_text(text)
+    done = run(recording, "--transcript", "talk.srt", "--out", "out.srt", "--threshold", "0")
+    assert done.returncode == 0, done.stderr
+    assert "note: turns: 1 leave the recording" in done.stderr
+    assert "note: turns: 1 have no sound and no answer, at 2.1 s" in done.stderr
+    before, after = list(srt.parse(text)), list(srt.parse((tmp_path / "out.srt").read_text()))
+    assert [(one.start, one.end) for one in after] == [(one.start, one.end) for one in before]
+    assert after[1].content == "(silence)"
+    for index in (0, 2):
+        mark, words = after[index].content.split("\n", 1)
+        assert words == before[index].content
+        assert mark.startswith("[")
+    rows = run(recording, "--transcript", "talk.srt", "--format", "csv").stdout.splitlines()
+    assert len(rows) == 3
+    refused = run(recording, recording, "--transcript", "talk.srt")
+    assert "--transcript is of one recording: name one" in refused.stderr
+    same = run(recording, "--transcript", "talk.srt", "--out", "talk.srt")
+    assert "talk.srt is one of the recordings" in same.stderr
+    assert (tmp_path / "talk.srt").read_text() == text

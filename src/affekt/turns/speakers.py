@@ -240,7 +240,10 @@ def _from_tasks(tasks: Sequence[Any], path: Path) -> Named:
         regions = [one for one in _results(task) if "labels" in _value(one)]
         told = [one for one in regions if "speaker" in str(one.get("from_name", "")).lower()]
         for one in told or regions:
-            yield name, _region_turn(_value(one), one.get("meta"), place)
+            value = _value(one)
+            if one.get("from_name") == "emotion":  # as affekt writes them
+                value = {**value, "labels": []}
+            yield name, _region_turn(value, one.get("meta"), place)
 
 
 def _results(task: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -17,6 +17,7 @@ import affekt
 from affekt.errors import MissingExtraError
 from affekt.formats.report import exhibit, html, png
 from affekt.formats.report.exhibit import COLUMNS, Exhibit, envelope, exhibits
+from affekt.formats.summary import in_words
 from affekt.results import Outcome, Track
 from affekt.runtime.metadata import UNINTENDED_USE, describe_metric
 from affekt.runtime.options import TimelineOptions
@@ -218,7 +219,7 @@ def test_a_time_line_is_shown_without_an_answer_for_all_of_it(
     file = outcomes[0].file
     track = Track(file, tuple(model.timeline(file, PLAIN)), 1.0, warnings=("very <quiet>",))
     page = html.render(list(exhibits(model, [track], PLAIN)), model.config)
-    assert f"{track.segments[0].label} 100%" in page
+    assert f'<p class="gist">{in_words(track.segments)}</p>' in page
     assert "Note: very &lt;quiet&gt;" in page
     assert "All of it" not in page
 
