@@ -110,6 +110,11 @@ class Adaptation:
         """What is taken out now."""
         return self._baseline
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is taken out: the voice is not told from chance."""
+        return not self._shift.any()
+
     def copy(self) -> Adaptation:
         """Return one that may learn by itself."""
         return Adaptation(self._config, self._baseline)

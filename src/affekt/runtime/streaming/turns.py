@@ -211,6 +211,8 @@ class TurnTimeline(Timeline):
                 continue
             own = Adaptation(config, baseline_of(config, []))
             own.learn({name: rows[long] for name, rows in outputs.items()})
+            if own.idle:
+                continue
             for part, moved in zip(group, own.moved(outputs)["probabilities"], strict=True):
                 assert part.answer is not None
                 part.answer = replace(part.answer, scores=moved.astype(np.float64))
