@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ class Task:
     vad: str = "off"
     window: float = 3.0
     compared: bool = False  # one side of a ratio: measured in every round
+    learn: bool = False  # with a baseline that learns
     model: str = "live"
 
 
@@ -69,6 +71,13 @@ TASKS = {
         "time line, window 10 s", "timeline", TEN_MINUTES, window=10.0, compared=True
     ),
     "stream": Task("stream, chunks of 100 ms", "stream", TEN_MINUTES, compared=True),
+    "stream-baseline": Task(
+        "stream, chunks of 100 ms, with a baseline that learns",
+        "stream",
+        TEN_MINUTES,
+        compared=True,
+        learn=True,
+    ),
     "stream-vad": Task(
         "stream, chunks of 100 ms, voice activity on", "stream", TEN_MINUTES, "silero"
     ),
@@ -126,7 +135,8 @@ def work(key: str, recording: str) -> None:
     model = affekt.load_model(task.model, threads=1)
     options = affekt.TimelineOptions(vad=task.vad, window=task.window)
     facts: dict[str, Any] = {}
-    run = {"timeline": _timeline, "stream": _stream, "many": _many}[task.kind]
+    stream = partial(_stream, learn=task.learn)
+    run = {"timeline": _timeline, "stream": stream, "many": _many}[task.kind]
     for _ in model.measure((np.zeros(5 * RATE, np.float32) + 0.01, RATE), options):
         pass  # loads what is loaded once
     print("ready", flush=True)
@@ -142,9 +152,14 @@ def _timeline(
 
 
 def _stream(
-    model: affekt.Model, options: affekt.TimelineOptions, recording: str, seconds: int
+    model: affekt.Model,
+    options: affekt.TimelineOptions,
+    recording: str,
+    seconds: int,
+    *,
+    learn: bool,
 ) -> dict[str, Any]:
-    stream, segments, all_ms, result_ms = model.stream(options), [], [], []
+    stream, segments, all_ms, result_ms = model.stream(options, learn=learn), [], [], []
     early = 0
     for index, chunk in enumerate(_chunks(recording, seconds)):
         start = time.perf_counter()
@@ -222,12 +237,16 @@ def measure(data: Path | None, rounds: int, only: Sequence[str]) -> Result:
     if only:
         stored = REPORT.load()
         added = {key: {**row, "commit": commit()} for key, row in tasks.items()}
-        return {**stored, "tasks": {**stored["tasks"], **added}}
+        stored = {**stored, "tasks": {**stored["tasks"], **added}}
+        if {"stream", "stream-baseline"} <= set(keys):
+            stored["baseline_to_stream"] = ratio(workers, "stream-baseline", "stream")
+        return stored
     return {
         "rounds": rounds,
         "tasks": tasks,
         "stream_to_timeline": ratio(workers, "stream", "window-3"),
         "stream_to_timeline_vad": ratio(workers, "stream-vad", "five-vad"),
+        "baseline_to_stream": ratio(workers, "stream-baseline", "stream"),
         "window_spread": max(
             abs(ratio(workers, key, "window-3") - 1) for key in ("window-1", "window-10")
         ),
@@ -291,6 +310,9 @@ def table(result: Result) -> str:
             "2 ×",
             f"{result[f'stream_to_timeline{name}']:.2f} ×",
         )
+    if "baseline_to_stream" in result:
+        title = "stream with a baseline that learns: cost beside one without"
+        add(title, "1.02 ×", f"{result['baseline_to_stream']:.3f} ×")
     for key, vad in (("stream", ""), ("stream-vad", ", voice activity on")):
         median, high = tasks[key]["result_ms"]
         add(
