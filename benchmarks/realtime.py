@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -135,8 +135,12 @@ def work(key: str, recording: str) -> None:
     model = affekt.load_model(task.model, threads=1)
     options = affekt.TimelineOptions(vad=task.vad, window=task.window)
     facts: dict[str, Any] = {}
-    stream = partial(_stream, learn=task.learn)
-    run = {"timeline": _timeline, "stream": stream, "many": _many}[task.kind]
+    kinds: dict[str, Callable[..., dict[str, Any]]] = {
+        "timeline": _timeline,
+        "stream": partial(_stream, learn=task.learn),
+        "many": _many,
+    }
+    run = kinds[task.kind]
     for _ in model.measure((np.zeros(5 * RATE, np.float32) + 0.01, RATE), options):
         pass  # loads what is loaded once
     print("ready", flush=True)
