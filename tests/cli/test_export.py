@@ -16,8 +16,9 @@ torch = pytest.importorskip("torch")
 from affekt import load_model  # noqa: E402
 from affekt.data import Clip  # noqa: E402
 from affekt.export import ModelMetadata  # noqa: E402
-from affekt.export.model_directory import WEIGHTS_FILE, model_config  # noqa: E402
+from affekt.export.model_directory import model_config  # noqa: E402
 from affekt.models import checkpoint  # noqa: E402
+from affekt.runtime.bundle import WEIGHTS_FILE  # noqa: E402
 
 
 @pytest.fixture

@@ -19,13 +19,12 @@ from affekt.export.graph.streaming import export_streaming, streaming_facts
 from affekt.files import atomic_path, json_text
 from affekt.models import ARCHITECTURES, Network, NetworkConfig, build_network, checkpoint, describe
 from affekt.models.frontend import FrontendConfig
-from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE
+from affekt.runtime.bundle import CARD_FILE, CONFIG_FILE, GRAPH_FILE, WEIGHTS_FILE
 from affekt.runtime.card import model_card
 from affekt.runtime.config import FORMAT_VERSION
 from affekt.runtime.head import KEY as HEAD_KEY
 from affekt.runtime.head import Head
 
-WEIGHTS_FILE = "model.safetensors"
 MINIMUM_DURATION = 0.1  # seconds; shorter than a syllable
 OWN_RECORDINGS = "own recordings"
 

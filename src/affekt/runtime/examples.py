@@ -27,6 +27,7 @@ from affekt.runtime.bundle import (
     GRAPH_FILE,
     HEAD_FILE,
     METADATA_KEY,
+    WEIGHTS_FILE,
 )
 from affekt.runtime.card import model_card
 from affekt.runtime.graph_head import set_metadata, with_head
@@ -34,6 +35,7 @@ from affekt.runtime.head import KEY as HEAD_KEY
 from affekt.runtime.head import Head, read_head
 from affekt.runtime.metadata import INTENDED_USE
 from affekt.runtime.score import sound_of
+from affekt.runtime.weights_head import weights_with_head
 
 if TYPE_CHECKING:
     from affekt.data import Clip
@@ -300,6 +302,8 @@ def _files_of(model: Model) -> dict[str, bytes]:
     names = [GRAPH_FILE]
     if all((model.folder / name).is_file() for name in (ENCODER_FILE, HEAD_FILE)):
         names += [ENCODER_FILE, HEAD_FILE]
+    if (model.folder / WEIGHTS_FILE).is_file():
+        names.append(WEIGHTS_FILE)
     return {name: (model.folder / name).read_bytes() for name in names}
 
 
@@ -374,12 +378,15 @@ def _write(folder: Path, files: Mapping[str, bytes], head: Head, config: Mapping
     try:
         partial.mkdir(parents=True)
         for name, content in files.items():
-            made = (
-                set_metadata(content, metadata)
-                if name == ENCODER_FILE
-                else with_head(content, head, metadata)
-            )
-            (partial / name).write_bytes(made)
+            made: bytes | None
+            if name == WEIGHTS_FILE:
+                made = weights_with_head(content, head, metadata[METADATA_KEY])
+            elif name == ENCODER_FILE:
+                made = set_metadata(content, metadata)
+            else:
+                made = with_head(content, head, metadata)
+            if made is not None:
+                (partial / name).write_bytes(made)
         size = (partial / GRAPH_FILE).stat().st_size
         (partial / CONFIG_FILE).write_text(json_text(config), encoding="utf-8")
         (partial / CARD_FILE).write_text(model_card(config, size), encoding="utf-8")

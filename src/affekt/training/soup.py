@@ -23,12 +23,12 @@ from affekt.errors import ConfigError, DataError, ModelError
 from affekt.evaluation import Metrics
 from affekt.export.model_directory import (
     FREE,
-    WEIGHTS_FILE,
     ModelMetadata,
     read_network,
     write_model_directory,
 )
 from affekt.models import Network, build_network
+from affekt.runtime.bundle import WEIGHTS_FILE
 from affekt.training.data.batches import Batch, Batches
 from affekt.training.data.features import FeatureStore, Progress, variants_of
 from affekt.training.data.split import Split

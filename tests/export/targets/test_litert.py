@@ -24,12 +24,12 @@ from affekt.data import Clip
 from affekt.errors import ModelError
 from affekt.export import ModelMetadata
 from affekt.export.artefact import PRECISIONS
-from affekt.export.model_directory import WEIGHTS_FILE, model_config
+from affekt.export.model_directory import model_config
 from affekt.export.targets import litert
 from affekt.export.targets.litert import add_metadata
 from affekt.export.targets.registry import export_model
 from affekt.models import Network, checkpoint
-from affekt.runtime.bundle import LITERT_FILE, Bundle
+from affekt.runtime.bundle import LITERT_FILE, WEIGHTS_FILE, Bundle
 from affekt.runtime.litert import LiteRtBackend, fill_windows
 
 WINDOW = 1.0  # seconds

@@ -9,9 +9,8 @@ from affekt.export.artefact import Artefact, ExportedGraph, ExportJob
 from affekt.export.graph.onnx import export_onnx
 from affekt.export.graph.quantize import to_float16, to_int8, to_int8_weights
 from affekt.export.graph.streaming import export_streaming
-from affekt.export.model_directory import WEIGHTS_FILE
 from affekt.models import checkpoint
-from affekt.runtime.bundle import GRAPH_FILE, Bundle
+from affekt.runtime.bundle import GRAPH_FILE, WEIGHTS_FILE, Bundle
 
 
 def export(job: ExportJob, folder: Path) -> Artefact:

@@ -26,7 +26,7 @@ from affekt.export.artefact import PRECISIONS, ExportJob
 from affekt.export.check import parity
 from affekt.export.check.domain import check_domain, measured_domain, with_domain
 from affekt.export.check.recordings import Calibration, calibration_recordings, unheard_speech
-from affekt.export.model_directory import WEIGHTS_FILE, read_network
+from affekt.export.model_directory import read_network
 from affekt.files import json_text
 from affekt.runtime.bundle import (
     ASSETS,
@@ -35,6 +35,7 @@ from affekt.runtime.bundle import (
     ENCODER_FILE,
     GRAPH_FILE,
     HEAD_FILE,
+    WEIGHTS_FILE,
 )
 from affekt.runtime.card import model_card
 from affekt.runtime.domain import KEY
