@@ -223,3 +223,22 @@ def test_a_transcript_is_written_back(run: Run, recording: Path, tmp_path: Path)
     same = run(recording, "--transcript", "talk.srt", "--out", "talk.srt")
     assert "talk.srt is one of the recordings" in same.stderr
     assert (tmp_path / "talk.srt").read_text() == text
+
+
+def test_logs_tell_how_far_it_is(
+    tiny_model: Path, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from affekt.cli import _batch, build_app
+
+    monkeypatch.setattr(_batch, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.chdir(tmp_path)
+    for more in ([], ["--speakers", str(turns(tmp_path, RTTM))]):
+        words = ["timeline", "--model", str(tiny_model), "--vad", "off", str(recording)]
+        words += ["--format", "json", "--report", "r.html", *more]
+        done = CliRunner().invoke(build_app(words), words)
+        assert done.exit_code == 0, done.output
+        assert f"timeline: 0:04 of 0:04 of {recording} is read" in done.stderr
+        assert f"report: 0:04 of 0:04 of {recording} is read" in done.stderr
+        assert "is read" not in done.stdout

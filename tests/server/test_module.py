@@ -19,7 +19,8 @@ from tiny_model import write_tiny_model
 import affekt
 from affekt.errors import AudioError
 from affekt.formats.registry import text_lines
-from affekt.results import Track
+from affekt.formats.summary import in_words
+from affekt.results import UNCERTAIN, Segment, Track
 from affekt.runtime.bundle import ASSETS
 from affekt.runtime.domain import Domain
 from affekt.runtime.options import TimelineOptions
@@ -226,6 +227,34 @@ def test_files_are_those_of_python(run: Run, voice: np.ndarray, warnings: tuple[
         ("csv", "srt", "textgrid"), run(code, json.dumps(saved).encode()), strict=True
     ):
         assert text.splitlines() == list(text_lines(format, [track], model.labels)), format
+
+
+def test_the_course_in_words_is_that_of_python(run: Run) -> None:
+    courses = [
+        [],
+        [(0, 5, "sad")],
+        [(0, 5, "sad"), (5, 10, "happy")],
+        [(0, 760, "neutral"), (760, 800, "angry"), (801, 845, "angry"), (845, 900, "sad")],
+        [(0, 9, UNCERTAIN), (9, 12, "sad")],
+        [(0, 3600, "sad"), (3600, 3723, "calm")],
+        [
+            (10 * i + at, 10 * i + at + 5, name)
+            for i in range(9)
+            for at, name in ((0, "a"), (5, "b"))
+        ],
+        [
+            (9 * i + at, 9 * i + at + n, x)
+            for i in range(9)
+            for at, n, x in ((0, 6, "a"), (6, 3, "b"))
+        ],
+    ]
+    tracks = [[Segment(a, b, label, 0.9, {}) for a, b, label in rows] for rows in courses]
+    code = """(async () => {
+      const { inWords } = await import("./static/summary.js");
+      return JSON.parse(new TextDecoder().decode(bytes)).map(inWords);
+    })()"""
+    saved = [[one.to_dict() for one in track] for track in tracks]
+    assert run(code, json.dumps(saved).encode()) == [in_words(track) for track in tracks]
 
 
 @pytest.mark.parametrize(

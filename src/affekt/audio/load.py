@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,6 +107,8 @@ class Mono:
         What messages call the recording.
     duration : float
         Seconds that were read by now.
+    heard : callable or None
+        Called with that after each block.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Mono:
     ) -> None:
         self.name = recording.name
         self.duration = 0.0
+        self.heard: Callable[[float], None] | None = None
         self._recording = recording
         self._rate = sample_rate
         self._meter = meter
@@ -146,6 +149,8 @@ class Mono:
                 resampler, first = Resampler(rate, self._rate), mono
             length += len(mono)
             self.duration = length / rate
+            if self.heard is not None:
+                self.heard(self.duration)
             block = resampler.push(mono)
             written += len(block)
             if len(block):

@@ -6,12 +6,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from affekt.batch.journal import Journal, Work, journal
 from affekt.cli._common import log, progress, watched
+from affekt.formats.summary import moment
 
 SECONDS_BETWEEN_LINES = 30.0
 """Seconds between lines of progress where no terminal shows a bar."""
@@ -114,6 +115,60 @@ def paced(
                 left = (now - started) / done * (total - done)
                 log(f"{done} of {total} done, {failed} with errors, {_in_words(left)} left")
                 reported = now
+
+
+@contextmanager
+def listening(
+    name: str, files: Sequence[str], *, bar: bool = True
+) -> Iterator[Callable[[str, float], None]]:
+    """Show on stderr how far recordings are read, which may be long.
+
+    Parameters
+    ----------
+    name : str
+        What is done.
+    files : sequence of str
+        In the order in which they are read.
+    bar : bool
+        Whether a terminal may show a bar: not where it shows the answers as they come.
+
+    Yields
+    ------
+    callable
+        Call it with a file and the seconds of it that were read.
+    """
+    shown = bar and watched(sys.stderr)
+    lengths = [_length(file) for file in files] if shown else []
+    total = None if None in lengths else sum(one or 0.0 for one in lengths)
+    reported = time.monotonic()
+    read: dict[str, float] = {}
+    with progress(name, total) if shown else nullcontext(lambda _: None) as advance:
+
+        def heard(file: str, seconds: float) -> None:
+            nonlocal reported
+            advance(max(0.0, seconds - read.get(file, 0.0)))
+            read[file] = seconds
+            if watched(sys.stderr) or time.monotonic() - reported < SECONDS_BETWEEN_LINES:
+                return
+            whole, place = _length(file), moment(seconds)
+            of = "" if whole is None else f" of {moment(whole)}"
+            more = f", recording {len(read)} of {len(files)}" if len(files) > 1 else ""
+            log(f"{name}: {place}{of} of {file} is read{more}")
+            reported = time.monotonic()
+
+        yield heard
+
+
+def _length(file: str) -> float | None:
+    """Return the seconds of a recording, where its header tells them."""
+    import soundfile
+
+    if not Path(file).is_file():
+        return None
+    try:
+        return float(soundfile.info(file).duration)
+    except (RuntimeError, TypeError, OSError, ValueError):
+        return None
 
 
 def _in_words(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from affekt.cli._batch import listening
 from affekt.cli._common import log, write_text
 from affekt.files import atomic_path
 from affekt.turns import Speakers, read_speakers
@@ -67,8 +68,14 @@ def draw(
     from affekt.formats.report.exhibit import exhibits
 
     known = {one.file: speakers.speaker_of(one.file) for one in results} if speakers else {}
-    found = exhibits(model, results, options, known, sound=report is not None, measured=measured)
-    shown = list(found)
+    with listening("report", [one.file for one in results]) as heard:
+        found = exhibits(
+            *(model, results, options, known),
+            sound=report is not None,
+            measured=measured,
+            heard=heard,
+        )
+        shown = list(found)
     if report is not None:
         from affekt.formats.report import html
 

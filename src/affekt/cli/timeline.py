@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from affekt.adapt import Baseline
+from affekt.cli._batch import listening
 from affekt.cli._common import BaselineOption, ModelOption, OutOption, ThreadsOption, log, watched
 from affekt.cli._inputs import FollowOption, expand, stdin_bytes
 from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
@@ -137,27 +139,30 @@ def command(
     if baseline is not None:
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
     prepare(options)
-    recordings = [
-        _Recording(
-            recogniser,
-            source,
-            options,
-            turns,
-            "" if known is None else known.speaker_of(source),
-            adapt=adapt,
-            whole=words is not None,
-        )
-        for source, turns in zip(sources, spoken, strict=True)
-    ]
-    if words is not None and fills:
-        write_lines(_transcript_lines(words, recordings[0]), out)
-    elif chosen == TABLE:
-        write_lines(_table_lines(recordings, recogniser, out), out)
-    elif chosen == "json":
-        write_lines(_json_lines(recordings), out)
-    else:
-        tracks = (one.track() for one in recordings)
-        write_results(tracks, recogniser.labels, chosen, out, warnings=warnings)
+    # A terminal that shows the answers as they come needs no bar.
+    with listening("timeline", sources, bar=out is not None or not watched()) as heard:
+        recordings = [
+            _Recording(
+                recogniser,
+                source,
+                options,
+                turns,
+                "" if known is None else known.speaker_of(source),
+                adapt=adapt,
+                whole=words is not None,
+                heard=heard,
+            )
+            for source, turns in zip(sources, spoken, strict=True)
+        ]
+        if words is not None and fills:
+            write_lines(_transcript_lines(words, recordings[0]), out)
+        elif chosen == TABLE:
+            write_lines(_table_lines(recordings, recogniser, out), out)
+        elif chosen == "json":
+            write_lines(_json_lines(recordings), out)
+        else:
+            tracks = (one.track() for one in recordings)
+            write_results(tracks, recogniser.labels, chosen, out, warnings=warnings)
     draw(
         recogniser,
         [one.track(one.kept) for one in recordings],
@@ -182,6 +187,7 @@ class _Recording:
         *,
         adapt: bool = True,
         whole: bool = False,
+        heard: Callable[[str, float], None] = lambda file, seconds: None,
     ) -> None:
         self.file = source
         self.error = ""
@@ -195,6 +201,7 @@ class _Recording:
         self._speaker = speaker
         self._adapt = adapt
         self._whole = whole
+        self._heard = heard
         self._adapted: tuple[str, ...] = ()
         self._warnings: tuple[str, ...] = ()
 
@@ -202,6 +209,7 @@ class _Recording:
         """Yield the segments, and keep them; afterwards the other attributes are known."""
         opened: Any = stdin_bytes() if self.file == STDIN else Path(self.file)
         run = self._run(opened)
+        run.watch(partial(self._heard, self.file))
         try:
             for segment in run:
                 named = replace(segment, speaker=segment.speaker or self._speaker)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -74,6 +75,7 @@ def exhibits(
     *,
     sound: bool = True,
     measured: bool = True,
+    heard: Callable[[str, float], None] = lambda file, seconds: None,
 ) -> Iterator[Exhibit]:
     """Listen to recordings once more for a report.
 
@@ -90,10 +92,12 @@ def exhibits(
     measured : bool
         Whether the answer of each hop is measured; else the segments stand for it, as where they
         are turns.
+    heard : callable
+        Called with the name of a recording and the seconds of it that were read, again and again.
     """
     left = MOST_SOUND if sound else 0
     for result in results:
-        shown = _exhibit(model, result, options, left, measured)
+        shown = _exhibit(model, result, options, left, measured, partial(heard, result.file))
         left -= len(shown.sound)
         yield _named(shown, (speakers or {}).get(result.file, ""))
 
@@ -113,6 +117,7 @@ def _exhibit(
     options: TimelineOptions | None,
     left: int,
     measured: bool,
+    heard: Callable[[float], None],
 ) -> Exhibit:
     track = as_track(result)
     prediction = result.prediction if isinstance(result, Outcome) else None
@@ -120,7 +125,8 @@ def _exhibit(
         return Exhibit(track, prediction)
     path = Path(track.file)
     try:
-        measurements = tuple(model.measure(path, options) if measured else _steps(track))
+        hops = model.measure(path, options) if measured else _steps(track)
+        measurements = tuple(_watched(hops, heard))
         if prediction is not None:
             track = replace(track, segments=tuple(model.timeline(path, options)))
         if track.duration > LONGEST_SOUND:
@@ -135,6 +141,12 @@ def _exhibit(
     return Exhibit(
         track, prediction, measurements, low, high, encoded if len(encoded) <= left else b""
     )
+
+
+def _watched(hops: Iterable[Measurement], heard: Callable[[float], None]) -> Iterator[Measurement]:
+    for hop in hops:
+        heard(hop.end)
+        yield hop
 
 
 def _steps(track: Track) -> Iterator[Measurement]:

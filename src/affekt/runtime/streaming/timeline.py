@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from affekt.audio import AudioSource
 from affekt.audio.check import QualityMeter
@@ -37,6 +37,10 @@ class Timeline(Iterator[Segment]):
 
     def __next__(self) -> Segment:
         return next(self._segments)
+
+    def watch(self, heard: Callable[[float], None]) -> None:
+        """Call a function with the seconds that were read by now, again and again."""
+        self._sound.heard = heard
 
     @property
     def duration(self) -> float:

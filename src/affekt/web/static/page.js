@@ -175,6 +175,7 @@ async function hearFile(file) {
     heard = { name: file.name, ...found };
     showHeard(file);
     answer.show(found, `Whole recording, ${clock(found.duration)}`);
+    answer.sumUp(found.segments);
     answer.warn(found.warnings);
     answer.announce(`${file.name}: ${answer.words}. ${found.segments.length} segments.`);
   } catch (error) {

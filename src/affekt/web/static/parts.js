@@ -2,6 +2,7 @@
 
 import { clock, faceOf, percent } from "./emotions.js";
 import { dbfs } from "./quality.js";
+import { emotionsIn, inWords } from "./summary.js";
 
 const $ = (id) => document.getElementById(id);
 const SPEAK = 3000; // ms between two announcements, so that a screen reader may keep up
@@ -42,6 +43,7 @@ export class Answer {
   /** Show that nothing is known yet, and what to do. */
   wait(text) {
     $("face").replaceChildren(faceOf("none"));
+    $("label").classList.remove("course");
     $("label").textContent = "Nothing yet";
     $("sure").textContent = text;
     for (const { row, bar, value } of this.#rows.values()) {
@@ -53,6 +55,7 @@ export class Answer {
 
   /** Show an answer, and what it is about. */
   show({ label, confidence, scores }, about, speak = false) {
+    $("label").classList.remove("course");
     const changed = $("label").textContent !== label;
     $("label").textContent = label;
     $("sure").textContent = `${percent(confidence)} probable. ${about}`;
@@ -64,6 +67,16 @@ export class Answer {
       value.textContent = percent(scores[name]);
     }
     if (speak && changed && performance.now() - this.#spoken > SPEAK) this.announce(this.words);
+  }
+
+  /** Describe a recording of several emotions by its course, where one word would hide the others. */
+  sumUp(segments) {
+    if (emotionsIn(segments) < 2) return;
+    $("sure").textContent = `All of it: ${this.words}. ${$("sure").textContent.replace(/^.*? probable\. /, "")}`;
+    this.words = inWords(segments);
+    $("label").textContent = this.words;
+    $("label").classList.add("course");
+    $("face").replaceChildren(faceOf("none"));
   }
 
   /** Say something to a screen reader. */

@@ -147,7 +147,7 @@ export class Track {
     }
   }
 
-  #ribbon({ pen, x, ink, left, width }, top) {
+  #ribbon({ pen, x, left, width }, top) {
     pen.save();
     pen.beginPath();
     pen.rect(left, top, width - left, RIBBON);
@@ -157,7 +157,8 @@ export class Track {
       const begin = Math.max(x(start), left - 8);
       const wide = Math.min(x(end), width + 8) - begin - 1;
       if (x(end) < left || begin > width) continue;
-      pen.fillStyle = label === "uncertain" ? ink("rule") : colourOf(label);
+      if (label === "uncertain") continue; // no emotion is known there
+      pen.fillStyle = colourOf(label);
       roundRect(pen, begin, top, Math.max(1.5, wide), RIBBON, 6);
       const inner = Math.max(begin, left);
       const room = begin + wide - inner;
