@@ -144,7 +144,7 @@ def test_the_time_line_and_what_is_saved(chromium: Browser, site: str, voices: P
             saved[name] = Path(download.value.path()).read_text(encoding="utf-8")
             assert download.value.suggested_filename.startswith("voices.")
     header, *lines = saved["csv"].splitlines()
-    assert header.startswith("file,start,end,label,confidence,intensity,angry")
+    assert header.startswith("file,start,end,label,confidence,intensity,speaker,angry")
     assert [line.split(",")[3] for line in lines] == [segment.label for segment in expected]
     assert saved["html"].count("<tr>") == len(expected) + 1
     assert "data:image/png;base64," in saved["html"]

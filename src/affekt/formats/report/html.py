@@ -116,7 +116,7 @@ def _speakers(exhibits: Sequence[Exhibit], labels: Sequence[str]) -> Iterator[st
         seconds = sum(one.duration for one in groups[name])
         said = in_words(groups[name]) if recordings[name] == 1 else ""
         yield f'<tr><th>{escape(name)}</th><td class="number">{recordings[name]}</td>'
-        yield f'<td class="number">{seconds:.1f}</td><td>{escape(said)}</td>'
+        yield f'<td class="number">{seconds:.1f}</td><td class="notes">{escape(said)}</td>'
         yield "".join(f'<td class="number">{shares.get(label, 0):.0%}</td>' for label in shown)
         yield "</tr>"
     yield "</tbody></table></div><p class='soft'>Share of the time with an answer.</p></section>"
