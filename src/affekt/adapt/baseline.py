@@ -7,6 +7,7 @@ is taken out says more about the emotion. A baseline holds statistics alone, nev
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -77,13 +78,14 @@ class Baseline:
                 f"a baseline of {self.model} takes embeddings [n, {len(self.mean)}], got the "
                 f"shape {list(rows.shape)}"
             )
-        if not (np.isfinite(rows).all() and np.isfinite(squares).all()):
+        total, square = rows.sum(axis=0), float(squares.sum())
+        if not (np.isfinite(total).all() and math.isfinite(square)):
             raise DataError("an embedding is not finite: it cannot be part of a baseline")
         if not len(rows):
             return self
         count = self.count + len(rows)
-        mean = self.mean + (rows.sum(axis=0) - len(rows) * self.mean) / count
-        mean_square = (self.count * self.mean_square + float(squares.sum())) / count
+        mean = self.mean + (total - len(rows) * self.mean) / count
+        mean_square = (self.count * self.mean_square + square) / count
         return replace(self, mean=mean, mean_square=mean_square, count=count)
 
     def merged(self, other: Baseline) -> Baseline:
@@ -111,7 +113,7 @@ class Baseline:
         )
 
     def weight(
-        self, training_mean: npt.NDArray[np.float32], contrasts: npt.NDArray[np.float32]
+        self, training_mean: npt.NDArray[np.float32], contrasts: npt.NDArray[np.float64]
     ) -> float:
         """Return how much of the mean is taken out, from 0 to nearly 1.
 
@@ -127,7 +129,8 @@ class Baseline:
         contrasts : np.ndarray [shape=(classes, dim)]
             Weights of the logits minus their mean over classes.
         """
-        effect = float(np.square(contrasts @ (self.mean - training_mean)).mean())
+        moves = contrasts @ (self.mean - training_mean)
+        effect = float(moves @ moves) / len(moves)
         if self.count < 2 or not effect:
             return 0.0
         variance = max(0.0, self.mean_square - effect) / (self.count - 1)  # of the mean
@@ -135,7 +138,7 @@ class Baseline:
         return sure * self.count / (self.count + PRIOR_CLIPS)
 
     def shift(
-        self, training_mean: npt.NDArray[np.float32], contrasts: npt.NDArray[np.float32]
+        self, training_mean: npt.NDArray[np.float32], contrasts: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float32]:
         """Return what to take out of each embedding [dim]; parameters as of `weight`."""
         weight = self.weight(training_mean, contrasts)

@@ -11,7 +11,7 @@ from affekt.adapt import Baseline
 from affekt.errors import DataError
 from affekt.results import Prediction
 from affekt.runtime.config import ModelConfig
-from affekt.runtime.head import read_head
+from affekt.runtime.head import moved_odds, read_head
 from affekt.runtime.session import Floats
 
 
@@ -127,8 +127,11 @@ class Adaptation:
         outputs : mapping of str to np.ndarray
             ``probabilities`` [n, classes], ``embedding`` [n, dim], and others.
         """
-        probabilities, embeddings = outputs["probabilities"], outputs["embedding"]
-        moved = self._head.moved(probabilities, embeddings, self._shift)
+        probabilities = outputs["probabilities"]
+        if self._factors is None:
+            moved = self._head.moved(probabilities, outputs["embedding"], self._shift)
+        else:
+            moved = moved_odds(probabilities, self._factors)
         return {**outputs, "probabilities": moved}
 
     def learn(self, outputs: Mapping[str, Floats]) -> None:
@@ -139,3 +142,4 @@ class Adaptation:
     def _set(self, baseline: Baseline) -> None:
         self._baseline = baseline
         self._shift = baseline.shift(self._head.mean, self._head.contrasts)
+        self._factors = self._head.factors(self._shift)

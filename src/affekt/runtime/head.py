@@ -31,6 +31,13 @@ MOOD_LOGITS = 3.0
 _SMALLEST_PROBABILITY = 1e-12
 
 
+def moved_odds(probabilities: Floats, factors: Floats) -> Floats:
+    """Return probabilities [n, classes] whose odds are multiplied by [n, classes] or [classes]."""
+    odds = np.maximum(probabilities, _SMALLEST_PROBABILITY) * factors
+    odds /= np.add.reduce(odds, axis=1, keepdims=True)
+    return np.asarray(odds, dtype=np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Head:
     """A linear layer, calibrated.
@@ -76,13 +83,18 @@ class Head:
         -------
         np.ndarray [shape=(n, classes), float32]
         """
-        if self.exponent:
+        factors = self.factors(shift)
+        if factors is None:
             moved = self.logits(embeddings - shift) - self.logits(embeddings)
-        else:  # the same for every embedding
-            moved = -(self.weights @ shift)
-        logits = np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY)) + moved
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
+            factors = np.exp(moved - moved.max(axis=1, keepdims=True))
+        return moved_odds(probabilities, factors)
+
+    def factors(self, shift: Floats) -> Floats | None:
+        """Return by what a shift multiplies odds [classes]; None where embeddings differ in it."""
+        if self.exponent:
+            return None
+        moved = -(self.weights @ shift)
+        return np.asarray(np.exp(moved - moved.max()))
 
     def without_mood(self, embeddings: Floats, probabilities: Floats) -> Floats:
         """Take out of embeddings what the emotions that are predicted would move them by.
@@ -95,7 +107,7 @@ class Head:
         embeddings : np.ndarray [shape=(n, dim)]
         probabilities : np.ndarray [shape=(n, classes)]
         """
-        excess = probabilities - probabilities.mean(axis=1, keepdims=True)
+        excess = probabilities - 1 / probabilities.shape[1]
         return np.asarray(embeddings - MOOD_LOGITS * excess @ self._moves)
 
     def mean_squares(self, embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -103,20 +115,20 @@ class Head:
 
         Against the mean of the training data; the mean over classes is taken out.
         """
-        apart = np.asarray(embeddings, dtype=np.float64) - self.mean
-        return np.asarray(np.square(apart @ self.contrasts.T).mean(axis=1))
+        moves = (embeddings - self.mean) @ self.contrasts.T
+        return np.asarray(np.einsum("ij,ij->i", moves, moves) / moves.shape[1])
 
     @cached_property
-    def contrasts(self) -> Floats:
+    def contrasts(self) -> npt.NDArray[np.float64]:
         """The weights minus their mean over classes [classes, dim]."""
-        return np.asarray(self.weights - self.weights.mean(axis=0))
+        wide = self.weights.astype(np.float64)
+        return np.asarray(wide - wide.mean(axis=0))
 
     @cached_property
     def _moves(self) -> Floats:
         """By class, the least move of an embedding that adds 1 to its logit [classes, dim]."""
         # In float32 the direction without length, that of equal logits, would not be told as such.
-        wide = self.weights.astype(np.float64)
-        return np.asarray(np.linalg.pinv(wide - wide.mean(axis=0)).T, dtype=np.float32)
+        return np.asarray(np.linalg.pinv(self.contrasts).T, dtype=np.float32)
 
     @cached_property
     def fingerprint(self) -> str:

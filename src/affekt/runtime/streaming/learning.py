@@ -36,11 +36,18 @@ class StreamBaseline:
         """Return outputs [spans, ...] of the model with the probabilities moved."""
         if not self._learn:
             return self.adaptation.moved(outputs)
-        rows = []
-        for index, span in enumerate(spans):
-            one = {name: output[index : index + 1] for name, output in outputs.items()}
-            rows.append(self.adaptation.moved(one)["probabilities"])
-            if span.first >= self._learnt and span.last - span.first == self._length:
-                self.adaptation.learn(one)
-                self._learnt = span.last
-        return {**outputs, "probabilities": np.concatenate(rows)}
+        if len(spans) == 1:  # as it is while sound comes
+            return self._adapt_one(spans[0], outputs)
+        rows = [
+            self._adapt_one(span, {name: one[i : i + 1] for name, one in outputs.items()})
+            for i, span in enumerate(spans)
+        ]
+        probabilities = np.concatenate([row["probabilities"] for row in rows])
+        return {**outputs, "probabilities": probabilities}
+
+    def _adapt_one(self, span: Span, outputs: dict[str, Floats]) -> dict[str, Floats]:
+        moved = self.adaptation.moved(outputs)
+        if span.first >= self._learnt and span.last - span.first == self._length:
+            self.adaptation.learn(outputs)
+            self._learnt = span.last
+        return moved
