@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,24 @@ def test_a_damaged_head_is_told(damage: dict[str, object]) -> None:
     raw["emotion_head"].update(damage)
     with pytest.raises(ModelError, match="damaged numbers under 'emotion_head'"):
         read_head(dataclasses.replace(bundle.config, raw=raw))
+
+
+def test_the_example_runs(
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    example = repository / "examples" / "own_voice.py"
+    monkeypatch.setattr("sys.argv", [str(example)])
+    monkeypatch.chdir(tmp_path)
+    for count in (2, 4):  # the second time it goes on from what it knows
+        runpy.run_path(str(example))
+        said, *rows = capsys.readouterr().out.splitlines()
+        assert said == f"a voice of {count} recordings"
+        assert len(rows) == len(affekt.load_model("base").labels)
+        plain, own = zip(*((row.split()[1], row.split()[-1]) for row in rows), strict=True)
+        assert plain != own
 
 
 def test_what_the_mood_explains_is_no_part_of_it() -> None:
