@@ -95,6 +95,8 @@ def changed(**values: object) -> str:
         (changed(mean=[1e999]), "impossible numbers"),
         (changed(mean=[]), "impossible numbers"),
         (changed(mean=["x"]), "impossible numbers"),
+        (changed(mean="12"), "impossible numbers"),
+        (changed(model="m" * 1000), "impossible numbers"),
         (changed(mean=None), "impossible numbers"),
         (changed(mean=[-1e30, 1]), "impossible numbers"),
         (changed(mean_square=-1), "impossible numbers"),

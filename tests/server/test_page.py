@@ -216,6 +216,27 @@ def test_the_page_learns_a_voice_on_the_device(
         learn_and_forget(page, recordings[1])
 
 
+def test_a_voice_of_another_model_is_told(
+    chromium: Browser, site: str, recordings: list[Path]
+) -> None:
+    """After an update of the model, say; and after damage nothing is known."""
+    other = affekt.load_model("nano").baseline(recordings[:2]).to_dict()
+    with opened(chromium, site) as page:
+        kept = f"localStorage.setItem('affekt-voice', {json.dumps(json.dumps({'live': other}))})"
+        page.evaluate(f"{kept}; localStorage.setItem('affekt-learn', 'yes')")
+        page.reload()
+        page.wait_for_selector("#listen:enabled")
+        page.set_input_files("#file", recordings[0])
+        page.locator("#error", has_text="press Forget my voice").wait_for()
+        page.click("#forget")
+        assert_shows_what_predict_says(page, recordings[0])
+        page.evaluate("localStorage.setItem('affekt-voice', '{\"live')")
+        page.reload()
+        page.wait_for_selector("#listen:enabled")
+        assert page.is_hidden("#forget")
+        assert_shows_what_predict_says(page, recordings[0])
+
+
 def test_what_cannot_be_read_is_said(
     chromium: Browser, site: str, tmp_path: Path, recordings: list[Path]
 ) -> None:

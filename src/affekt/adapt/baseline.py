@@ -28,6 +28,7 @@ UNCERTAIN = 3.0
 FORMAT_VERSION = 1
 _MOST_CLIPS = 2**53
 _LARGEST = 1e6  # of a mean: embeddings are far smaller, and squares of it stay finite in float32
+_LONGEST_NAME = 200  # characters; names come back in messages
 _DAMAGED = "it is no baseline of affekt, or damaged: build it again with affekt baseline build"
 _NO_RECORDINGS = "the baseline is of no recordings: build it from some with affekt baseline build"
 
@@ -220,11 +221,13 @@ class Baseline:
 
 
 def _checked(values: Mapping[str, Any]) -> Baseline:
-    mean = np.array([float(value) for value in values["mean"]])
     count, names = values["count"], (values["model"], values["head"])
     mean_square = float(values["mean_square"])
-    if not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in names):
         raise TypeError("names are text")
+    if not isinstance(values["mean"], list):
+        raise TypeError("a mean is a list")
+    mean = np.array([float(value) for value in values["mean"]])
     if type(count) is not int or not 0 <= count <= _MOST_CLIPS:
         raise ValueError("an impossible count")
     if not len(mean) or not np.abs(mean).max() <= _LARGEST:

@@ -117,7 +117,7 @@ function model() {
 
 /** Say what is known of the voice. */
 function showVoice() {
-  const known = voice.of(model().id)?.affekt_baseline.count;
+  const known = voice.of(model().id)?.affekt_baseline?.count;
   const stretches = known === 1 ? "1 stretch" : `${known} stretches`;
   $("forget").hidden = !voice.any;
   if (known) {
@@ -338,6 +338,9 @@ function save(format) {
 }
 
 function show(error) {
+  if (/^(the )?baseline/.test(error.message)) {
+    error.message += ": press Forget my voice, and learn it again";
+  }
   $("error").textContent = error instanceof AffektError ? sentence(error.message) : `Something failed: ${error.message}`;
   $("error").hidden = false;
   if (!(error instanceof AffektError)) throw error;

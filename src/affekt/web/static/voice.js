@@ -8,9 +8,9 @@ export class KeptVoice {
 
   constructor() {
     try {
-      this.#voices = JSON.parse(localStorage.getItem(VOICES)) ?? {};
+      this.#voices = { ...JSON.parse(localStorage.getItem(VOICES)) };
     } catch {
-      this.#voices = {};
+      this.#voices = {}; // damaged
     }
   }
 
