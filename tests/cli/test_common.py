@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from affekt.cli import _common
 from affekt.cli._common import Format, csv_text, emit, json_line, plain_table, progress, write_text
 
 ROWS = [
@@ -68,7 +69,22 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_progress_is_silent_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_lines_in_a_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_common, "SECONDS_BETWEEN_LINES", 0.0)
+    with progress("work", total=2) as done:
+        done(1)
+        done(1)
+    captured = capsys.readouterr()
+    assert captured.err == "work: 1 of 2\nwork: 2 of 2\n"
+    assert captured.out == ""
+
+
+def test_short_work_is_silent_for_programs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_common, "SECONDS_BETWEEN_LINES", 1e9)
     with progress("work", total=2) as done:
         done(1)
         done(1)

@@ -230,9 +230,9 @@ def test_logs_tell_how_far_it_is(
 ) -> None:
     from typer.testing import CliRunner
 
-    from affekt.cli import _batch, build_app
+    from affekt.cli import _common, build_app
 
-    monkeypatch.setattr(_batch, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(_common, "SECONDS_BETWEEN_LINES", 0.0)
     monkeypatch.chdir(tmp_path)
     for more in ([], ["--speakers", str(turns(tmp_path, RTTM))]):
         words = ["timeline", "--model", str(tiny_model), "--vad", "off", str(recording)]

@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from affekt.batch.journal import Journal, Work, journal
-from affekt.cli._common import log, progress, watched
+from affekt.cli._common import line_is_due, log, progress, watched
 from affekt.formats.summary import moment
-
-SECONDS_BETWEEN_LINES = 30.0
-"""Seconds between lines of progress where no terminal shows a bar."""
 
 
 class _FileResult(Protocol):
@@ -105,13 +102,13 @@ def paced(
     """Pass answers on; show on stderr how far they are and how long the rest will take."""
     started = reported = time.monotonic()
     failed = 0
-    with closing(answers), progress(name, total) as advance:
+    with closing(answers), progress(name, total, lines=False) as advance:
         for done, answer in enumerate(answers, start=1):
             failed += bool(answer.error)
             advance(1)
             yield answer
-            now = time.monotonic()
-            if now - reported >= SECONDS_BETWEEN_LINES and not watched(sys.stderr):
+            if line_is_due(reported):
+                now = time.monotonic()
                 left = (now - started) / done * (total - done)
                 log(f"{done} of {total} done, {failed} with errors, {_in_words(left)} left")
                 reported = now
@@ -148,7 +145,7 @@ def listening(
             nonlocal reported
             advance(max(0.0, seconds - read.get(file, 0.0)))
             read[file] = seconds
-            if watched(sys.stderr) or time.monotonic() - reported < SECONDS_BETWEEN_LINES:
+            if not line_is_due(reported):
                 return
             whole, place = _length(file), moment(seconds)
             of = "" if whole is None else f" of {moment(whole)}"

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
@@ -190,14 +191,33 @@ def _cell(value: Any) -> str:
     return visible(str(value))
 
 
+SECONDS_BETWEEN_LINES = 30.0
+"""Seconds between lines of progress where no terminal shows a bar."""
+
+
+def line_is_due(reported: float) -> bool:
+    """Return whether progress is to be told in a line; ``reported``: when it was, monotonic."""
+    return time.monotonic() - reported >= SECONDS_BETWEEN_LINES and not watched(sys.stderr)
+
+
 @contextmanager
-def progress(description: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
-    """Show a bar on stderr while the block runs, if a person watches; else show nothing.
+def progress(
+    description: str, total: float | None = None, *, lines: bool = True
+) -> Iterator[Callable[[float], None]]:
+    """Show a bar on stderr while the block runs, if a person watches; else a line now and then.
 
     Yields a function: call it with how much more was done.
+
+    Parameters
+    ----------
+    description : str
+    total : float, optional
+        How much there is to do.
+    lines : bool
+        Whether there are lines where nobody watches; those who call may write their own.
     """
     if not watched(sys.stderr):
-        yield lambda _: None
+        yield _Lines(description, total).advance if lines else lambda _: None
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -205,3 +225,19 @@ def progress(description: str, total: float | None = None) -> Iterator[Callable[
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda done: bar.advance(task, done)
+
+
+class _Lines:
+    """Progress as lines on stderr, for files and logs."""
+
+    def __init__(self, description: str, total: float | None) -> None:
+        self._description = description
+        self._of = "" if total is None else f" of {total:.0f}"
+        self._done = 0.0
+        self._reported = time.monotonic()
+
+    def advance(self, more: float) -> None:
+        self._done += more
+        if line_is_due(self._reported):
+            log(f"{self._description}: {self._done:.0f}{self._of}")
+            self._reported = time.monotonic()
