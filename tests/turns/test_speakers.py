@@ -105,6 +105,13 @@ def test_recordings_are_told_apart_by_name_then_by_path(tmp_path: Path) -> None:
         who("v.wav")
 
 
+def test_names_of_other_systems_and_alphabets(tmp_path: Path) -> None:
+    name = "Jo\u00a0\u2028e\u0301"
+    line = f"SPEAKER gru\u0308n 1 0 1 <NA> <NA> {name} <NA>\tend\r\n"
+    speakers = read_speakers(written(tmp_path, "a.rttm", line + line.replace("gru", "b")))
+    assert speakers.turns_of("gr\u00fcn.wav", alone=False) == [Turn(0, 1, name)]
+
+
 def test_turns_without_a_recording_are_of_one(tmp_path: Path) -> None:
     speakers = read_speakers(written(tmp_path, "t.json", json.dumps(ROWS)))
     with pytest.raises(ConfigError, match="does not tell of which recording its turns are"):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from mimetypes import guess_type
 from pathlib import Path, PurePath
 from typing import Any
+from unicodedata import normalize
 
 from affekt.data.manifest import read_rows
 from affekt.errors import ConfigError, DataError
@@ -158,8 +159,9 @@ def parsed_json(text: str, path: Path) -> Any:
 
 
 def _from_rttm(text: str, path: Path) -> Named:
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split()
+    # Blanks and line ends of other kinds may be part of a name.
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+        words = re.findall(r"[^ \t]+", line)
         if not words or words[0].startswith(";;") or words[0] in _OTHER_OBJECTS:
             continue
         if words[0] != "SPEAKER" or len(words) < 8:
@@ -351,7 +353,7 @@ def _same_name(name: str, file: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"\s", "_", name)  # RTTM holds no blanks
+    return re.sub(r"\s", "_", normalize("NFC", name))  # RTTM holds no blanks
 
 
 def _full(path: Path) -> str:
