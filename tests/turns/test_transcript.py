@@ -115,7 +115,9 @@ def test_speakers_come_from_turns_that_overlap_most() -> None:
         ("a.srt", "1\n00:00:03,000 --> 00:00:02,000\nHello\n", r"line 2: .*ends before it begins"),
         ("a.srt", "Hello\n", r"a.srt: it holds no sentences with times"),
         ("a.json", '{"text": "Hello"}', r"a.json: it is no transcript of whisper"),
-        ("a.json", '[{"start": "0", "end": 1}]', r"segments\[0\]: start and end are seconds"),
+        ("a.json", '[{"start": "0", "end": 1}]', r"segments\[0\]: a turn has a start and an end"),
+        ("a.json", f'[{{"start": 1{"0" * 400}, "end": 1}}]', r"segments\[0\]: int too large"),
+        ("a.json", '[{"start": 1, "end": Infinity}]', r"segments\[0\]: a sentence ends at"),
         ("a.json", "[", r"a.json: it is no JSON"),
     ],
 )

@@ -197,7 +197,7 @@ class _Recording:
         self.answers: Mapping[int, Segment] = {}
         self._model = model
         self._options = options
-        self._turns = turns
+        self.turns = turns
         self._speaker = speaker
         self._adapt = adapt
         self._whole = whole
@@ -226,10 +226,10 @@ class _Recording:
                 self.answers, self._adapted = run.answers, run.adapted
 
     def _run(self, opened: Any) -> Timeline:
-        if self._turns is None:
+        if self.turns is None:
             return self._model.timeline(opened, self._options)
         ask = self._model.sentences if self._whole else self._model.timeline
-        return ask(opened, options=self._options, turns=self._turns, adapt=self._adapt)
+        return ask(opened, options=self._options, turns=self.turns, adapt=self._adapt)
 
     def track(self, segments: Sequence[Segment] | None = None) -> Track:
         """Return all of it; reads it where ``segments`` are not given."""
@@ -311,7 +311,7 @@ def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | Non
         if recording.error and len(recordings) > 1:
             yield f"error: {visible(recording.error)}"
         elif not with_sound and not recording.error:
-            yield "no sound"
+            yield "no sound" if recording.turns is None else "no answer"
         track = recording.track(recording.kept)
         yield from speaker_notes(track)
         yield from (f"note: {warning}" for warning in track.warnings)

@@ -177,7 +177,7 @@ def _from_rttm(text: str, path: Path) -> Named:
                 "seconds"
             ) from None
         speaker = "" if words[7] == "<NA>" else words[7]
-        yield words[1], _turn(start, start + duration, speaker, f"{path}, line {number}")
+        yield words[1], turn_at(start, start + duration, speaker, f"{path}, line {number}")
 
 
 _OTHER_OBJECTS = frozenset(
@@ -220,7 +220,7 @@ def _from_list(items: Sequence[Any], where: str) -> Named:
         speaker = item.get("speaker", item.get("label") if "scores" not in item else None)
         file = item.get("file")
         name = file if isinstance(file, str) else ""
-        yield name, _turn(item.get("start"), item.get("end"), speaker, place)
+        yield name, turn_at(item.get("start"), item.get("end"), speaker, place)
 
 
 def _is_task(item: Mapping[str, Any]) -> bool:
@@ -270,7 +270,7 @@ def _region_turn(value: Any, meta: Any, place: str) -> Turn:
     names = value.get("labels")
     first = names[0] if isinstance(names, list) and names else ""
     own = meta.get("speaker") if isinstance(meta, Mapping) else None
-    return _turn(value.get("start"), value.get("end"), own or first, place)
+    return turn_at(value.get("start"), value.get("end"), own or first, place)
 
 
 def _audio(data: Mapping[str, Any]) -> str:
@@ -303,7 +303,7 @@ def _from_csv(text: str, path: Path) -> Speakers:
         place = f"{path}, row {number}"
         start = _seconds(values["start"], 0.0, place)
         end = _seconds(values.get("end", ""), math.inf, place)
-        found.append((values["file"], _turn(start, end, values["speaker"], place)))
+        found.append((values["file"], turn_at(start, end, values["speaker"], place)))
     return Speakers(path, {} if whole else _grouped(iter(found)), voices)
 
 
@@ -326,7 +326,8 @@ def _seconds(text: str, missing: float, place: str) -> float:
 # --- what they share ---
 
 
-def _turn(start: Any, end: Any, speaker: Any, place: str) -> Turn:
+def turn_at(start: Any, end: Any, speaker: Any, place: str) -> Turn:
+    """Return a turn of values from a file; an error names the place."""
     for value in (start, end):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise DataError(f"{place}: a turn has a start and an end in seconds, got {value!r}")

@@ -19,7 +19,7 @@ from typing import Any
 
 from affekt.errors import ConfigError, DataError
 from affekt.results import Segment
-from affekt.turns.speakers import parsed_json, read_text
+from affekt.turns.speakers import parsed_json, read_text, turn_at
 from affekt.turns.turn import Turn
 
 SUFFIXES = (".srt", ".vtt", ".json")
@@ -155,7 +155,7 @@ def _from_cues(text: str, path: Path) -> Iterator[tuple[int, Turn]]:
             if spoken := _VOICE.search(following):
                 voice = spoken.group(1).strip()
                 break
-        yield number, _turn(start, end, voice, f"{path}, line {number + 1}")
+        yield number, _closed(start, end, voice, f"{path}, line {number + 1}")
 
 
 def _seconds(clock: str) -> float:
@@ -172,11 +172,7 @@ def _from_json(text: str, path: Path) -> Iterator[tuple[int, Turn]]:
         if start is None or end is None:
             continue  # whisperX leaves out the times of what it could not align
         place = f"{path}, segments[{index}]"
-        if not all(
-            isinstance(one, (int, float)) and not isinstance(one, bool) for one in (start, end)
-        ):
-            raise DataError(f"{place}: start and end are seconds, got {start!r} and {end!r}")
-        yield index, _turn(float(start), float(end), str(item.get("speaker") or ""), place)
+        yield index, _closed(start, end, item.get("speaker"), place)
 
 
 def _items(content: Any, path: Path) -> list[dict[str, Any]]:
@@ -189,10 +185,8 @@ def _items(content: Any, path: Path) -> list[dict[str, Any]]:
     return items
 
 
-def _turn(start: float, end: float, speaker: str, place: str) -> Turn:
-    try:
-        if math.isinf(end):
-            raise DataError("a sentence ends at a time in seconds")
-        return Turn(start, end, speaker)
-    except DataError as error:
-        raise DataError(f"{place}: {error}") from None
+def _closed(start: Any, end: Any, speaker: Any, place: str) -> Turn:
+    turn = turn_at(start, end, speaker, place)
+    if math.isinf(turn.end):
+        raise DataError(f"{place}: a sentence ends at a time in seconds")
+    return turn
