@@ -69,11 +69,23 @@ class _Commands(TyperGroup):
             fail(str(error))
         except KeyboardInterrupt:
             interrupted()
+        except (MemoryError, RuntimeError, ImportError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            fail("there is not enough memory: close other programs, or do less at once")
         except OSError as error:
             if error.errno == errno.EPIPE or error.strerror is None:
                 raise
             where = f": {error.filename}" if error.filename is not None else ""
             fail(f"{error.strerror}{where}")
+
+
+_OUT_OF_MEMORY = ("annot allocate memory", "can't allocate memory", "failed to map segment")
+"""What libraries say: onnxruntime where a thread cannot start, torch, the loader of libraries."""
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
 def fail(message: str) -> NoReturn:

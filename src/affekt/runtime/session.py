@@ -99,14 +99,22 @@ def open_session(path: Path, threads: int, device: str = CPU) -> Any:
         engine.RuntimeException,
     ) as error:
         reason = _first_line(error)
+        if "bad_alloc" in reason:
+            raise _no_memory(path) from None
         if isinstance(error, engine.NotImplemented) or _TOO_NEW.search(str(error)):
             raise ModelError(_not_supported(path, onnxruntime.__version__, reason)) from None
         raise ModelError(
             f"{path} cannot be loaded, it is damaged or unreadable ({reason}): "
             f"fetch or export the model again"
         ) from None
+    except (RuntimeError, MemoryError):  # its threads cannot be started
+        raise _no_memory(path) from None
     check_in_use(device, session.get_providers())
     return session
+
+
+def _no_memory(path: Path) -> ModelError:
+    return ModelError(f"{path} cannot be loaded: there is not enough memory; close other programs")
 
 
 def _session_options(threads: int) -> Any:
