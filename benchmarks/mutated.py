@@ -38,13 +38,13 @@ def originals() -> dict[str, bytes]:
     for kind, subtype in (
         *(("WAV", "PCM_24"), ("WAV", "IMA_ADPCM"), ("WAV", "GSM610"), ("FLAC", "PCM_16")),
         *(("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16")),
-        *(("CAF", "ALAC_16"), ("W64", "PCM_16"), ("AU", "ULAW")),
+        *(("CAF", "ALAC_16"), ("W64", "PCM_16"), ("AU", "ULAW"), ("VOC", "PCM_16")),
     ):
         file = io.BytesIO()
         rate, sound = (8000, samples[:8000]) if subtype == "GSM610" else (48000, samples)
         soundfile.write(file, sound, rate, format=kind, subtype=subtype)
         made[f"{kind} {subtype}"] = file.getvalue()
-    for kind, codec in (("webm", "libopus"), ("mp4", "aac"), ("adts", "aac")):
+    for kind, codec in (("webm", "libopus"), ("mp4", "aac"), ("adts", "aac"), ("flv", "aac")):
         file = io.BytesIO()
         with av.open(file, "w", format=kind) as output:
             stream = output.add_stream(codec, rate=48000, layout="mono")
