@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -226,19 +227,24 @@ def test_a_transcript_is_written_back(run: Run, recording: Path, tmp_path: Path)
 
 
 def test_logs_tell_how_far_it_is(
-    tiny_model: Path, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path,
+    recording: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from typer.testing import CliRunner
-
     from affekt.cli import _common, build_app
 
     monkeypatch.setattr(_common, "SECONDS_BETWEEN_LINES", 0.0)
     monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger("affekt")  # which the command sets up, here for this test alone
+    monkeypatch.setattr(logger, "handlers", list(logger.handlers))
+    monkeypatch.setattr(logger, "propagate", logger.propagate)
     for more in ([], ["--speakers", str(turns(tmp_path, RTTM))]):
         words = ["timeline", "--model", str(tiny_model), "--vad", "off", str(recording)]
         words += ["--format", "json", "--report", "r.html", *more]
-        done = CliRunner().invoke(build_app(words), words)
-        assert done.exit_code == 0, done.output
-        assert f"timeline: 0:04 of 0:04 of {recording} is read" in done.stderr
-        assert f"report: 0:04 of 0:04 of {recording} is read" in done.stderr
-        assert "is read" not in done.stdout
+        build_app(words)(words, standalone_mode=False)
+        told = capsys.readouterr()
+        assert f"timeline: 0:04 of 0:04 of {recording} is read" in told.err
+        assert f"report: 0:04 of 0:04 of {recording} is read" in told.err
+        assert "is read" not in told.out
