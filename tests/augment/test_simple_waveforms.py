@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from voice import RATE, vowel
 
-from affekt.augment import Clipping, Dropouts, Gain, RandomCrop, RandomShift
+from affekt.augment import Clipping, Dropouts, Gain, PadEnds, RandomCrop, RandomShift, SyntheticNoise
 from affekt.augment.clipping import clip_share
 from affekt.errors import ConfigError
 
@@ -101,9 +101,45 @@ def test_a_shift_moves_and_leaves_silence() -> None:
     assert min(moves) < -1000 < 1000 < max(moves)
 
 
+def test_ends_are_silent_or_the_floor_and_the_recording_stays() -> None:
+    quiet = np.full(RATE // 20, 1e-3, dtype=np.float32)
+    given = np.concatenate([noise()[:RATE], quiet, noise()[:RATE]])
+    lengths = []
+    for seed in range(20):
+        silent, floor = (
+            PadEnds(0.5, share)(given, RATE, np.random.default_rng(seed)) for share in (0, 1)
+        )
+        (start,) = np.flatnonzero(silent)[:1]
+        assert (silent[start : start + len(given)] == given).all()
+        assert (silent[:start] == 0).all()
+        assert (silent[start + len(given) :] == 0).all()
+        assert (floor[start : start + len(given)] == given).all()
+        assert (floor[:start] == np.float32(1e-3)).all()
+        assert (floor[start + len(given) :] == np.float32(1e-3)).all()
+        lengths += [start, len(silent) - start - len(given)]
+    assert max(lengths) <= RATE / 2
+    assert np.ptp(lengths) > RATE / 4
+
+
+def test_synthetic_noise_has_the_level_that_was_asked_for_and_another_colour_each_time() -> None:
+    given = noise()[:RATE]
+    colours = []
+    for seed in range(8):
+        noisy = SyntheticNoise(10, 10)(given, RATE, np.random.default_rng(seed))
+        added = (noisy - given).astype(np.float64)
+        assert 10 * np.log10(np.mean(given**2) / np.mean(added**2)) == pytest.approx(10, abs=0.01)
+        power = np.abs(np.fft.rfft(added)) ** 2
+        low, high = power[: len(power) // 4].mean(), power[len(power) // 4 :].mean()
+        colours.append(10 * np.log10(low / high))
+    assert np.ptp(colours) > 6
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: PadEnds(0), "pad_ends: max_seconds must be above 0 and at most 60, got 0"),
+        (lambda: PadEnds(1, 2), "pad_ends: probability 2 is not in"),
+        (lambda: SyntheticNoise(9, 3), "synthetic_noise: min_snr_db 9 is above max_snr_db 3"),
         (lambda: Gain(6, -6), "gain: min_gain_db 6 is above max_gain_db -6"),
         (lambda: Clipping(0, 0.9), "clipping: share from 0 to 0.9 is outside 0 to 0.5"),
         (lambda: Dropouts(0, 0), "dropouts: max_count 0 would drop nothing"),

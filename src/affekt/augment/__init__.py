@@ -28,12 +28,14 @@ from affekt.augment.gain import Gain
 from affekt.augment.mixup import Mixup
 from affekt.augment.moving_noise import MovingNoise
 from affekt.augment.noise_floor import NoiseFloor
+from affekt.augment.pad_ends import PadEnds
 from affekt.augment.pitch_shift import PitchShift
 from affekt.augment.random_crop import RandomCrop
 from affekt.augment.random_shift import RandomShift
 from affekt.augment.room_impulse_response import RoomImpulseResponse
 from affekt.augment.spec_augment import SpecAugment
 from affekt.augment.speed_perturbation import SpeedPerturbation
+from affekt.augment.synthetic_noise import SyntheticNoise
 from affekt.augment.time_stretch import TimeStretch
 from affekt.augment.vocal_tract_length import VocalTractLength
 from affekt.augment.warp import Warp
@@ -57,6 +59,7 @@ __all__ = [
     "Mixup",
     "MovingNoise",
     "NoiseFloor",
+    "PadEnds",
     "PitchShift",
     "RandomCrop",
     "RandomShift",
@@ -64,6 +67,7 @@ __all__ = [
     "Sometimes",
     "SpecAugment",
     "SpeedPerturbation",
+    "SyntheticNoise",
     "TimeStretch",
     "VocalTractLength",
     "Warp",
@@ -80,8 +84,8 @@ TRANSFORMS: Registry[type[WaveformTransform]] = Registry(
         transform.name: transform
         for transform in (
             *(TimeStretch, PitchShift, SpeedPerturbation, VocalTractLength),
-            *(BackgroundNoise, RoomImpulseResponse, Codec),
-            *(Gain, Clipping, Dropouts, RandomCrop, RandomShift),
+            *(BackgroundNoise, SyntheticNoise, RoomImpulseResponse, Codec),
+            *(Gain, Clipping, Dropouts, RandomCrop, RandomShift, PadEnds),
         )
     },
 )

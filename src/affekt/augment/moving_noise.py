@@ -72,6 +72,11 @@ class MovingNoise:
 
     def _noise(self, n_mels: int, frames: int, rng: np.random.Generator) -> np.ndarray:
         """Power of any level ``[n_mels, frames]``."""
+        envelope = self.envelope(n_mels, frames, rng)
+        return np.asarray(rng.standard_exponential((n_mels, frames), dtype=np.float32) * envelope)
+
+    def envelope(self, n_mels: int, frames: int, rng: np.random.Generator) -> np.ndarray:
+        """Mean power of the noise in each band and frame ``[n_mels, frames]``, of any level."""
         colour_db = _curves(rng.normal(0.0, self.colour_db, (1, _SPECTRAL_KNOTS)), n_mels)[0]
         spacing = np.exp(rng.uniform(np.log(self.min_frames), np.log(self.max_frames)))
         knots = max(2, round(frames / spacing) + 1)
@@ -79,9 +84,8 @@ class MovingNoise:
         level_db = _curves(rng.normal(0.0, swing_db, (1, knots)), frames)
         parts_db = _curves(rng.normal(0.0, swing_db, (_SPECTRAL_KNOTS, knots)), frames)
         bands_db = _MOVED_BANDS * _curves(parts_db.T, n_mels).T  # [n_mels, frames]
-        envelope = np.exp(_NEPER * (colour_db[:, None] + level_db + bands_db)).astype(np.float32)
-        noise = rng.standard_exponential((n_mels, frames), dtype=np.float32) * envelope
-        return np.asarray(noise)
+        power_db = colour_db[:, None] + level_db + bands_db
+        return np.asarray(np.exp(_NEPER * power_db).astype(np.float32))
 
 
 def _curves(points: np.ndarray, count: int) -> np.ndarray:

@@ -74,6 +74,24 @@ def test_level_offset_and_silence_at_the_ends_change_nothing(change: Any) -> Non
     )
 
 
+def test_a_noise_floor_at_the_ends_changes_little_where_it_is_known() -> None:
+    speech = voice(1.0)
+    noise = np.random.default_rng(0).normal(0, 0.05 * np.std(speech), 3 * RATE)  # 26 dB below
+    short = np.concatenate([noise[:8000], speech, noise[8000:16000]])
+    long = np.concatenate([noise[16000:], short, noise[:24000]])
+    moved = {
+        floor_db: np.abs(np.subtract(*(embedding(made, x) for x in (short, long)))).mean()
+        for floor_db, made in ((0.0, network()), (6.0, network(floor_db=6.0)))
+    }
+    assert moved[6.0] < moved[0.0] / 5
+
+
+def test_a_floor_near_the_speech_cuts_nothing_away() -> None:
+    loud = np.random.default_rng(0).normal(0, 1, RATE)
+    with_floor, without = (embedding(network(floor_db=x), loud) for x in (6.0, 0.0))
+    np.testing.assert_allclose(with_floor, without, rtol=0, atol=1e-6)
+
+
 def test_a_pause_inside_counts() -> None:
     made, sound = network(), voice(1.0)
     paused = np.concatenate([sound[:8000], np.zeros(8000), sound[8000:]])
@@ -107,6 +125,8 @@ def test_the_graph_equals_torch_at_all_lengths_and_batch_sizes(tmp_path: Path) -
         ({"layers": (1, 1)}, "layers must name one or more different layers"),
         ({"layers": (3,)}, "layers = 3, but model.options.encoder has 2 of them"),
         ({"range_db": 0.0}, "range_db must be positive, got 0"),
+        ({"floor_db": -1.0}, "floor_db must be 0 or more, got -1"),
+        ({"least_range_db": 40.0}, "least_range_db must be above 0 and at most range_db, got 40"),
         ({"margin": -1}, "margin must be 0 or more, got -1"),
         ({"dimensions": 0}, "dimensions must be 1 or more, got 0"),
         ({"encoder": {}}, "name a checkpoint"),

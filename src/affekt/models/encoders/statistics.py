@@ -23,6 +23,7 @@ from affekt.models.registry import Encoder, Paper, register
 
 SMALLEST_POWER = 1e-10  # full scale squared; keeps silence finite
 SMALLEST_DISTANCE = 0.1  # mean square of an embedding, below which all are as near
+_FLOOR_REACH = 2  # frames on both sides of one, over which power is averaged
 _VARIANCE_FLOOR = 1e-6  # the square root of nothing has no slope
 
 
@@ -46,6 +47,11 @@ class StatisticsOptions:
         so many dB of the loudest.
     margin : int
         Frames of 20 ms that are kept on both sides of it.
+    floor_db : float
+        Frames before and after the speech also do not count where they are within so many dB of
+        the noise floor: the power of the quietest 0.1 s. 0 leaves the floor out of account.
+    least_range_db : float
+        Whatever the floor, what is within so many dB of the loudest frame is speech.
     dimensions : int
         Of the embedding, which is a linear map of the statistics.
     """
@@ -55,6 +61,8 @@ class StatisticsOptions:
     layers: tuple[int, ...] = (2, 3)
     range_db: float = 35.0
     margin: int = 5
+    floor_db: float = 0.0
+    least_range_db: float = 20.0
     dimensions: int = 256
 
     def __post_init__(self) -> None:
@@ -65,6 +73,13 @@ class StatisticsOptions:
             )
         if not 0 < self.range_db < float("inf"):
             raise ConfigError(f"statistics: range_db must be positive, got {self.range_db:g}")
+        if not 0 <= self.floor_db < float("inf"):
+            raise ConfigError(f"statistics: floor_db must be 0 or more, got {self.floor_db:g}")
+        if not 0 < self.least_range_db <= self.range_db:
+            raise ConfigError(
+                "statistics: least_range_db must be above 0 and at most range_db, got "
+                f"{self.least_range_db:g}"
+            )
         if self.margin < 0:
             raise ConfigError(f"statistics: margin must be 0 or more, got {self.margin}")
         if self.dimensions < 1:
@@ -173,12 +188,13 @@ class Statistics(Encoder):
         """
         power = (frames * frames).mean(dim=1)  # [batch, frames]
         loudest = power.amax(dim=1, keepdim=True)  # of silence 0: all of it counts
-        loud = (power >= loudest * 10 ** (-self.options.range_db / 10)).to(frames.dtype)
-        reach = self.options.margin
-        near = nn.functional.avg_pool1d(loud[:, None], 2 * reach + 1, 1, reach)[:, 0]
-        begun = near.cumsum(dim=1) > 0
-        left = near.flip(1).cumsum(dim=1).flip(1) > 0
-        speech = begun & left
+        limit = loudest * 10 ** (-self.options.range_db / 10)
+        if self.options.floor_db:
+            inside = _between(power >= limit, 0)
+            floor = _floor(power, inside) * 10 ** (self.options.floor_db / 10)
+            highest = loudest * 10 ** (-self.options.least_range_db / 10)
+            limit = torch.maximum(limit, torch.minimum(floor, highest))
+        speech = _between(power >= limit, self.options.margin)
         weights = speech.to(frames.dtype)[:, None]  # [batch, 1, frames]
         count = weights.sum(dim=2, keepdim=True) * frames.shape[1]
         mean = (frames * weights).sum(dim=(1, 2), keepdim=True) / count
@@ -204,3 +220,23 @@ class Statistics(Encoder):
         """
         distance = (embedding * embedding).mean(dim=1, keepdim=True)
         return distance.clamp(min=SMALLEST_DISTANCE) ** self.exponent
+
+
+def _between(loud: Tensor, margin: int) -> Tensor:
+    """Mark all frames from the first loud one to the last, and a margin ``[batch, frames]``."""
+    marks = loud.to(torch.float32)
+    near = nn.functional.avg_pool1d(marks[:, None], 2 * margin + 1, 1, margin)[:, 0]
+    begun = near.cumsum(dim=1) > 0
+    left = near.flip(1).cumsum(dim=1).flip(1) > 0
+    return begun & left
+
+
+def _floor(power: Tensor, inside: Tensor) -> Tensor:
+    """Power of the quietest stretch of 0.1 s inside ``[batch, 1]``."""
+    kept = inside.to(power.dtype)
+    size, reach = 2 * _FLOOR_REACH + 1, _FLOOR_REACH
+    sums = nn.functional.avg_pool1d((power * kept)[:, None], size, 1, reach)[:, 0]
+    counts = nn.functional.avg_pool1d(kept[:, None], size, 1, reach)[:, 0]
+    whole = counts > 1 - 0.5 / size
+    largest = power.amax(dim=1, keepdim=True)
+    return torch.where(whole, sums, largest).amin(dim=1, keepdim=True)
