@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from voice import RATE, vowel
 
-from affekt.augment import Clipping, Dropouts, Gain, PadEnds, RandomCrop, RandomShift, SyntheticNoise
+from affekt.augment import (
+    Clipping,
+    Dropouts,
+    Gain,
+    PadEnds,
+    RandomCrop,
+    RandomShift,
+    SyntheticNoise,
+)
 from affekt.augment.clipping import clip_share
 from affekt.errors import ConfigError
 

@@ -54,4 +54,4 @@ def _noise(length: int, sample_rate: int, rng: np.random.Generator) -> Samples:
     window = np.sin(np.pi * (np.arange(size) + 0.5) / size)  # powers of the halves add up to 1
     pieces = np.fft.irfft(parts[0] + 1j * parts[1], size, axis=0).T * window  # [frames, size]
     noise = pieces[1:, :half] + pieces[:-1, half:]
-    return noise.reshape(-1)[:length].astype(np.float32)
+    return np.asarray(noise.reshape(-1)[:length], dtype=np.float32)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from affekt.cli._common import log, watched
+from affekt.cli._common import line_is_due, log, watched
 from affekt.recipe_files import recipe_names
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class _RunView:
         self._uar = "-"
         self._quiet_epochs = quiet_epochs
         self.title = "training"
+        self._reported = -math.inf  # seconds
 
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
         """Show where the run begins."""
@@ -94,6 +97,9 @@ class _RunView:
         if self._bar:
             task = self._task_of(what)
             self._bar.update(task, completed=done, total=total, facts="", description=what)
+        elif line_is_due(self._reported):
+            log(f"{what}: {done} of {total}")
+            self._reported = time.monotonic()
 
     def _task_of(self, what: str) -> Any:
         title = self.title if what == "training" else what
