@@ -76,7 +76,7 @@ def test_a_server_measures_a_voice(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (given(head="0123"), "built with the model 'live', not with this 'live'"),
+        (given(head="0123"), "built with the model 'base', not with this 'base'"),
         (given(mean=[0.5]), "built with the model"),
         (lambda baseline: given()(baseline)[:-40], "no baseline of affekt, or damaged"),
         (given(mean=[float("nan")] * 288), "impossible numbers"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 RATE = 16_000  # Hz
+DEVICE = "live"  # the model of the page without a server
 PATIENCE = 120_000  # ms: busy machines load a model slowly
 
 KEEP_WHAT_IS_HEARD = """async () => {
@@ -53,7 +54,7 @@ def voices(recordings: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
 def site(engine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page without a server of affekt."""
     folder = tmp_path_factory.mktemp("page") / "site"
-    write_site(ASSETS / "live", folder)
+    write_site(ASSETS / DEVICE, folder)
     with served(folder) as address:
         yield address
 
@@ -105,10 +106,13 @@ def _whole(text: str) -> int:
 
 
 def assert_shows_what_predict_says(
-    page: Page, file: Path, baseline: affekt.Baseline | None = None
+    page: Page,
+    file: Path,
+    baseline: affekt.Baseline | None = None,
+    name: str | None = DEVICE,
 ) -> None:
     hear(page, file)
-    model = affekt.load_model()
+    model = affekt.load_model(name)
     answer = model.predict(file, baseline=baseline)
     options = affekt.TimelineOptions(vad="off")
     course = list(model.timeline(file, options, baseline=baseline))
@@ -130,7 +134,7 @@ def test_a_file_on_the_device(chromium: Browser, site: str, recordings: list[Pat
 
 def test_the_time_line_and_what_is_saved(chromium: Browser, site: str, voices: Path) -> None:
     options = TimelineOptions(vad="off")
-    expected = list(affekt.load_model().timeline(voices, options))
+    expected = list(affekt.load_model(DEVICE).timeline(voices, options))
     with opened(chromium, site) as page:
         hear(page, voices)
         rows = [row.inner_text().split("\t") for row in page.locator("#segments tbody tr").all()]
@@ -160,7 +164,7 @@ def test_the_microphone_on_the_device(chromium: Browser, site: str) -> None:
         listen_and_compare(page, "off")
 
 
-def listen_and_compare(page: Page, vad: str) -> None:
+def listen_and_compare(page: Page, vad: str, name: str | None = DEVICE) -> None:
     """What is heard live is what Python hears of the very samples that the microphone gave."""
     page.evaluate(KEEP_WHAT_IS_HEARD)
     page.click("#listen")
@@ -171,7 +175,7 @@ def listen_and_compare(page: Page, vad: str) -> None:
     page.wait_for_selector("#results", state="visible")
     samples = np.array(page.evaluate("heard"), dtype=np.float32)
     options = TimelineOptions(window=2.0, hop=0.5, vad=vad)
-    model = affekt.load_model()
+    model = affekt.load_model(name)
     expected = list(model.timeline((samples, RATE), options))
     rows = [row.inner_text().split("\t") for row in page.locator("#segments tbody tr").all()]
     assert [row[2].strip() for row in rows] == [segment.label for segment in expected]
@@ -182,9 +186,9 @@ def listen_and_compare(page: Page, vad: str) -> None:
     assert page.is_hidden("#transport")  # nothing was kept that could be played
 
 
-def learn_and_forget(page: Page, file: Path) -> None:
+def learn_and_forget(page: Page, file: Path, name: str | None = DEVICE) -> None:
     """The voice is learnt from the microphone, used for a file, and gone when forgotten."""
-    model = affekt.load_model()
+    model = affekt.load_model(name)
     page.check("#learn")
     assert "answers will fit your voice" in page.inner_text("#learnt")
     assert page.is_hidden("#forget")
@@ -202,11 +206,11 @@ def learn_and_forget(page: Page, file: Path) -> None:
     page.reload()  # what is kept outlasts the page
     page.wait_for_selector("#listen:enabled")
     assert page.is_checked("#learn")
-    assert_shows_what_predict_says(page, file, baseline)
+    assert_shows_what_predict_says(page, file, baseline, name)
     page.click("#forget")
     assert page.evaluate("localStorage.getItem('affekt-voice')") is None
     assert page.is_hidden("#forget")
-    assert_shows_what_predict_says(page, file)
+    assert_shows_what_predict_says(page, file, name=name)
 
 
 def test_the_page_learns_a_voice_on_the_device(
@@ -222,7 +226,7 @@ def test_a_voice_of_another_model_is_told(
     """After an update of the model, say; and after damage nothing is known."""
     other = affekt.load_model("nano").baseline(recordings[:2]).to_dict()
     with opened(chromium, site) as page:
-        kept = f"localStorage.setItem('affekt-voice', {json.dumps(json.dumps({'live': other}))})"
+        kept = f"localStorage.setItem('affekt-voice', {json.dumps(json.dumps({DEVICE: other}))})"
         page.evaluate(f"{kept}; localStorage.setItem('affekt-learn', 'yes')")
         page.reload()
         page.wait_for_selector("#listen:enabled")
@@ -341,7 +345,7 @@ def test_the_smallest_page(chromium: Browser, site: str, recordings: list[Path])
     page.goto(f"{site}/example.html")
     page.wait_for_load_state("networkidle")
     page.set_input_files("#file", recordings[0])
-    answer = affekt.load_model().predict(recordings[0])
+    answer = affekt.load_model(DEVICE).predict(recordings[0])
     page.locator("#answer", has_text="%").wait_for()
     assert page.inner_text("#answer") == f"{answer.label}, {100 * answer.confidence:.0f} %"
     assert faults == []
@@ -354,7 +358,7 @@ def test_a_file_on_the_server(
         assert "Sound is sent to 127.0.0.1" in page.inner_text("#truth")
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.url))
-        assert_shows_what_predict_says(page, recordings[0])
+        assert_shows_what_predict_says(page, recordings[0], name=None)
         assert f"{server.url}/v1/audio/emotions" in sent
 
 
@@ -364,7 +368,7 @@ def test_a_file_on_the_device_of_who_visits_a_server(
     with opened(chromium, server.url, "device") as page:
         sent: list[str] = []
         page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
-        assert_shows_what_predict_says(page, recordings[1])
+        assert_shows_what_predict_says(page, recordings[1], name=None)
         assert [one for one in sent if one.startswith("POST")] == []
 
 
@@ -372,12 +376,12 @@ def test_the_page_learns_a_voice_on_the_server(
     chromium: Browser, server: Any, engine: Path, recordings: list[Path]
 ) -> None:
     with opened(chromium, server.url, "server") as page:
-        learn_and_forget(page, recordings[1])
+        learn_and_forget(page, recordings[1], None)
 
 
 def test_the_microphone_on_the_server(chromium: Browser, server: Any, engine: Path) -> None:
     with opened(chromium, server.url, "server") as page:
-        listen_and_compare(page, "auto")
+        listen_and_compare(page, "auto", None)
 
 
 def test_a_server_with_a_key_and_without_the_engine(
@@ -404,7 +408,7 @@ def test_a_server_with_a_key_and_without_the_engine(
         assert "affekt serve --on-device" in page.inner_text("#lacking")
         assert page.is_checked('input[value="server"]')
         assert key not in page.evaluate("JSON.stringify(localStorage) + document.cookie")
-        assert_shows_what_predict_says(page, recordings[0])
+        assert_shows_what_predict_says(page, recordings[0], name=None)
         page.evaluate(KEEP_WHAT_IS_HEARD)
         page.click("#listen")
         page.wait_for_selector('#listen[aria-pressed="true"]')  # the key opens the stream, too

@@ -19,9 +19,9 @@ ASSETS = Path(__file__).parent.parent / "assets"
 """Folder of the models inside the package."""
 
 SHIPPED = ("base", "live", "small", "nano")
-"""Their names: one for more voices, one that streams, and two smaller ones."""
+"""Their names: one for voices that it never heard, one that streams, and two smaller ones."""
 
-DEFAULT = "live"
+DEFAULT = "base"
 """The one that is used where none is named, or `DEFAULT_NAME` is."""
 
 DEFAULT_NAME = "default"

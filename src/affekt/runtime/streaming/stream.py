@@ -136,7 +136,7 @@ class Stream:
         activity = Activity(step, _detector(options, rate))
         scorer: SpanScorer
         if encoder is None:
-            _warn_of_rerunning(config.name)
+            _tell_of_rerunning(config.name)
             scorer = RerunScorer(self._backend, step)
         else:
             scorer = FrameScorer(encoder, activity)
@@ -253,9 +253,9 @@ def _measurement(window: WindowScore, labels: tuple[str, ...]) -> Measurement:
 
 
 @lru_cache(maxsize=64)
-def _warn_of_rerunning(name: str) -> None:
-    """Warn once for each model."""
-    _log.warning(
+def _tell_of_rerunning(name: str) -> None:
+    """Say it once for each model."""
+    _log.info(
         "the model %r cannot stream: each window runs through all of it again, "
         "which takes more work the more they overlap",
         name,
