@@ -54,13 +54,13 @@ def command(
 
     loaded = load_model(model, threads=threads)
     clips = clips_of_split(loaded.config, open_data(corpus, data), split)
-    unknown = Counter(clip.emotion for clip in clips if clip.emotion not in loaded.labels)
-    for label, count in sorted(unknown.items()):
-        log(f"left out: {count} clips labelled {label}, which the model does not know")
     with progress(f"scoring {len(clips)} clips", len(clips)) as advance:
         scored = score_model(loaded, clips, advance)
     for name, error in scored.errors.items():
         log(f"left out: {name}: {error}")
+    unknown = Counter(clip.emotion for clip in clips if clip.emotion not in loaded.labels)
+    for label, count in sorted(unknown.items()):
+        log(f"left out: {count} clips labelled {label}, which the model does not know")
     metrics = scored.metrics
     if out is not None:
         title = f"{loaded.config.name} on {corpus}, {split}"
