@@ -88,6 +88,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
 	@test ! -f benchmarks/results/unseen.json || $(TEST_ENV)/bin/python benchmarks/unseen.py --table-only
 	@test ! -f benchmarks/results/adaptation.json || $(TEST_ENV)/bin/python benchmarks/adaptation.py --table-only
+	@test ! -f benchmarks/results/few_examples.json || $(TEST_ENV)/bin/python benchmarks/few_examples.py --table-only
 	@test ! -f benchmarks/results/realtime.json || $(TEST_ENV)/bin/python benchmarks/realtime.py --table-only
 	@test ! -f benchmarks/results/known_course.json || $(TEST_ENV)/bin/python benchmarks/known_course.py --table-only
 	@test ! -f benchmarks/results/domain.json || $(TEST_ENV)/bin/python benchmarks/domain.py --table-only

@@ -121,7 +121,10 @@ def test_bad_clips_and_foreign_emotions_are_left_out(
     assert done.status == 0, done.errors
     assert json.loads(done.out)["n"] == 5
     assert done.errors.startswith(f"left out: {broken}: ")
-    assert done.errors.count("\n") == 1
+    assert done.errors.endswith(
+        "left out: 1 clips labelled boredom, which the model does not know\n"
+    )
+    assert done.errors.count("\n") == 2
 
 
 @pytest.mark.parametrize(

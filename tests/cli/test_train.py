@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tone_corpus import make_tones, read_history, write_recipe
 
 torch = pytest.importorskip("torch")
 
+from affekt import load_model  # noqa: E402
 from affekt.data import open_data, write_manifest  # noqa: E402
 from affekt.models import checkpoint  # noqa: E402
 
@@ -185,6 +187,29 @@ def test_data_that_cannot_be_learned_from(
     name = source(workshop.folder)
     call("train", "tones.toml", "--source", name, "--out", "bad").is_one_line(*parts)
     assert not (workshop.folder / "bad").exists()
+
+
+def test_labels_of_any_language_are_learned_as_they_are_written(
+    workshop: Workshop, call: Call
+) -> None:
+    shutil.copytree(workshop.folder / "tones", workshop.folder / "own")
+    names = {"angry": "Très ému", "happy": "つかれた", "sad": "aengstlich"}
+    for old, new in names.items():
+        (workshop.folder / "own" / old).rename(workshop.folder / "own" / new)
+    recipe = (workshop.folder / "tones.toml").read_text(encoding="utf-8")
+    recipe += '\n[data.rename]\n"Très ému" = "ému"\n'
+    (workshop.folder / "own.toml").write_text(recipe, encoding="utf-8")
+    words = ("own.toml", "--source", "own", "--set", "training.epochs=1", "--out", "words")
+    answer = call("train", *words)
+    assert answer.status == 0, answer.errors
+    model = load_model(workshop.folder / "words" / "model")
+    assert model.labels == ("fearful", "ému", "つかれた")
+    file = next((workshop.folder / "own" / "つかれた").rglob("*.wav"))
+    assert model.predict(file).scores.keys() == set(model.labels)
+    card = (workshop.folder / "words" / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Recognises fearful, ému or つかれた" in card
+    scored = call("evaluate", "words/model", "--corpus", "own", "--split", "all")
+    assert "left out: 16 clips labelled Très ému, which the model does not know" in scored.errors
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +58,9 @@ def command(
         scored = score_model(loaded, clips, advance)
     for name, error in scored.errors.items():
         log(f"left out: {name}: {error}")
+    unknown = Counter(clip.emotion for clip in clips if clip.emotion not in loaded.labels)
+    for label, count in sorted(unknown.items()):
+        log(f"left out: {count} clips labelled {label}, which the model does not know")
     metrics = scored.metrics
     if out is not None:
         title = f"{loaded.config.name} on {corpus}, {split}"

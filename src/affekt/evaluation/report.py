@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import DataError, MissingExtraError
+from affekt.evaluation.fonts import any_script
 from affekt.evaluation.intensity import KNOWN_FROM, RankCorrelation
 from affekt.evaluation.metrics import SCORES, Metrics, Reliability, reliability
 from affekt.files import atomic_path
@@ -132,6 +133,7 @@ def write_report(
     return written
 
 
+@any_script()
 def draw_confusion(
     confusion: npt.ArrayLike, labels: Sequence[str], path: Path, *, title: str = ""
 ) -> None:
@@ -170,6 +172,7 @@ def draw_confusion(
     _save(figure, path)
 
 
+@any_script()
 def draw_reliability(diagram: Reliability, path: Path, *, title: str = "") -> None:
     """Draw accuracy against confidence as a PNG, with the number of clips of each bin below.
 

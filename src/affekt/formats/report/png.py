@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from affekt.errors import MissingExtraError
+from affekt.evaluation.fonts import any_script
 from affekt.formats.report.exhibit import INK, Exhibit, color, ribbons
 from affekt.formats.summary import in_words
 from affekt.results import UNCERTAIN, Measurement, Segment
@@ -32,6 +33,7 @@ def require_matplotlib() -> None:
         raise MissingExtraError("train", "matplotlib")
 
 
+@any_script()
 def draw(exhibits: Sequence[Exhibit], config: ModelConfig, path: Path) -> None:
     """Draw waveforms, emotions and probabilities over time to a PNG file.
 
