@@ -228,6 +228,7 @@ def test_labels_of_any_language_are_learned_as_they_are_written(
 def test_recipes_that_mean_nothing(text: str, part: str, call: Call, workshop: Workshop) -> None:
     (workshop.folder / "bad.toml").write_text(text)
     call("train", "bad.toml", "--out", "bad-recipe").is_one_line(part)
+    assert not (workshop.folder / "bad-recipe").exists()
 
 
 def test_a_recipe_that_is_not_there(call: Call) -> None:

@@ -19,6 +19,7 @@ from affekt.evaluation.calibration import (
 )
 from affekt.evaluation.metrics import uar
 from affekt.models import Network, NetworkConfig, build_network
+from affekt.models.registry import find_architecture
 from affekt.training.data.batches import Batches, hard_targets
 from affekt.training.data.features import FeatureStore, Progress, Variant, variants_of
 from affekt.training.network.infer import embed_clips, score_clips
@@ -205,12 +206,13 @@ def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore)
 
 
 def refuse_without_network(recipe: Recipe) -> None:
-    """Raise ConfigError for a recipe that only a benchmark can use."""
+    """Raise ConfigError for a recipe that only a benchmark can use, or whose network is unknown."""
     for table in ("classical", "ensemble"):
         if getattr(recipe, table):
             raise ConfigError(
                 f"a recipe with [{table}] makes no network: give it to affekt benchmark"
             )
+    find_architecture(recipe.model.architecture)
 
 
 def new_network(recipe: Recipe, labels: Sequence[str], seed: int) -> Network:
