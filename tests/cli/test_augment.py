@@ -71,7 +71,7 @@ def test_a_folder_of_sounds(run: Run, recording: Path, tmp_path: Path) -> None:
 
 def test_the_list(run: Run) -> None:
     found = {row["transform"]: row for row in rows(run("augment", "--list", "-f", "json"))}
-    assert len(found) == 12
+    assert len(found) == 14
     assert found["pitch_shift"]["options"] == ["min_semitones=-2", "max_semitones=2"]
     assert found["codec"]["options"][0] == "kinds=[phone,gsm,mp3,opus]"
     assert all(row["what"].endswith((".", "out.")) for row in found.values())

@@ -97,7 +97,7 @@ class _RunView:
         if self._bar:
             task = self._task_of(what)
             self._bar.update(task, completed=done, total=total, facts="", description=what)
-        elif line_is_due(self._reported):
+        elif not self._quiet_epochs and line_is_due(self._reported):
             log(f"{what}: {done} of {total}")
             self._reported = time.monotonic()
 
