@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from affekt.errors import MissingExtraError
-
 _MORE_FONTS = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Micro Hei"),
     *("Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei"),
@@ -20,16 +18,14 @@ _MORE_FONTS = (
 def any_script() -> Iterator[None]:
     """Draw and save figures within: what no installed font has becomes a box, without a warning.
 
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
+    Where matplotlib is not installed nothing is done: what draws says so, after its own checks.
     """
     try:
         import matplotlib
         from matplotlib.font_manager import fontManager
-    except ImportError as error:
-        raise MissingExtraError("train", "matplotlib") from error
+    except ImportError:
+        yield
+        return
     installed = {font.name for font in fontManager.ttflist}
     family = [*matplotlib.rcParams["font.family"], *(n for n in _MORE_FONTS if n in installed)]
     with matplotlib.rc_context({"font.family": family}), warnings.catch_warnings():
