@@ -19,7 +19,7 @@ ASSETS = Path(__file__).parent.parent / "assets"
 """Folder of the models inside the package."""
 
 SHIPPED = ("base", "live", "small", "nano")
-"""Their names: one for voices that it never heard, one that streams, and two smaller ones."""
+"""Their names: one for new voices, one that streams, and two smaller ones."""
 
 DEFAULT = "base"
 """The one that is used where none is named, or `DEFAULT_NAME` is."""
