@@ -12,7 +12,7 @@ from mimetypes import guess_type
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from affekt.formats.text import extra_tiers, joined, notes, one_line, speaker_notes, tiers_of
+from affekt.formats.text import notes, one_line, speaker_notes, tier_texts, tiers_of
 from affekt.results import Track
 
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -31,13 +31,7 @@ def _document(track: Track) -> Iterator[str]:
     slots = {time: f"ts{number}" for number, time in enumerate(times, start=1)}
     tiers: list[tuple[str, str, list[tuple[str, str, str]]]] = []
     for speaker, segments in groups.items():
-        texts = {
-            "emotion": [segment.label for _, _, segment in segments],
-            "confidence": [f"{segment.confidence:.4f}" for _, _, segment in segments],
-            **extra_tiers(segments),
-            "warnings": [joined(segment.warnings) for _, _, segment in segments],
-        }
-        for name, words in texts.items():
+        for name, words in tier_texts(segments).items():
             rows = zip(segments, words, strict=True)
             marks = [(slots[a], slots[b], text) for (a, b, _), text in rows if text]
             tiers.append((f"{name} {speaker}".strip(), speaker, marks))

@@ -147,16 +147,20 @@ def warned_from(segments: Sequence[tuple[int, int, Segment]]) -> dict[int, str]:
     return found
 
 
-def extra_tiers(segments: Sequence[tuple[int, int, Segment]]) -> dict[str, list[str]]:
-    """Return the further outputs of models as text for each placed segment, by name.
+def tier_texts(segments: Sequence[tuple[int, int, Segment]]) -> dict[str, list[str]]:
+    """Return what is written of each placed segment, by the name of the tier.
 
-    What no segment has is left out.
+    Further outputs of models that no segment has are left out.
     """
-    tiers: dict[str, list[str]] = {}
+    tiers = {
+        "emotion": [part.label for _, _, part in segments],
+        "confidence": [f"{part.confidence:.4f}" for _, _, part in segments],
+    }
     for one in fields_of(Segment):
         if one.info.shown and any(getattr(part, one.name) is not None for _, _, part in segments):
             values = [getattr(part, one.name) for _, _, part in segments]
             tiers[one.name] = ["" if value is None else f"{value:.4f}" for value in values]
+    tiers["warnings"] = [joined(part.warnings) for _, _, part in segments]
     return tiers
 
 

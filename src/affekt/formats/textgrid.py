@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from affekt.formats.text import extra_tiers, joined, notes, one_line, speaker_notes, tiers_of
+from affekt.formats.text import notes, one_line, speaker_notes, tier_texts, tiers_of
 from affekt.results import Track
 
 Interval = tuple[int, int, str]
@@ -27,13 +27,7 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
         end = max(round(1000 * track.duration), *stops, 1)
         tiers: dict[str, list[Interval]] = {}
         for speaker, segments in groups.items():
-            texts = {
-                "emotion": [segment.label for _, _, segment in segments],
-                "confidence": [f"{segment.confidence:.4f}" for _, _, segment in segments],
-                **extra_tiers(segments),
-                "warnings": [joined(segment.warnings) for _, _, segment in segments],
-            }
-            for name, words in texts.items():
+            for name, words in tier_texts(segments).items():
                 placed = zip(segments, words, strict=True)
                 tiers[f"{name} {speaker}".strip()] = [(a, b, text) for (a, b, _), text in placed]
         points = [*notes(track), *speaker_notes(track)]
