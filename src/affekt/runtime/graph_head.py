@@ -58,14 +58,8 @@ def with_head(model: bytes, head: Head, metadata: Mapping[str, str]) -> bytes:
         raise ModelError(
             "the graph is no ONNX file of affekt: fetch the model again, or export it again"
         ) from None
-    kept = [
-        one
-        for one in fields
-        if one.number != _GRAPH
-        and not (one.number == _METADATA and _first_text(one.value, 1) in metadata)
-    ]
-    entries = [_entry(name, text) for name, text in metadata.items()]
-    return _written([*kept, _Field(_GRAPH, _BYTES, _written(made)), *entries])
+    others = [one for one in fields if one.number != _GRAPH]
+    return set_metadata(_written([*others, _Field(_GRAPH, _BYTES, _written(made))]), metadata)
 
 
 def _graph_with_head(graph: list[_Field], head: Head) -> list[_Field]:
