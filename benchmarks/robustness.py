@@ -25,7 +25,6 @@ REPORT = Report("robustness", "docs/input-quality.md")
 PROTOCOL = "cremad-tfds"
 RATE = 16000  # Hz
 TELEPHONE = (300.0, 3400.0)  # Hz
-FLOOR_SECONDS = 0.05  # of a recording: its quietest stretch of this length is its floor
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Takes samples [samples] at ``RATE`` and a generator; returns changed samples."""
@@ -51,10 +50,9 @@ def silence_at_ends(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
 
 def floor_at_ends(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
     """Add a second of the recording's own quietest stretch, repeated, at both ends."""
-    size = min(int(FLOOR_SECONDS * RATE), len(samples))
-    stretches = samples[: len(samples) // size * size].reshape(-1, size)
-    quietest = stretches[np.mean(stretches**2, axis=1).argmin()]
-    floor = np.resize(np.concatenate([quietest, quietest[::-1]]), RATE)  # without a jump
+    from affekt.augment.pad_ends import floor_course
+
+    floor = np.resize(floor_course(samples, RATE), RATE)
     return np.concatenate([floor, samples, floor])
 
 

@@ -45,14 +45,13 @@ class PadEnds(WaveformTransform):
 
     def _apply(self, samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
         before, after = (rng.uniform(0, self.max_seconds, 2) * sample_rate).astype(int)
-        floor = _quietest(samples, sample_rate) if rng.random() < self.floor else np.zeros(1)
-        course = np.concatenate([floor, floor[::-1]])
-        ends = np.resize(course, before), np.resize(course, after)
-        return np.concatenate([ends[0], samples, ends[1]])
+        floor = floor_course(samples, sample_rate) if rng.random() < self.floor else np.zeros(1)
+        return np.concatenate([np.resize(floor, before), samples, np.resize(floor, after)])
 
 
-def _quietest(samples: Samples, sample_rate: int) -> Samples:
-    """The stretch of 50 ms with the least power ``[samples of it]``."""
+def floor_course(samples: Samples, sample_rate: int) -> Samples:
+    """The quietest stretch of 50 ms, forwards and backwards ``[samples of both]``, to repeat."""
     size = min(max(1, round(_FLOOR_SECONDS * sample_rate)), len(samples))
     stretches = samples[: len(samples) // size * size].reshape(-1, size)
-    return np.asarray(stretches[np.mean(stretches**2, axis=1).argmin()])
+    quietest = stretches[np.mean(stretches**2, axis=1).argmin()]
+    return np.concatenate([quietest, quietest[::-1]])
