@@ -107,7 +107,7 @@ class Mono:
         What messages call the recording.
     duration : float
         Seconds that were read by now.
-    heard : callable or None
+    on_read : callable or None
         Called with that after each block.
     """
 
@@ -116,7 +116,7 @@ class Mono:
     ) -> None:
         self.name = recording.name
         self.duration = 0.0
-        self.heard: Callable[[float], None] | None = None
+        self.on_read: Callable[[float], None] | None = None
         self._recording = recording
         self._rate = sample_rate
         self._meter = meter
@@ -149,8 +149,8 @@ class Mono:
                 resampler, first = Resampler(rate, self._rate), mono
             length += len(mono)
             self.duration = length / rate
-            if self.heard is not None:
-                self.heard(self.duration)
+            if self.on_read is not None:
+                self.on_read(self.duration)
             block = resampler.push(mono)
             written += len(block)
             if len(block):

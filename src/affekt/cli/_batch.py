@@ -115,7 +115,7 @@ def paced(
 
 
 @contextmanager
-def listening(
+def reading(
     name: str, files: Sequence[str], *, bar: bool = True
 ) -> Iterator[Callable[[str, float], None]]:
     """Show on stderr how far recordings are read, which may be long.
@@ -141,7 +141,7 @@ def listening(
     read: dict[str, float] = {}
     with progress(name, total) if shown else nullcontext(lambda _: None) as advance:
 
-        def heard(file: str, seconds: float) -> None:
+        def on_read(file: str, seconds: float) -> None:
             nonlocal reported
             advance(max(0.0, seconds - read.get(file, 0.0)))
             read[file] = seconds
@@ -153,7 +153,7 @@ def listening(
             log(f"{name}: {place}{of} of {file} is read{more}")
             reported = time.monotonic()
 
-        yield heard
+        yield on_read
 
 
 def _length(file: str) -> float | None:

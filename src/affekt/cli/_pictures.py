@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from affekt.cli._batch import listening
+from affekt.cli._batch import reading
 from affekt.cli._common import log, write_text
 from affekt.files import atomic_path
 from affekt.turns import Speakers, read_speakers
@@ -68,12 +68,12 @@ def draw(
     from affekt.formats.report.exhibit import exhibits
 
     known = {one.file: speakers.speaker_of(one.file) for one in results} if speakers else {}
-    with listening("report", [one.file for one in results]) as heard:
+    with reading("report", [one.file for one in results]) as on_read:
         found = exhibits(
             *(model, results, options, known),
             sound=report is not None,
             measured=measured,
-            heard=heard,
+            on_read=on_read,
         )
         shown = list(found)
     if report is not None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from affekt.adapt import Baseline
-from affekt.cli._batch import listening
+from affekt.cli._batch import reading
 from affekt.cli._common import BaselineOption, ModelOption, OutOption, ThreadsOption, log, watched
 from affekt.cli._inputs import FollowOption, expand, stdin_bytes
 from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
@@ -140,7 +140,7 @@ def command(
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
     prepare(options)
     # A terminal that shows the answers as they come needs no bar.
-    with listening("timeline", sources, bar=out is not None or not watched()) as heard:
+    with reading("timeline", sources, bar=out is not None or not watched()) as on_read:
         recordings = [
             _Recording(
                 recogniser,
@@ -150,7 +150,7 @@ def command(
                 "" if known is None else known.speaker_of(source),
                 adapt=adapt,
                 whole=words is not None,
-                heard=heard,
+                on_read=on_read,
             )
             for source, turns in zip(sources, spoken, strict=True)
         ]
@@ -187,7 +187,7 @@ class _Recording:
         *,
         adapt: bool = True,
         whole: bool = False,
-        heard: Callable[[str, float], None] = lambda file, seconds: None,
+        on_read: Callable[[str, float], None] = lambda file, seconds: None,
     ) -> None:
         self.file = source
         self.error = ""
@@ -201,7 +201,7 @@ class _Recording:
         self._speaker = speaker
         self._adapt = adapt
         self._whole = whole
-        self._heard = heard
+        self._on_read = on_read
         self._adapted: tuple[str, ...] = ()
         self._warnings: tuple[str, ...] = ()
 
@@ -209,7 +209,7 @@ class _Recording:
         """Yield the segments, and keep them; afterwards the other attributes are known."""
         opened: Any = stdin_bytes() if self.file == STDIN else Path(self.file)
         run = self._run(opened)
-        run.watch(partial(self._heard, self.file))
+        run.watch(partial(self._on_read, self.file))
         try:
             for segment in run:
                 named = replace(segment, speaker=segment.speaker or self._speaker)

@@ -75,7 +75,7 @@ def exhibits(
     *,
     sound: bool = True,
     measured: bool = True,
-    heard: Callable[[str, float], None] = lambda file, seconds: None,
+    on_read: Callable[[str, float], None] = lambda file, seconds: None,
 ) -> Iterator[Exhibit]:
     """Listen to recordings once more for a report.
 
@@ -92,12 +92,12 @@ def exhibits(
     measured : bool
         Whether the answer of each hop is measured; else the segments stand for it, as where they
         are turns.
-    heard : callable
+    on_read : callable
         Called with the name of a recording and the seconds of it that were read, again and again.
     """
     left = MOST_SOUND if sound else 0
     for result in results:
-        shown = _exhibit(model, result, options, left, measured, partial(heard, result.file))
+        shown = _exhibit(model, result, options, left, measured, partial(on_read, result.file))
         left -= len(shown.sound)
         yield _named(shown, (speakers or {}).get(result.file, ""))
 
@@ -117,7 +117,7 @@ def _exhibit(
     options: TimelineOptions | None,
     left: int,
     measured: bool,
-    heard: Callable[[float], None],
+    on_read: Callable[[float], None],
 ) -> Exhibit:
     track = as_track(result)
     prediction = result.prediction if isinstance(result, Outcome) else None
@@ -126,7 +126,7 @@ def _exhibit(
     path = Path(track.file)
     try:
         hops = model.measure(path, options) if measured else _steps(track)
-        measurements = tuple(_watched(hops, heard))
+        measurements = tuple(_watched(hops, on_read))
         if prediction is not None:
             track = replace(track, segments=tuple(model.timeline(path, options)))
         if track.duration > LONGEST_SOUND:
@@ -143,9 +143,11 @@ def _exhibit(
     )
 
 
-def _watched(hops: Iterable[Measurement], heard: Callable[[float], None]) -> Iterator[Measurement]:
+def _watched(
+    hops: Iterable[Measurement], on_read: Callable[[float], None]
+) -> Iterator[Measurement]:
     for hop in hops:
-        heard(hop.end)
+        on_read(hop.end)
         yield hop
 
 

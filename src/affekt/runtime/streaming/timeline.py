@@ -38,9 +38,9 @@ class Timeline(Iterator[Segment]):
     def __next__(self) -> Segment:
         return next(self._segments)
 
-    def watch(self, heard: Callable[[float], None]) -> None:
+    def watch(self, on_read: Callable[[float], None]) -> None:
         """Call a function with the seconds that were read by now, again and again."""
-        self._sound.heard = heard
+        self._sound.on_read = on_read
 
     @property
     def duration(self) -> float:
