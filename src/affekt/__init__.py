@@ -6,7 +6,7 @@
 >>> import affekt
 >>> model = affekt.load_model()            # the default model ships inside the package
 >>> model.predict("recording.wav")         # doctest: +SKIP
-Prediction(label='happy', confidence=0.81, ...)
+Prediction(happy 81%, surprised 9%, 2.5 s)
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ _PUBLIC = {
     "load_audio": "affekt.audio",
     "load_model": "affekt.runtime",
     "Model": "affekt.runtime",
+    "predict": "affekt.formats.frame",
+    "AffektClassifier": "affekt.estimators",
+    "AffektEmbedding": "affekt.estimators",
     "Prediction": "affekt.results",
     "Measurement": "affekt.results",
     "Segment": "affekt.results",
@@ -55,6 +58,9 @@ if TYPE_CHECKING:
     from affekt.errors import MissingExtraError as MissingExtraError
     from affekt.errors import ModelError as ModelError
     from affekt.errors import ServerError as ServerError
+    from affekt.estimators import AffektClassifier as AffektClassifier
+    from affekt.estimators import AffektEmbedding as AffektEmbedding
+    from affekt.formats.frame import predict as predict
     from affekt.labels import EMOTIONS as EMOTIONS
     from affekt.results import UNCERTAIN as UNCERTAIN
     from affekt.results import Measurement as Measurement

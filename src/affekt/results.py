@@ -12,6 +12,10 @@ types of the browser module. A further field is one more entry here (see `affekt
 `to_dict` rounds each number to its digits and leaves out what is not known
 (None, or an empty text), so that a field which a model does not fill changes nothing.
 
+In a notebook, a prediction, a segment and a track show themselves as bars and ribbons, and
+`to_frame` and `plot` make tables and pictures. `affekt.formats` does that work; it stands above
+these records, so that it is named by its path where it is called.
+
 >>> segment = Segment(0.0, 1.5, "happy", 0.8, {"happy": 0.8, "sad": 0.2})
 >>> segment.to_dict()["end"]
 1.5
@@ -23,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -79,7 +84,7 @@ class AudioQuality(Record):
 
 
 @documented
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer(Record):
     """What a model predicts of a stretch of sound.
 
@@ -140,14 +145,41 @@ class Answer(Record):
             if one.info.shown and (value := getattr(self, one.name)) is not None
         }
 
+    def to_hf(self, top_k: int | None = None) -> list[dict[str, Any]]:
+        """Return what the audio classification pipeline of Hugging Face gives.
+
+        Parameters
+        ----------
+        top_k : int, optional
+            How many emotions; all by default.
+
+        Returns
+        -------
+        list of dict
+            Each with ``label`` and ``score``, the most probable first.
+        """
+        return [{"label": label, "score": score} for label, score in self.ranked()[:top_k]]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._summary()})"
+
+    def _summary(self) -> str:
+        words = [f"{name} {score:.0%}" for name, score in self.ranked()[:2]]
+        if self.label == UNCERTAIN:
+            words.insert(0, UNCERTAIN)
+        return ", ".join([*words, *(f"! {warning}" for warning in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        return str(import_module("affekt.formats.notebook").answer_html(self))
+
 
 @documented
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction(Answer):
     """The answer for one whole recording.
 
-    ``embedding`` [shape=(dim,)], the pooled representation in float32, is not part of the JSON: it
-    is empty in a prediction that was read from it.
+    ``embedding`` [shape=(dim,)], the pooled representation in float32, and ``source``, the path of
+    the recording, are not part of the JSON: they are empty in a prediction that was read from it.
     """
 
     duration: Annotated[float, Info("Length of the recording.", unit="seconds", minimum=0)] = field(
@@ -157,8 +189,16 @@ class Prediction(Answer):
         AudioQuality | None, Info("Level, clipping, noise and bandwidth of the recording.")
     ] = field(default=None, kw_only=True)
     embedding: Floats = field(
-        default_factory=lambda: np.zeros(0, np.float32), repr=False, compare=False, kw_only=True
+        default_factory=lambda: np.zeros(0, np.float32), compare=False, kw_only=True
     )
+    source: str = field(default="", compare=False, kw_only=True)
+
+    def _summary(self) -> str:
+        return f"{super()._summary()}, {self.duration:.1f} s"
+
+    def to_frame(self) -> Any:
+        """Return a pandas table of one row; see `affekt.formats.frame.to_frame`."""
+        return _frame([Outcome(self.source, self)])
 
 
 @dataclass(frozen=True)
@@ -177,7 +217,7 @@ class _Interval(Record):
 
 
 @documented
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurement(Answer, _Interval):
     """The answer for one window, assigned to the hop in its middle.
 
@@ -202,13 +242,17 @@ class Measurement(Answer, _Interval):
 
 
 @documented
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Segment(Answer, _Interval):
     """A stretch of a recording under one label; its numbers are means over its windows."""
 
     speaker: Annotated[str, Info("Who speaks; empty where unknown.")] = field(
         default="", kw_only=True
     )
+
+    def _summary(self) -> str:
+        who = f" {self.speaker}" if self.speaker else ""
+        return f"{self.start:.1f} to {self.end:.1f} s{who}: {super()._summary()}"
 
 
 @documented
@@ -229,7 +273,7 @@ class SpeakerSummary(Record):
 
 
 @documented
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Track(Record):
     """The time line of one recording, or the error that it gave."""
 
@@ -257,6 +301,22 @@ class Track(Record):
         tuple[SpeakerSummary, ...] | None, Info("Of each speaker, by name; unknown without names.")
     ] = None
 
+    def __repr__(self) -> str:
+        count = f"{len(self.segments)} segment{'' if len(self.segments) == 1 else 's'}"
+        error = f", error: {self.error}" if self.error else ""
+        return f"Track({self.file!r}, {count}, {self.duration:.1f} s{error})"
+
+    def _repr_html_(self) -> str:
+        return str(import_module("affekt.formats.notebook").track_html(self))
+
+    def to_frame(self) -> Any:
+        """Return a pandas table with a row a segment; see `affekt.formats.frame.to_frame`."""
+        return _frame([self])
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the ribbon of emotions; see `affekt.formats.report.png.plot`."""
+        return import_module("affekt.formats.report.png").plot(self, ax)
+
 
 @documented
 @dataclass(frozen=True)
@@ -268,6 +328,10 @@ class Outcome(Record):
         Prediction | None, Info("The answer; in JSON its fields stand beside `file`.", inline=True)
     ] = None
     error: Annotated[str, Info("What was wrong; empty where there is a prediction.")] = ""
+
+
+def _frame(results: Sequence[Track | Outcome]) -> Any:
+    return import_module("affekt.formats.frame").to_frame(results)
 
 
 OUTPUTS: Mapping[str, Info] = MappingProxyType(

@@ -46,11 +46,10 @@ from affekt.files import visible
 from affekt.formats.json import part_line, track_line
 from affekt.formats.table import Style
 from affekt.formats.text import speaker_notes
-from affekt.results import AudioQuality, Segment, Track, mean_numbers, summarise_speakers
+from affekt.results import Segment, Track, summarise_speakers
 from affekt.runtime import Model, TimelineOptions, load_model
 from affekt.runtime.streaming.timeline import Timeline
 from affekt.runtime.streaming.turns import TurnTimeline
-from affekt.runtime.warnings import describe_warnings
 from affekt.turns import Speakers, Transcript, Turn, read_transcript, with_speakers
 
 _DEFAULTS = TimelineOptions()
@@ -191,8 +190,6 @@ class _Recording:
     ) -> None:
         self.file = source
         self.error = ""
-        self.duration = 0.0
-        self.quality: AudioQuality | None = None
         self.kept: list[Segment] = []
         self.answers: Mapping[int, Segment] = {}
         self._model = model
@@ -203,7 +200,7 @@ class _Recording:
         self._whole = whole
         self._on_read = on_read
         self._adapted: tuple[str, ...] = ()
-        self._warnings: tuple[str, ...] = ()
+        self._read = Track(source)
 
     def segments(self) -> Iterator[Segment]:
         """Yield the segments, and keep them; afterwards the other attributes are known."""
@@ -220,10 +217,9 @@ class _Recording:
             if Path(self.file).is_dir():
                 self.error = f"{self.file}: is a folder: add --recursive, or name its files"
         finally:
-            self.duration, self.quality = run.duration, run.quality
-            self._warnings = run.warnings
+            self._read, self._adapted = run.track(rest=False), run.adapted
             if isinstance(run, TurnTimeline):
-                self.answers, self._adapted = run.answers, run.adapted
+                self.answers = run.answers
 
     def _run(self, opened: Any) -> Timeline:
         if self.turns is None:
@@ -234,19 +230,9 @@ class _Recording:
     def track(self, segments: Sequence[Segment] | None = None) -> Track:
         """Return all of it; reads it where ``segments`` are not given."""
         found = tuple(self.segments() if segments is None else segments)
-        score = mean_numbers(self.kept, [one.duration for one in self.kept])["ood_score"]
-        warnings: tuple[str, ...] = ()
-        if self.quality is not None:
-            warnings = tuple(describe_warnings(self.quality, whole=False, ood_score=score))
-        return Track(
-            self.file,
-            found,
-            self.duration,
-            self.error,
-            self.quality,
-            (*warnings, *self._warnings),
-            ood_score=score,
-            speakers=summarise_speakers(self.kept, self._adapted),
+        speakers = summarise_speakers(self.kept, self._adapted)
+        return replace(
+            self._read, file=self.file, segments=found, error=self.error, speakers=speakers
         )
 
 

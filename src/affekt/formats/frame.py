@@ -1,7 +1,12 @@
-"""Answers as a pandas table on the index of audformat: ``file``, ``start``, ``end``."""
+"""Answers as a pandas table on the index of audformat: ``file``, ``start``, ``end``.
+
+>>> import affekt
+>>> affekt.predict(["a.wav", "b.wav"])["label"]  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
@@ -9,6 +14,41 @@ from typing import Any
 from affekt.errors import MissingExtraError
 from affekt.formats.rows import columns, segment_rows
 from affekt.results import Outcome, Track, as_track
+from affekt.runtime.batch import predict_files
+from affekt.runtime.predictor import Model, load_model
+
+
+def predict(
+    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    model: Model | str | os.PathLike[str] | None = None,
+) -> Any:
+    """Predict recordings, as a table.
+
+    Parameters
+    ----------
+    files : path, or iterable of paths
+    model : Model, or what `affekt.load_model` takes, optional
+        The model that ships with the package by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See `to_frame`, a row for each recording. One that cannot be predicted has its reason in
+        the column ``error``.
+
+    Raises
+    ------
+    MissingExtraError
+        If pandas is not installed.
+    ModelError
+        If the model cannot be used.
+    """
+    _pandas()
+    if isinstance(files, (str, os.PathLike)):
+        files = [files]
+    names = [os.fspath(file) for file in files]
+    used = model if isinstance(model, Model) else load_model(model)
+    return to_frame(predict_files(names, model=used))
 
 
 def to_frame(results: Iterable[Track | Outcome]) -> Any:
@@ -31,10 +71,7 @@ def to_frame(results: Iterable[Track | Outcome]) -> Any:
     MissingExtraError
         If pandas is not installed.
     """
-    try:
-        pandas = import_module("pandas")
-    except ImportError:
-        raise MissingExtraError("tables", "pandas") from None
+    pandas = _pandas()
     tracks = [as_track(result) for result in results]
     index: list[tuple[str, Any, Any]] = []
     rows: list[dict[str, Any]] = []
@@ -61,3 +98,10 @@ def to_frame(results: Iterable[Track | Outcome]) -> Any:
     places = pandas.MultiIndex.from_arrays(levels, names=["file", "start", "end"])
     frame = pandas.DataFrame(rows, columns=list(kinds), index=places)
     return frame.astype({name: "float64" for name, kind in kinds.items() if kind is float})
+
+
+def _pandas() -> Any:
+    try:
+        return import_module("pandas")
+    except ImportError:
+        raise MissingExtraError("tables", "pandas") from None

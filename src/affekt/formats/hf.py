@@ -28,7 +28,6 @@ def lines(tracks: Iterable[Track], labels: Sequence[str]) -> Iterator[str]:
                 f"{track.file}: the format hf holds one answer for a recording, not "
                 f"{len(track.segments)} segments: write json, or use `affekt predict`"
             )
-        scores = track.segments[0].scores if track.segments else {}
-        ranked = sorted(scores.items(), key=lambda item: -item[1])
-        answer = [{"label": label, "score": round(score, 6)} for label, score in ranked]
+        answer = track.segments[0].to_hf() if track.segments else []
+        answer = [{**one, "score": round(one["score"], 6)} for one in answer]
         yield json.dumps(answer, ensure_ascii=False, allow_nan=False)

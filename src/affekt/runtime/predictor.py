@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -82,6 +83,14 @@ class Model:
     def labels(self) -> tuple[str, ...]:
         """The emotions, in the order of the outputs."""
         return self.config.labels
+
+    def __deepcopy__(self, memo: object) -> Model:
+        return self  # nothing of it changes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.folder is None:
+            raise TypeError("only a model of a model directory can be pickled: it is opened again")
+        return _reopened, (str(self.folder), self._adaptation)
 
     def __repr__(self) -> str:
         return f"Model(name={self.config.name!r}, labels={self.labels!r})"
@@ -228,7 +237,11 @@ class Model:
             raise ValueError(f"batch_size is {batch_size}, expected 1 or more")
         remaining = iter(sources)
         while chunk := list(islice(remaining, batch_size)):
-            yield from self._predict_chunk([self._load(source) for source in chunk])
+            answers = self._predict_chunk([self._load(source) for source in chunk])
+            for source, answer in zip(chunk, answers, strict=True):
+                if isinstance(answer, Prediction) and isinstance(source, (str, os.PathLike)):
+                    answer = replace(answer, source=str(source))
+                yield answer
 
     def timeline(
         self,
@@ -517,6 +530,10 @@ def load_model(
         is not there.
     """
     return Model.from_pretrained(id_or_path, threads=threads, backend=backend, device=device)
+
+
+def _reopened(folder: str, adaptation: Adaptation | None) -> Model:
+    return Model(open_backend(open_bundle(folder)), adaptation)
 
 
 def _raised(answer: Prediction | AudioError) -> Prediction:

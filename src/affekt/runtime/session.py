@@ -69,7 +69,7 @@ def known_outputs(names: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in OUTPUTS if name in names)
 
 
-def numbers_of(outputs: Mapping[str, Floats], index: int) -> dict[str, float]:
+def numbers_of(outputs: Mapping[str, Floats], index: int) -> dict[str, Any]:
     """Return, of one row of a graph's outputs, the numbers that an answer has a field for."""
     return {name: float(outputs[name][index]) for name in known_outputs(outputs)}
 

@@ -13,7 +13,7 @@ from affekt.errors import MissingExtraError
 from affekt.evaluation.fonts import any_script
 from affekt.formats.report.exhibit import INK, Exhibit, color, ribbons
 from affekt.formats.summary import in_words
-from affekt.results import UNCERTAIN, Measurement, Segment
+from affekt.results import UNCERTAIN, Measurement, Segment, Track
 from affekt.runtime.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -31,6 +31,40 @@ def require_matplotlib() -> None:
     """Raise :class:`MissingExtraError` where matplotlib is not installed."""
     if find_spec("matplotlib") is None:
         raise MissingExtraError("train", "matplotlib")
+
+
+@any_script()
+def plot(track: Track, ax: Axes | None = None) -> Axes:
+    """Draw the ribbon of emotions of a time line.
+
+    Parameters
+    ----------
+    track : Track
+    ax : matplotlib Axes, optional
+        Where to; by default those of a new figure of pyplot.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    require_matplotlib()
+    if ax is None:
+        from matplotlib import pyplot
+
+        rows = len(ribbons(track))
+        _, ax = pyplot.subplots(figsize=(9, 1 + SPEAKER_HEIGHT * rows), layout="constrained")
+    assert ax is not None
+    from matplotlib.ticker import AutoLocator
+
+    _draw_ribbon(ax, track)
+    ax.xaxis.set_major_locator(AutoLocator())
+    ax.set_xlabel("seconds")
+    return ax
 
 
 @any_script()
@@ -64,7 +98,7 @@ def draw(exhibits: Sequence[Exhibit], config: ModelConfig, path: Path) -> None:
     for index, exhibit in enumerate(exhibits):
         wave, ribbon, map_ = rows[3 * index : 3 * index + 3, 0]
         _draw_wave(wave, exhibit)
-        _draw_ribbon(ribbon, exhibit)
+        _draw_ribbon(ribbon, exhibit.track)
         _draw_probabilities(map_, exhibit, config.labels)
     figure.savefig(path, format="png", dpi=DOTS_PER_INCH)
 
@@ -83,16 +117,15 @@ def _draw_wave(axes: Axes, exhibit: Exhibit) -> None:
         return
     times = np.linspace(0, track.duration, len(exhibit.low))
     axes.fill_between(times, exhibit.low, exhibit.high, color=WAVE, linewidth=0.5)
-    _share_time(axes, exhibit)
+    _share_time(axes, track)
     axes.set_yticks([])
 
 
-def _draw_ribbon(axes: Axes, exhibit: Exhibit) -> None:
-    track = exhibit.track
+def _draw_ribbon(axes: Axes, track: Track) -> None:
     if not track.duration:
         axes.set_axis_off()
         return
-    _share_time(axes, exhibit)
+    _share_time(axes, track)
     rows = ribbons(track)
     axes.set_yticks([at + 0.5 for at in range(len(rows))], list(rows), fontsize="small")
     axes.tick_params(axis="y", length=0)
@@ -158,6 +191,6 @@ def _cells(measured: Sequence[Measurement], labels: Sequence[str]) -> tuple[np.n
     return np.array(edges), np.array(columns).T
 
 
-def _share_time(axes: Axes, exhibit: Exhibit) -> None:
-    axes.set_xlim(0, exhibit.track.duration)
+def _share_time(axes: Axes, track: Track) -> None:
+    axes.set_xlim(0, track.duration)
     axes.set_xticks([])

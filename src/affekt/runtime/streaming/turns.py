@@ -101,9 +101,9 @@ class TurnTimeline(Timeline):
         # A transcript keeps each of its sentences.
         self._turns, self._joined = (list(turns), 0) if whole else joined_turns(turns)
         self.answers: dict[int, Segment] = {}
-        self.adapted: tuple[str, ...] = ()
         self._sound = Mono(Recording(source), config.sample_rate, QualityMeter())
         self._segments = self._listen()
+        self._seen: list[Segment] = []
 
     def _listen(self) -> Iterator[Segment]:
         parts = list(self._parts())
