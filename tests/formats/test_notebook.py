@@ -72,7 +72,7 @@ def test_a_prediction_shows_bars_and_the_recording(answer: Prediction, file: Pat
     for emotion, score in answer.scores.items():
         assert f"{emotion}" in _text(page)
         assert f"{score:.1%}" in _text(page)
-    sound = re.search(r'src="data:audio/x-wav;base64,([^"]+)"', page)
+    sound = re.search(r'src="data:audio/wav;base64,([^"]+)"', page)
     assert sound is not None
     assert base64.b64decode(sound[1]) == file.read_bytes()
 

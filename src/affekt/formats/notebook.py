@@ -6,7 +6,6 @@ All styles stand in the elements: a notebook keeps no style sheet.
 from __future__ import annotations
 
 import base64
-import mimetypes
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -18,8 +17,14 @@ from affekt.results import UNCERTAIN, Answer, Prediction, Segment, Track
 
 MOST_SOUND = 3_000_000
 """Bytes of a recording beyond which a notebook does not carry it."""
-PLAYED = ("audio/flac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav", "audio/x-wav")
-"""Kinds of files that browsers play."""
+PLAYED = {
+    **dict.fromkeys((".ogg", ".opus"), "audio/ogg"),
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+}
+"""Media types of files that browsers play, by the ending of the name."""
 
 
 def answer_html(answer: Answer) -> str:
@@ -88,9 +93,9 @@ def _ribbons(track: Track) -> Iterator[str]:
 
 def _player(source: str) -> str:
     """Return a player that carries the file; empty where that is gone, large, or not playable."""
-    kind = mimetypes.guess_type(source)[0] if source else None
+    kind = PLAYED.get(Path(source).suffix.lower(), "")
     try:
-        if kind not in PLAYED or Path(source).stat().st_size > MOST_SOUND:
+        if not kind or Path(source).stat().st_size > MOST_SOUND:
             return ""
         data = base64.b64encode(Path(source).read_bytes()).decode()
     except OSError:
