@@ -30,6 +30,7 @@ _PUBLIC = {
     "ModelError": "affekt.errors",
     "ServerError": "affekt.errors",
     "Baseline": "affekt.adapt",
+    "compare": "affekt.runtime.compare",
     "EMOTIONS": "affekt.labels",
     "load_audio": "affekt.audio",
     "load_model": "affekt.runtime",
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from affekt.runtime import Model as Model
     from affekt.runtime import TimelineOptions as TimelineOptions
     from affekt.runtime import load_model as load_model
+    from affekt.runtime.compare import compare as compare
     from affekt.runtime.streaming.stream import Stream as Stream
     from affekt.turns import Turn as Turn
 

@@ -64,6 +64,19 @@ ThreadsOption = Annotated[
     typer.Option("--threads", min=1, help="Threads for the model; default: up to four."),
 ]
 
+FailIfOption = Annotated[
+    list[str] | None,
+    typer.Option("--fail-if", help="End with status 1 past a limit: NAME=NUMBER; see below."),
+]
+
+
+def end_if_failed(lines: Sequence[str]) -> None:
+    """End with status 1 if there are lines, which go to stderr."""
+    for line in lines:
+        log(f"failed: {line}")
+    if lines:
+        raise typer.Exit(1)
+
 
 def log(message: str) -> None:
     """Write one line to stderr."""

@@ -8,8 +8,8 @@ are required; the other columns may be left out or left empty where nothing is k
     talk.flac,12.5,15.0,bert,male,en,,neutral,,test
 
 A relative file is relative to the manifest's own folder. Rater votes, recognition rates and rated
-strengths have columns of their own, ``vote_<emotion>``, ``recognition`` and ``strength``, written
-only when a clip has them.
+strengths have columns of their own, ``vote_<emotion>``, ``recognition`` and ``strength``, and so
+has the ``age`` of the speaker in years; they are written only when a clip has them.
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ class Clip:
         Fraction of listeners, from 0 to 1, that chose the label.
     strength : float, optional
         Mean strength, from 0 to 1, by the raters who chose the label.
+    age : float, optional
+        Of the speaker, in years.
     """
 
     file: Path
@@ -101,6 +103,7 @@ class Clip:
     votes: Mapping[str, float] | None = field(default=None, hash=False)
     recognition: float | None = None
     strength: float | None = None
+    age: float | None = None
 
     @property
     def name(self) -> str:
@@ -193,7 +196,7 @@ def write_manifest(clips: Iterable[Clip], path: str | os.PathLike[str]) -> None:
     votes = {emotion for clip in clips for emotion in clip.votes or ()}
     voted = [*(e for e in EMOTIONS if e in votes), *sorted(votes.difference(EMOTIONS))]
     columns = [*COLUMNS, *(f"vote_{emotion}" for emotion in voted)]
-    for column in ("recognition", "strength"):
+    for column in ("recognition", "strength", "age"):
         if any(getattr(clip, column) is not None for clip in clips):
             columns.append(column)
     folder = _absolute(path.parent)
@@ -265,6 +268,7 @@ def _clip(values: Mapping[str, str], folder: Path, where: str) -> Clip:
         votes=_votes(values, where),
         recognition=_fraction(values, "recognition", where),
         strength=_fraction(values, "strength", where),
+        age=_number(values, "age", where),
     )
 
 
@@ -357,7 +361,8 @@ def _row(clip: Clip, folder: Path) -> dict[str, str]:
         "intensity": clip.intensity,
         "split": clip.split,
     }
-    numbers = {name: getattr(clip, name) for name in ("start", "end", "recognition", "strength")}
+    names = ("start", "end", "recognition", "strength", "age")
+    numbers = {name: getattr(clip, name) for name in names}
     numbers.update({f"vote_{emotion}": vote for emotion, vote in (clip.votes or {}).items()})
     row.update({column: repr(float(n)) for column, n in numbers.items() if n is not None})
     return row

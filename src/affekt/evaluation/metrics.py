@@ -112,11 +112,14 @@ class _SpeakerTallies:
         A confusion matrix for each speaker.
     gaps : np.ndarray [shape=(speakers, bins)]
         Per bin of confidence, the sum over clips of confidence minus (1 if right, else 0).
+    losses : np.ndarray [shape=(speakers,)]
+        Sum over clips of the log loss.
     """
 
     speakers: tuple[str, ...]
     confusion: FloatArray
     gaps: FloatArray
+    losses: FloatArray
 
 
 def evaluate(
@@ -252,7 +255,42 @@ def tally(
     confidence, right = _confidence_and_hits(probabilities, targets)
     gaps = np.zeros((len(names), ECE_BINS))
     np.add.at(gaps, (owner, _confidence_bins(confidence, ECE_BINS)), confidence - right)
-    return _SpeakerTallies(tuple(names.tolist()), confusion, gaps)
+    losses = np.zeros(len(names))
+    np.add.at(losses, owner, log_losses(probabilities, targets))
+    return _SpeakerTallies(tuple(names.tolist()), confusion, gaps, losses)
+
+
+def log_losses(probabilities: FloatArray, targets: IntArray) -> FloatArray:
+    """Return ``-log`` of the probability of the target of each clip, in nats.
+
+    Probabilities below 1e-6, the last digit of stored answers, count as that.
+    """
+    true = probabilities[np.arange(len(targets)), targets]
+    return np.asarray(-np.log(np.maximum(true, 1e-6)))
+
+
+def difference_intervals(
+    one: _SpeakerTallies, other: _SpeakerTallies, *, n_resamples: int = 2000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Return the 95 % interval of each score of `other` minus that of `one`.
+
+    A paired bootstrap: each draw of speakers is the same for both. Beside `SCORES` there is
+    ``"log_loss"``. Empty for fewer than two speakers.
+
+    Raises
+    ------
+    DataError
+        If the two were not scored on the same speakers.
+    """
+    if one.speakers != other.speakers:
+        raise DataError("the two were not scored on the same speakers")
+    count = len(one.speakers)
+    if count < 2:
+        return {}
+    generator = np.random.default_rng(seed)
+    draws = generator.multinomial(count, np.full(count, 1 / count), size=n_resamples)
+    before, after = _drawn_scores(one, draws), _drawn_scores(other, draws)
+    return {name: _interval(after[name] - before[name]) for name in before}
 
 
 def bootstrap_intervals(
@@ -379,7 +417,9 @@ def _drawn_scores(run: _SpeakerTallies, draws: npt.NDArray[Any]) -> dict[str, Fl
     confusion = np.tensordot(draws.astype(np.float64), run.confusion, axes=1)
     scores = _confusion_scores(confusion)
     gaps = np.abs(draws @ run.gaps)  # [draws, bins]
-    scores["ece"] = gaps.sum(axis=-1) / confusion.sum(axis=(-2, -1))
+    clips = confusion.sum(axis=(-2, -1))
+    scores["ece"] = gaps.sum(axis=-1) / clips
+    scores["log_loss"] = (draws @ run.losses) / clips
     return scores
 
 

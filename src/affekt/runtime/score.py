@@ -15,6 +15,7 @@ from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
 if TYPE_CHECKING:
     from affekt.audio import AudioSource
     from affekt.data import Clip
+    from affekt.results import Prediction
     from affekt.runtime import Model
     from affekt.runtime.config import ModelConfig
 
@@ -31,6 +32,8 @@ class Scored:
     probabilities : array [shape=(clips, classes)]
         Over the emotions that model and clips share.
     targets : array of int [shape=(clips,)]
+    clips : tuple of Clip
+        Those that are scored.
     errors : mapping of str to str
         File to what was wrong with it; such clips are not scored.
     intensity : mapping of str to RankCorrelation
@@ -41,6 +44,7 @@ class Scored:
     metrics: Metrics
     probabilities: FloatArray
     targets: IntArray
+    clips: tuple[Clip, ...]
     errors: Mapping[str, str]
     intensity: Mapping[str, RankCorrelation]
 
@@ -104,25 +108,41 @@ def score_model(
             f"{', '.join(shared) or 'none'}"
         )
     columns = [model.labels.index(name) for name in shared]
-    scored, rows, said, errors = [], [], [], {}
     wanted = [clip for clip in clips if clip.emotion in shared]
-    for clip, answer in zip(wanted, model.predict_each(map(sound_of, wanted)), strict=True):
-        if isinstance(answer, AudioError):
-            errors[str(clip.file)] = str(answer)
-        else:
-            scored.append(clip)
-            rows.append(list(answer.scores.values()))
-            said.append(answer.intensity)
-        if advance:
-            advance(1)
-    if not scored:
-        raise DataError(f"none of {len(wanted)} clips can be scored: {next(iter(errors.values()))}")
+    scored, answers, errors = answers_for(model, wanted, advance)
+    rows = [list(answer.scores.values()) for answer in answers]
+    said = [answer.intensity for answer in answers]
     probabilities = np.asarray(rows)[:, columns]
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     targets = np.array([shared.index(clip.emotion) for clip in scored])
     speakers = [clip.speaker_id for clip in scored]
     metrics = evaluate(probabilities, targets, shared, speakers=speakers if all(speakers) else None)
-    return Scored(metrics, probabilities, targets, errors, intensity_scores(said, scored))
+    intensity = intensity_scores(said, scored)
+    return Scored(metrics, probabilities, targets, tuple(scored), errors, intensity)
+
+
+def answers_for(
+    model: Model, clips: Sequence[Clip], advance: Callable[[float], None] | None = None
+) -> tuple[list[Clip], list[Prediction], dict[str, str]]:
+    """Return the clips that could be read, the answers for them, and the errors by file.
+
+    Raises
+    ------
+    DataError
+        If no clip can be read.
+    """
+    scored, answers, errors = [], [], {}
+    for clip, answer in zip(clips, model.predict_each(map(sound_of, clips)), strict=True):
+        if isinstance(answer, AudioError):
+            errors[str(clip.file)] = str(answer)
+        else:
+            scored.append(clip)
+            answers.append(answer)
+        if advance:
+            advance(1)
+    if not scored:
+        raise DataError(f"none of {len(clips)} clips can be scored: {next(iter(errors.values()))}")
+    return scored, answers, errors
 
 
 def sound_of(clip: Clip) -> AudioSource:

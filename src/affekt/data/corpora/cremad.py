@@ -55,7 +55,7 @@ _LFS_POINTER_SIZE = 200  # bytes, more than any pointer has and less than any cl
 
 
 def read(folder: Path) -> list[Clip]:
-    """Read all clips in ``AudioWAV/``, with votes, strength and gender from the tables beside it.
+    """Read all clips in ``AudioWAV/``, with votes, strength and people from the tables beside it.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def read(folder: Path) -> list[Clip]:
         has lost its columns.
     """
     inner = next((folder / name for name in _FOLDERS if (folder / name).is_dir()), folder)
-    genders, (votes, strengths) = _genders(folder), _ratings(folder)
+    people, (votes, strengths) = _people(folder), _ratings(folder)
     clips, misnamed = [], []
     for file in one_per_name(audio_files(inner), "cremad"):
         match = _NAME.fullmatch(file.stem)
@@ -72,12 +72,14 @@ def read(folder: Path) -> list[Clip]:
             misnamed.append(file.name)
             continue
         emotion = EMOTIONS[match[2]]
+        gender, age = people.get(match[1], ("", None))
         clips.append(
             Clip(
                 file=file,
                 emotion=emotion,
                 speaker=match[1],
-                gender=genders.get(match[1], ""),
+                gender=gender,
+                age=age,
                 language="en",
                 corpus="cremad",
                 intensity=LEVELS[match[3]],
@@ -126,10 +128,15 @@ def _table(folder: Path, name: str, columns: tuple[str, ...]) -> Iterator[list[s
             yield [row[place] for place in places_in_row]
 
 
-def _genders(folder: Path) -> dict[str, str]:
+def _people(folder: Path) -> dict[str, tuple[str, float | None]]:
+    """Return gender and age in years by actor."""
+    table = _table(folder, "VideoDemographics.csv", ("ActorID", "Sex", "Age"))
     return {
-        actor: sex.lower() if sex in ("Female", "Male") else ""
-        for actor, sex in _table(folder, "VideoDemographics.csv", ("ActorID", "Sex"))
+        actor: (
+            sex.lower() if sex in ("Female", "Male") else "",
+            float(age) if age.isdecimal() else None,
+        )
+        for actor, sex, age in table
     }
 
 

@@ -137,7 +137,7 @@ def _exhibit(
         # It was readable before: that answer is shown all the same.
         return Exhibit(track, prediction)
     low, high = envelope(samples, COLUMNS)
-    encoded = _mp3(samples)
+    encoded = as_mp3(samples)
     return Exhibit(
         track, prediction, measurements, low, high, encoded if len(encoded) <= left else b""
     )
@@ -192,7 +192,7 @@ def _long_envelope(path: Path, duration: float) -> tuple[Floats, Floats]:
     return low, high
 
 
-def _mp3(samples: Floats) -> bytes:
+def as_mp3(samples: Floats) -> bytes:
     """Return samples as MP3, which every browser plays; empty where libsndfile cannot write it."""
     import soundfile
 
