@@ -26,16 +26,8 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(DEMO_ENV)/.ready ## predict the sample recordings in a new environment with the base install
-	@mkdir -p demo
-	@$(DEMO_ENV)/bin/affekt predict --recursive examples/recordings --report demo/report.html
-	@echo
-	@echo "These voices are synthetic (examples/recordings/README.md): they show the tool, not its quality."
-	@echo
-	@echo "As a picture:             demo/report.html (open it in a browser)"
-	@echo "A recording of your own:  $(DEMO_ENV)/bin/affekt predict my-recording.wav"
-	@echo "The real corpora:         $(DEMO_ENV)/bin/affekt data list"
-	@echo "                          $(DEMO_ENV)/bin/affekt data get cremad"
+demo: $(DEMO_ENV)/.ready ## predict recordings in a new environment with the base install
+	@$(DEMO_ENV)/bin/affekt demo --data "$(DATA)"
 
 test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DATA or ../shared/data)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(TEST_ENV)/bin/python -m pytest \

@@ -33,6 +33,7 @@ from affekt.files import visible
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "demo": "Predict recordings whose emotion is known.",
         "predict": "Say which emotion each recording carries.",
         "serve": "Answer over HTTP and WebSocket, with a page for people.",
         "timeline": "Say which emotions recordings carry from when to when.",
