@@ -66,7 +66,8 @@ def test_the_held_out_speakers_are_scored_unless_told_otherwise(
         assert done.status == 0, done.errors
         row = json.loads(done.out)
         assert row.keys() == {
-            *("model", "corpus", "split", "n", "uar", "wa", "weighted_f1", "macro_f1", "ece")
+            *("model", "corpus", "split", "n", "uar", "wa", "weighted_f1", "macro_f1", "ece"),
+            "fairness",
         }
         assert (row["model"], row["split"]) == ("tiny", split)
         counts[split] = row["n"]
@@ -156,3 +157,24 @@ def test_the_model_that_ships_on_real_speech(call: Call, data_root: Path, tmp_pa
     row = json.loads(done.out)
     assert row["n"] == sum(clip.emotion != "boredom" for clip in clips)
     assert row["uar"] > 0.5
+
+
+def test_groups_and_speakers_are_scored_and_gated(
+    call: Call, model: Path, recordings: Path, tmp_path: Path
+) -> None:
+    clips = [
+        replace(clip, gender="female" if clip.speaker in "annadora" else "male", age=33.0)
+        for clip in open_data(recordings)
+    ]
+    write_manifest(clips, tmp_path / "mine.csv")
+    words = (model, "--corpus", "mine.csv", "--split", "all")
+    done = call(*words, "--fail-if", "uar=0")
+    assert done.status == 0, done.errors
+    assert "gender female" in done.out
+    assert "age 30 to 44" in done.out
+    assert "not compared: fewer than 50 clips" in done.out
+    assert "4 speakers: UAR" in done.out
+    failed = call(*words, "--fail-if", "worst-quarter=101", "--fail-if", "gap=1")
+    assert failed.status == 1
+    assert "failed: worst-quarter" in failed.errors
+    assert "the data cannot tell" in failed.errors

@@ -151,10 +151,7 @@ def test_limits_are_checked() -> None:
     for word in ("worse", "worse=much", "other=1", "worse=nan"):
         with pytest.raises(ConfigError, match="NAME=NUMBER"):
             parse_limits([word], names)
-    alone = of_evaluation(
-        found.metrics["a"],
-        fairness(np.eye(3), np.arange(3), LABELS, ["x"] * 3, {}, n_resamples=5),
-    )
+    alone = of_evaluation(evaluate(np.eye(3), np.arange(3), LABELS))
     assert "cannot tell" in failures({"gap": 5.0}, alone)[0]
 
 

@@ -64,3 +64,10 @@ def test_it_begins_with_the_front_matter_of_a_hub(config: dict[str, Any]) -> Non
     front = lines[1 : lines.index("---", 1)]
     assert "library_name: affekt" in front
     assert "pipeline_tag: audio-classification" in front
+
+
+def test_groups_have_a_section_where_they_were_measured(config: dict[str, Any]) -> None:
+    assert "By group" not in model_card(config, 1)
+    row = {**config["metrics"][0], "fairness": ["gender female: UAR 60 %"]}
+    card = model_card({**config, "metrics": [row]}, 1)
+    assert f"## By group and speaker\n\n{row['protocol']}:\n\n- gender female: UAR 60 %" in card

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from affekt.cli._common import DataOption, Format, FormatOption, ThreadsOption, emit, log, progress
+from affekt.cli._common import (
+    DataOption,
+    FailIfOption,
+    Format,
+    FormatOption,
+    ThreadsOption,
+    emit,
+    end_if_failed,
+    log,
+    progress,
+)
+
+LIMITS = ("uar", "ece", "gap", "worst-quarter")
 
 
 def command(
@@ -31,6 +44,7 @@ def command(
         Path | None,
         typer.Option("--out", "-o", help="Folder for report.txt, metrics.json and pictures."),
     ] = None,
+    fail_if: FailIfOption = None,
     data: DataOption = None,
     threads: ThreadsOption = None,
     format: FormatOption = Format.table,
@@ -41,6 +55,9 @@ def command(
     as held out; of a corpus that it never saw, all speakers. Clips whose emotion the model does
     not have are left out, and the answer is chosen among the emotions of both sides. Where
     model and corpus say how strongly an emotion is shown, Spearman's correlation is given, too.
+    Groups that the manifest tells (gender, age, language) and speakers are scored by themselves.
+    --fail-if ends with status 1 past a limit: uar=60 and worst-quarter=45 (lowest, in percent),
+    ece=10 and gap=8 (highest; points of UAR between two groups).
 
     \b
     Examples:
@@ -48,10 +65,12 @@ def command(
       affekt evaluate runs/mine/model --corpus mine.csv --split all --out report/
     """
     from affekt.data import open_data
+    from affekt.evaluation.gates import failures, of_evaluation, parse_limits
     from affekt.evaluation.report import report_text, write_report
     from affekt.runtime import load_model
     from affekt.runtime.score import clips_of_split, score_model
 
+    limits = parse_limits(fail_if or (), LIMITS)
     loaded = load_model(model, threads=threads)
     clips = clips_of_split(loaded.config, open_data(corpus, data), split)
     with progress(f"scoring {len(clips)} clips", len(clips)) as advance:
@@ -78,4 +97,7 @@ def command(
         names = ("n", "uar", "wa", "weighted_f1", "macro_f1", "ece")
         row = {name: getattr(metrics, name) for name in names}
         row |= {f"intensity_{name}": one.value for name, one in scored.intensity.items()}
+        if format is Format.json and metrics.fairness is not None:
+            row["fairness"] = asdict(metrics.fairness)
         emit([{"model": loaded.config.name, "corpus": corpus, "split": split, **row}], format)
+    end_if_failed(failures(limits, of_evaluation(metrics)))

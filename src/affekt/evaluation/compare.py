@@ -23,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import DataError
-from affekt.evaluation.groups import Fairness, fairness, uar_weights
+from affekt.evaluation.groups import fairness, uar_weights
 from affekt.evaluation.metrics import (
     SCORES,
+    Fairness,
     FloatArray,
     IntArray,
     Metrics,
@@ -163,7 +164,7 @@ class Comparison:
                 name: {
                     **self.metrics[name].to_dict(),
                     "log_loss": self.log_loss[name],
-                    "fairness": self.fairness[name].to_dict(),
+                    "fairness": asdict(self.fairness[name]),
                 }
                 for name in self.models
             },

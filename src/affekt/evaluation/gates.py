@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from affekt.errors import ConfigError
 from affekt.evaluation.compare import Comparison
-from affekt.evaluation.groups import Fairness
 from affekt.evaluation.metrics import Metrics
 
 
@@ -48,14 +47,15 @@ def of_comparison(comparison: Comparison) -> dict[str, Measured]:
     }
 
 
-def of_evaluation(metrics: Metrics, fairness: Fairness) -> dict[str, Measured]:
+def of_evaluation(metrics: Metrics) -> dict[str, Measured]:
     """Return what ``affekt evaluate`` can be failed by."""
-    quarter = fairness.worst_quarter
+    found = metrics.fairness
+    quarter = None if found is None else found.worst_quarter
     return {
         "uar": Measured(100 * metrics.uar, False, "UAR in percent"),
         "ece": Measured(100 * metrics.ece, True, "calibration error in percent"),
         "gap": Measured(
-            max((100 * gap.uar for gap in fairness.gaps), default=None),
+            max((100 * gap.uar for gap in (found.gaps if found else ())), default=None),
             True,
             "points of UAR between two groups",
         ),

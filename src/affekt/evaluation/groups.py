@@ -7,13 +7,22 @@ with clips of every class. The others are shown, and neither compared nor part o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from affekt.evaluation.metrics import FloatArray, IntArray, evaluate, tally
+from affekt.evaluation.metrics import (
+    Fairness,
+    FloatArray,
+    Gap,
+    Group,
+    IntArray,
+    Metrics,
+    evaluate,
+    tally,
+)
 
 if TYPE_CHECKING:
     from affekt.data import Clip
@@ -22,80 +31,6 @@ MINIMUM_CLIPS = 50
 MINIMUM_SPEAKERS = 5
 
 _AGES = ((30, "under 30"), (45, "30 to 44"), (60, "45 to 59"), (np.inf, "60 and over"))
-
-
-@dataclass(frozen=True)
-class Group:
-    """The scores of the clips of one group.
-
-    Attributes
-    ----------
-    attribute, value : str
-        ``"gender"`` and ``"female"``, say.
-    clips, speakers : int
-    uar, wa : float
-        From 0 to 1; UAR over the classes that occur in the group.
-    ci95 : (float, float) or None
-        95 % bootstrap interval of `uar` over speakers; None for fewer than two.
-    too_small : str
-        Why the group is not compared with others; empty where it is.
-    """
-
-    attribute: str
-    value: str
-    clips: int
-    speakers: int
-    uar: float
-    wa: float
-    ci95: tuple[float, float] | None
-    too_small: str
-
-
-@dataclass(frozen=True)
-class Gap:
-    """The distance of the best and the worst group of an attribute.
-
-    `p` is the share of random assignments of speakers to the groups with a gap as large: above
-    0.05, chance alone explains it.
-    """
-
-    attribute: str
-    best: str
-    worst: str
-    uar: float
-    p: float
-
-
-@dataclass(frozen=True)
-class Fairness:
-    """How evenly a model serves groups and speakers.
-
-    Attributes
-    ----------
-    groups : tuple of Group
-    gaps : tuple of Gap
-        Of attributes with two groups or more that are large enough.
-    speakers : mapping of str to float
-        UAR by speaker, the worst first.
-    worst_quarter : float or None
-        Mean UAR of the quarter of speakers with the lowest; None for fewer than four.
-    worst_quarter_by_chance : float or None
-        The same if all speakers had the recalls of all together, so that only the number of clips
-        makes them differ.
-    gini : float or None
-        Gini coefficient of the speakers' UAR: 0 where all are alike, 1 where one has it all.
-    """
-
-    groups: tuple[Group, ...]
-    gaps: tuple[Gap, ...]
-    speakers: Mapping[str, float]
-    worst_quarter: float | None
-    worst_quarter_by_chance: float | None
-    gini: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
 
 
 def group_columns(clips: Sequence[Clip]) -> dict[str, list[str]]:
@@ -174,6 +109,15 @@ def fairness(
         else None,
         gini=gini(rates) if enough else None,
     )
+
+
+def with_fairness(
+    metrics: Metrics, probabilities: npt.ArrayLike, targets: npt.ArrayLike, clips: Sequence[Clip]
+) -> Metrics:
+    """Return the metrics of clips with how evenly their groups and speakers are served."""
+    speakers = [clip.speaker_id for clip in clips]
+    found = fairness(probabilities, targets, metrics.labels, speakers, group_columns(clips))
+    return replace(metrics, fairness=found)
 
 
 def gini(values: npt.ArrayLike) -> float:

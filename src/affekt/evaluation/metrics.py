@@ -18,7 +18,7 @@ so resampling clips would promise more certainty than the data hold.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,76 @@ SCORES: tuple[str, ...] = ("uar", "wa", "weighted_f1", "macro_f1", "ece")
 
 ECE_BINS = 15
 SUM_TOLERANCE = 1e-3  # how far a row of float16 or float32 probabilities may be from 1
+
+
+@dataclass(frozen=True)
+class Group:
+    """The scores of the clips of one group.
+
+    Attributes
+    ----------
+    attribute, value : str
+        ``"gender"`` and ``"female"``, say.
+    clips, speakers : int
+    uar, wa : float
+        From 0 to 1; UAR over the classes that occur in the group.
+    ci95 : (float, float) or None
+        95 % bootstrap interval of `uar` over speakers; None for fewer than two.
+    too_small : str
+        Why the group is not compared with others; empty where it is.
+    """
+
+    attribute: str
+    value: str
+    clips: int
+    speakers: int
+    uar: float
+    wa: float
+    ci95: tuple[float, float] | None
+    too_small: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The distance of the best and the worst group of an attribute.
+
+    `p` is the share of random assignments of speakers to the groups with a gap as large: above
+    0.05, chance alone explains it.
+    """
+
+    attribute: str
+    best: str
+    worst: str
+    uar: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """How evenly a model serves groups and speakers.
+
+    Attributes
+    ----------
+    groups : tuple of Group
+    gaps : tuple of Gap
+        Of attributes with two groups or more that are large enough.
+    speakers : mapping of str to float
+        UAR by speaker, the worst first.
+    worst_quarter : float or None
+        Mean UAR of the quarter of speakers with the lowest; None for fewer than four.
+    worst_quarter_by_chance : float or None
+        The same if all speakers had the recalls of all together, so that only the number of clips
+        makes them differ.
+    gini : float or None
+        Gini coefficient of the speakers' UAR: 0 where all are alike, 1 where one has it all.
+    """
+
+    groups: tuple[Group, ...]
+    gaps: tuple[Gap, ...]
+    speakers: Mapping[str, float]
+    worst_quarter: float | None
+    worst_quarter_by_chance: float | None
+    gini: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +124,8 @@ class Metrics:
         Number of clips.
     ci95 : dict of str to (float, float)
         95 % bootstrap interval over speakers, by score; empty if they are unknown or just one.
+    fairness : Fairness or None
+        By group and speaker, where it was measured (`affekt.evaluation.groups`).
     """
 
     uar: float
@@ -67,6 +139,7 @@ class Metrics:
     labels: tuple[str, ...]
     n: int
     ci95: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    fairness: Fairness | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers for JSON; undefined values become ``None``."""
@@ -77,6 +150,8 @@ class Metrics:
         values["precision"] = _without_nan(self.precision)
         values["confusion"] = self.confusion.tolist()
         values["ci95"] = {name: list(interval) for name, interval in self.ci95.items()}
+        if self.fairness is not None:
+            values["fairness"] = asdict(self.fairness)
         return values
 
 
@@ -165,8 +240,11 @@ def evaluate(
         ci95 = bootstrap_intervals(
             [tally(probabilities, targets, speakers)], n_resamples=n_bootstrap, seed=seed
         )
+    scores: dict[str, Any] = {
+        name: float(score) for name, score in _confusion_scores(confusion).items()
+    }
     return Metrics(
-        **{name: float(score) for name, score in _confusion_scores(confusion).items()},
+        **scores,
         ece=expected_calibration_error(probabilities, targets),
         recall=dict(zip(labels, recall.tolist(), strict=True)),
         precision=dict(zip(labels, precision.tolist(), strict=True)),

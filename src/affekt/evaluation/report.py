@@ -18,7 +18,7 @@ import numpy.typing as npt
 from affekt.errors import DataError, MissingExtraError
 from affekt.evaluation.fonts import any_script
 from affekt.evaluation.intensity import KNOWN_FROM, RankCorrelation
-from affekt.evaluation.metrics import SCORES, Metrics, Reliability, reliability
+from affekt.evaluation.metrics import SCORES, Fairness, Metrics, Reliability, reliability
 from affekt.files import atomic_path
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ TITLES = {
 }
 """What the scores are called in texts and tables."""
 
+CHANCE = 0.05
+"""The p value from which on chance explains a gap."""
 RESOLUTION = 150  # dots per inch
 _BLUE, _ORANGE, _GREY = "#9ECAE1", "#D55E00", "#666666"  # distinct for colour-blind readers too
 
@@ -91,7 +93,39 @@ def report_text(
     for name, one in intensity.items():
         words = f"Spearman's {one.value:.2f} with {KNOWN_FROM[name]}, {one.n} clips"
         lines.append(f"{'intensity':<11} {words}")
-    return "\n".join([*lines, "", confusion_text(metrics.confusion, metrics.labels)])
+    lines += ["", confusion_text(metrics.confusion, metrics.labels)]
+    if metrics.fairness is not None:
+        lines += ["", *fairness_lines(metrics.fairness)]
+    return "\n".join(lines)
+
+
+def fairness_lines(fairness: Fairness) -> list[str]:
+    """Return the scores of groups and speakers as lines of text."""
+    lines = []
+    for one in fairness.groups:
+        name = f"{one.attribute} {one.value}"
+        line = f"{name:<22} UAR {100 * one.uar:5.1f} %"
+        if one.ci95 is not None:
+            low, high = one.ci95
+            line += f"   {100 * low:.1f} to {100 * high:.1f}"
+        line += f"   {one.clips} clips, {one.speakers} speakers"
+        lines.append(line + (f"; not compared: {one.too_small}" if one.too_small else ""))
+    for gap in fairness.gaps:
+        said = "more than chance" if gap.p < CHANCE else "chance alone explains it"
+        lines.append(
+            f"gap by {gap.attribute}: {100 * gap.uar:.1f} points ({gap.best} over {gap.worst}), "
+            f"p = {gap.p:.3f}: {said}"
+        )
+    rates = list(fairness.speakers.items())
+    if fairness.worst_quarter is not None and fairness.worst_quarter_by_chance is not None:
+        worst = ", ".join(f"{name} {100 * rate:.0f}" for name, rate in rates[:5])
+        lines.append(
+            f"{len(rates)} speakers: UAR {100 * rates[0][1]:.0f} to {100 * rates[-1][1]:.0f} %, "
+            f"worst quarter {100 * fairness.worst_quarter:.1f} % (if all were alike "
+            f"{100 * fairness.worst_quarter_by_chance:.1f} %), Gini {fairness.gini or 0:.3f}"
+        )
+        lines.append(f"worst speakers: {worst}")
+    return lines
 
 
 def write_report(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from affekt.errors import AffektError
 from affekt.evaluation.compare import Change, Comparison, Difference, Pair
-from affekt.evaluation.groups import Fairness
+from affekt.evaluation.metrics import Fairness
 from affekt.evaluation.report import TITLES
 
 Cells = Sequence[str]

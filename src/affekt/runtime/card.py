@@ -59,6 +59,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
     lines += _examples(config)
     lines += ["", "## Figures", ""]
     lines += _figures(config)
+    lines += _groups(config)
     lines += ["", "## Intended and unintended use", "", config["intended_use"], ""]
     lines += [
         "The corpora are acted, by few speakers, in few languages. On voices, rooms, languages "
@@ -124,6 +125,15 @@ def _figures(config: Mapping[str, Any]) -> list[str]:
         scores = " | ".join(_score(row, name) for name in ("uar", "wa", "macro_f1", "ece"))
         lines.append(f"| {row['protocol']} | {row['clips']} | {row['speakers']} | {scores} |")
     return lines
+
+
+def _groups(config: Mapping[str, Any]) -> list[str]:
+    """Return the figures by group and speaker, where they were measured."""
+    lines: list[str] = []
+    for row in config["metrics"]:
+        if told := row.get("fairness"):
+            lines += ["", f"{row['protocol']}:", "", *(f"- {line}" for line in told)]
+    return ["", "## By group and speaker", *lines] if lines else []
 
 
 def _score(row: Mapping[str, Any], name: str) -> str:

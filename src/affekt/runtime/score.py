@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affekt.errors import AudioError, ConfigError, DataError
+from affekt.evaluation.groups import with_fairness
 from affekt.evaluation.intensity import RankCorrelation, intensity_scores
 from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
 
@@ -32,8 +33,6 @@ class Scored:
     probabilities : array [shape=(clips, classes)]
         Over the emotions that model and clips share.
     targets : array of int [shape=(clips,)]
-    clips : tuple of Clip
-        Those that are scored.
     errors : mapping of str to str
         File to what was wrong with it; such clips are not scored.
     intensity : mapping of str to RankCorrelation
@@ -44,7 +43,6 @@ class Scored:
     metrics: Metrics
     probabilities: FloatArray
     targets: IntArray
-    clips: tuple[Clip, ...]
     errors: Mapping[str, str]
     intensity: Mapping[str, RankCorrelation]
 
@@ -117,8 +115,8 @@ def score_model(
     targets = np.array([shared.index(clip.emotion) for clip in scored])
     speakers = [clip.speaker_id for clip in scored]
     metrics = evaluate(probabilities, targets, shared, speakers=speakers if all(speakers) else None)
-    intensity = intensity_scores(said, scored)
-    return Scored(metrics, probabilities, targets, tuple(scored), errors, intensity)
+    metrics = with_fairness(metrics, probabilities, targets, scored)
+    return Scored(metrics, probabilities, targets, errors, intensity_scores(said, scored))
 
 
 def answers_for(

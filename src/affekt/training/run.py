@@ -16,7 +16,8 @@ from affekt.data import Clip, write_manifest
 from affekt.errors import ConfigError
 from affekt.evaluation import Metrics, evaluate
 from affekt.evaluation.calibration import apply_temperature, fit_threshold
-from affekt.evaluation.report import write_report
+from affekt.evaluation.groups import with_fairness
+from affekt.evaluation.report import fairness_lines, write_report
 from affekt.export import ModelMetadata, write_model_directory
 from affekt.files import atomic_path, json_text
 from affekt.models import Network
@@ -179,9 +180,8 @@ def measure(
         probabilities = apply_temperature(logits, float(network.temperature))
         targets = hard_targets(own, labels)
         name = corpus or "own"
-        found[name] = evaluate(
-            probabilities, targets, labels, speakers=[clip.speaker for clip in own]
-        )
+        metrics = evaluate(probabilities, targets, labels, speakers=[clip.speaker for clip in own])
+        found[name] = with_fairness(metrics, probabilities, targets, own)
         if folder:
             write_report(
                 found[name],
@@ -197,13 +197,16 @@ def metrics_row(corpus: str, metrics: Metrics, clips: Sequence[Clip]) -> dict[st
     """The entry of a model directory for scores on the test speakers among ``clips``."""
     speakers = {clip.speaker for clip in clips if (clip.corpus or "own") == corpus}
     scores = {key: round(getattr(metrics, key), 4) for key in ("uar", "wa", "macro_f1", "ece")}
-    return {
+    row = {
         "protocol": f"{corpus}, held-out speakers",
         "clips": metrics.n,
         "speakers": len(speakers),
         **scores,
         "weighted_f1": round(metrics.weighted_f1, 4),
     }
+    if metrics.fairness is not None:
+        row["fairness"] = fairness_lines(metrics.fairness)
+    return row
 
 
 def _facts(
