@@ -205,7 +205,8 @@ def _list(words: Sequence[str] | set[str]) -> str:
 
 def _of_answers(files: Sequence[Path], clips: Sequence[Clip] | None) -> Comparison:
     notes: list[str] = []
-    stored = dict(zip(_unlike([file.stem for file in files]), map(_read, files), strict=True))
+    names = _unlike([file.stem for file in files])
+    stored = {name: read_answers(file) for name, file in zip(names, files, strict=True)}
     if clips is None:
         told: dict[str, Clip] = {}
         for name, row in next(iter(stored.values())).items():
@@ -252,7 +253,7 @@ def _by_name(
     return told
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def read_answers(path: Path) -> dict[str, dict[str, Any]]:
     """Return the lines of a file of answers by recording."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
