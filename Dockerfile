@@ -8,8 +8,10 @@
 FROM python:3.12-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/affekt
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml hatch_build.py constraints.txt README.md LICENSE ./
 COPY src ./src
+COPY recipes ./recipes
+COPY examples/recordings ./examples/recordings
 RUN /opt/affekt/bin/pip install --no-cache-dir --constraint constraints.txt '.[serve,stream]' \
     && /opt/affekt/bin/pip uninstall --yes pip \
     && /opt/affekt/bin/affekt --version

@@ -96,7 +96,7 @@ clean: ## remove environments, builds and caches; runs/ and results stay
 
 # An environment is made once and kept until what it depends on changes. The demo environment
 # holds the base install and nothing else; the test environment runs the source tree itself.
-$(DEMO_ENV)/.ready: pyproject.toml constraints.txt $(SOURCES) | python
+$(DEMO_ENV)/.ready: pyproject.toml hatch_build.py constraints.txt $(SOURCES) | python
 	@echo "Preparing $(DEMO_ENV) with $$("$(PYTHON)" --version) ..."
 	@test -x $(DEMO_ENV)/bin/pip || "$(PYTHON)" -m venv $(DEMO_ENV)
 	@$(DEMO_ENV)/bin/pip install --quiet --constraint constraints.txt .

@@ -79,11 +79,19 @@ def test_it_predicts_the_sample_recordings(base: Environment, recordings: Sequen
 
 
 def test_a_missing_extra_is_named(base: Environment, tmp_path: Path) -> None:
-    done = base.run("affekt", "train", "cnn", "--out", tmp_path / "run")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "pip install 'affekt[train]'" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    lines = (
+        ("train", "cnn", "--out", tmp_path / "run"),
+        ("export", tmp_path, "--out", tmp_path / "model.onnx"),
+        ("export", tmp_path, "--to", "web", "--out", tmp_path / "site"),
+        ("features", "a.wav"),
+    )
+    for line in lines:
+        done = base.run("affekt", *line)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        extra = "features" if line[0] == "features" else "train"
+        assert f"pip install 'affekt[{extra}]'" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_recipes_are_in_the_wheel(base: Environment, repository: Path) -> None:

@@ -45,7 +45,13 @@ def test_the_image_copies_what_exists_and_is_sent_to_the_builder(repository, doc
                 assert f"!{source.removeprefix('./')}" in sent, source
     # hatchling reads these when it builds the package
     project = (repository / "pyproject.toml").read_text()
-    assert 'readme = "README.md"' in project
+    built_from = re.search(
+        r"^\[tool.hatch.build.targets.wheel.force-include\]\n((?:\".*\n)+)", project, re.M
+    )
+    assert built_from is not None
+    needed = [line.split('"')[1] for line in built_from[1].splitlines()]
+    for file in (*needed, "hatch_build.py", "README.md", "LICENSE", "src"):
+        assert f"!{file}" in sent, file
     assert "[serve,stream]" in (repository / "Dockerfile").read_text()
     assert re.search(r"^serve = \[", project, re.M)
     assert re.search(r"^stream = \[", project, re.M)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from affekt.config import did_you_mean
 from affekt.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 SPACES = "spaces"
 """Folder, among the recipes, of what ``affekt search`` may try."""
@@ -21,6 +27,17 @@ def shipped_folder() -> Path:
 def recipe_names(kind: str = "") -> tuple[str, ...]:
     """Names of the shipped recipes in order, or of the shipped search spaces (``"spaces"``)."""
     return tuple(sorted(path.stem for path in (shipped_folder() / kind).glob("*.toml")))
+
+
+def keys_named(name: str) -> tuple[str, ...]:
+    """Return the keys of shipped recipes whose last part is a name: ``training.epochs``."""
+    name = {"lr": "learning_rate"}.get(name, name)
+    found: set[str] = set()
+    for file in shipped_folder().glob("*.toml"):
+        for section, values in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            if isinstance(values, dict) and name in values:
+                found.add(f"{section}.{name}")
+    return tuple(sorted(found))
 
 
 def find_recipe(name: str | Path, beside: Path = Path(), kind: str = "") -> Path:

@@ -4,13 +4,20 @@ import json
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 from affekt import __version__
+from affekt.cli.doctor import EXTRAS
 from affekt.runtime.bundle import ASSETS, SHIPPED
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -43,6 +50,14 @@ def test_a_corpus_is_found(run: Run, tiny_model: Path, tmp_path: Path) -> None:
     assert found["corpus emodb"]["state"] == "ok"
     assert found["corpus ravdess"]["state"] == "absent"
     assert "affekt data get ravdess" in found["corpus ravdess"]["detail"]
+
+
+def test_every_extra_is_known(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert set(EXTRAS) == set(extras) - {"dev"}
+    for name, packages in EXTRAS.items():
+        assert len(packages) == len(extras[name]), name
 
 
 def test_a_missing_extra_is_no_fault(run: Run, tiny_model: Path, tmp_path: Path) -> None:

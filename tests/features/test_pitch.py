@@ -24,7 +24,7 @@ def buzz(hz: np.ndarray | float, seconds: float = 1.0) -> np.ndarray:
 
 @pytest.fixture(params=TRACKERS)
 def settings(request: pytest.FixtureRequest) -> FeatureSettings:
-    package = {"swift-f0": "swift_f0", "pyin": "librosa", "crepe": "torchcrepe"}[request.param]
+    package = {"swift-f0": "swift_f0", "pyin": "librosa"}[request.param]
     pytest.importorskip(package, exc_type=ImportError)
     return FeatureSettings(pitch=request.param)
 
@@ -118,21 +118,17 @@ def test_without_swift_f0(monkeypatch: pytest.MonkeyPatch) -> None:
     assert extract(buzz(200), RATE, ["mfcc"]).names[1] == "mfcc_0_mean"
 
 
-@pytest.mark.parametrize(("tracker", "package"), [("pyin", "librosa"), ("crepe", "torchcrepe")])
-def test_without_another_tracker(
-    tracker: str, package: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ConfigError, match=f"needs the package '{package}'.*pip install {package}"):
-        extract(buzz(200), RATE, ["pitch"], settings=FeatureSettings(pitch=tracker))
+def test_without_another_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "librosa", None)
+    with pytest.raises(ConfigError, match="needs the package 'librosa'.*pip install librosa"):
+        extract(buzz(200), RATE, ["pitch"], settings=FeatureSettings(pitch="pyin"))
 
 
 def test_another_tracker_that_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As torchcrepe beside a torchaudio that was built for another torch."""
-    (tmp_path / "torchcrepe.py").write_text("raise OSError('Could not load a library\\nat all')")
+    (tmp_path / "librosa.py").write_text("raise OSError('Could not load a library\\nat all')")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "torchcrepe", raising=False)
-    with pytest.raises(ConfigError, match=r"'torchcrepe', which does not start \(Could not load a"):
-        extract(buzz(200), RATE, ["pitch"], settings=FeatureSettings(pitch="crepe"))
+    monkeypatch.delitem(sys.modules, "librosa", raising=False)
+    with pytest.raises(ConfigError, match=r"'librosa', which does not start \(Could not load a"):
+        extract(buzz(200), RATE, ["pitch"], settings=FeatureSettings(pitch="pyin"))

@@ -58,8 +58,15 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 """Every command with its one-line help, in the order in which ``affekt --help`` lists them."""
 
+TAKE_RECIPES = ("train", "search", "benchmark")
+"""Commands with ``--set``, which changes a key of a recipe."""
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+
+_UsageError: Any = typer.BadParameter.__mro__[1]
+"""click's, of which newer versions of typer have a copy of their own."""
 
 
 class _Commands(TyperGroup):
@@ -70,6 +77,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except AffektError as error:
             fail(str(error))
+        except _UsageError as error:
+            _suggest_key(error)
+            raise
         except KeyboardInterrupt:
             interrupted()
         except (MemoryError, RuntimeError, ImportError) as error:
@@ -81,6 +91,17 @@ class _Commands(TyperGroup):
                 raise
             where = f": {error.filename}" if error.filename is not None else ""
             fail(f"{error.strerror}{where}")
+
+
+def _suggest_key(error: Any) -> None:
+    """Name the key of a recipe that an unknown option means: ``--epochs`` of ``affekt train``."""
+    option = getattr(error, "option_name", "").lstrip("-").replace("-", "_")
+    if option and error.ctx is not None and error.ctx.info_name in TAKE_RECIPES:
+        from affekt.recipe_files import keys_named
+
+        if keys := keys_named(option):
+            said = " or ".join(f"--set {key}=..." for key in keys)
+            error.message = f"{error.message} (a key of the recipe: {said})"
 
 
 _OUT_OF_MEMORY = ("annot allocate memory", "can't allocate memory", "failed to map segment")
@@ -139,7 +160,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         name="affekt",
         cls=_Commands,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         rich_markup_mode=None,  # rich costs a third of the cold start of a prediction
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -171,6 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         Arguments without the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if "_AFFEKT_COMPLETE" in os.environ:  # a shell asks how a line may go on, not for an answer
+        line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+        words = line.split()[1:]
     if isinstance(sys.stdout, io.TextIOWrapper):
         # The name of a file may hold bytes of another encoding: show them, rather than fail.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -89,6 +89,11 @@ def watched(stream: IO[str] | None = None) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def colored() -> bool:
+    """Return whether stdout shows colours: a terminal does, unless ``NO_COLOR`` is set."""
+    return watched() and not os.environ.get("NO_COLOR")
+
+
 def write_text(text: str, out: Path | None = None) -> None:
     """Write text to a file, whole or not at all, or to stdout when ``out`` is None or ``-``."""
     if out is None or str(out) == "-":

@@ -76,6 +76,15 @@ def expand(words: Sequence[str], *, recursive: bool = False, follow: bool = True
     return files
 
 
+def folder_error(source: str, error: str, recursive: bool) -> str:
+    """Return the error of a source; where it is a folder, the one that says what to do."""
+    if not error or not Path(source).is_dir():
+        return error
+    if recursive:
+        return f"{source}: this folder holds no recordings; name one that does"
+    return f"{source}: is a folder: add --recursive, or name its files ({source}/*.wav)"
+
+
 def _recordings(folder: Path, follow: bool) -> Iterator[str]:
     seen: set[tuple[int, int]] = set()
     for place, folders, names in os.walk(folder, followlinks=follow):

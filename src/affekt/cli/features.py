@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 
 from affekt.cli._batch import in_order, paced, run_batch
 from affekt.cli._common import Format, Row, emit, log
-from affekt.cli._inputs import FollowOption, expand
+from affekt.cli._inputs import FollowOption, expand, folder_error
 from affekt.features.batch import (
     TEXT_WRITERS,
     FeatureJob,
@@ -58,7 +59,6 @@ class Tracker(str, Enum):
 
     swift_f0 = TRACKERS[0]
     pyin = TRACKERS[1]
-    crepe = TRACKERS[2]
 
 
 def command(
@@ -202,7 +202,8 @@ def _to_file(
 
 
 def _counting(rows: Iterator[FeatureRows], failed: list[str]) -> Iterator[FeatureRows]:
-    for measured in rows:
+    for one in rows:
+        measured = replace(one, error=folder_error(one.file, one.error, recursive=False))
         if measured.error:
             failed.append(measured.file)
         yield measured

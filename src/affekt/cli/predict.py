@@ -19,10 +19,10 @@ from affekt.cli._common import (
     ModelOption,
     OutOption,
     ThreadsOption,
+    colored,
     log,
-    watched,
 )
-from affekt.cli._inputs import FollowOption, expand, stdin_bytes
+from affekt.cli._inputs import FollowOption, expand, folder_error, stdin_bytes
 from affekt.cli._pictures import (
     PlotOption,
     ReportOption,
@@ -154,7 +154,9 @@ def command(
     seen = _Seen(keep=report is not None or plot is not None)
 
     def write(outcomes: Iterable[Outcome]) -> None:
-        explained = (_explained(outcome, recursive) for outcome in outcomes)
+        explained = (
+            replace(one, error=folder_error(one.file, one.error, recursive)) for one in outcomes
+        )
         _write(seen.watch(explained), recogniser, sources, target)
 
     if adapt is not Adapt.none:
@@ -313,18 +315,6 @@ def _adapted(
     yield from found
 
 
-def _explained(outcome: Outcome, recursive: bool) -> Outcome:
-    """Add the remedy to the outcome of a folder."""
-    source = outcome.file
-    if not outcome.error or not Path(source).is_dir():
-        return outcome
-    if recursive:
-        error = f"{source}: this folder holds no recordings; name one that does"
-    else:
-        error = f"{source}: is a folder: add --recursive, or name its files ({source}/*.wav)"
-    return Outcome(source, error=error)
-
-
 def _write(
     outcomes: Iterator[Outcome], model: Model, sources: Sequence[str], target: _Target
 ) -> None:
@@ -351,7 +341,7 @@ def _write_table(
     module = import_module("affekt.formats.table")
     look = module.Style(
         file_width=min(50, max(4, *(len(source) for source in sources))),
-        color=out is None and watched(),
+        color=out is None and colored(),
         unicode=out is not None or shows_blocks(sys.stdout),
     )
     write_lines(module.lines(outcomes, model.labels, look), out)

@@ -19,7 +19,15 @@ from affekt.audio.align import Blocks
 from affekt.audio.arrays import read_chunk
 from affekt.audio.check import QualityMeter
 from affekt.cli import _sources
-from affekt.cli._common import BaselineOption, ModelOption, ThreadsOption, emit, log, watched
+from affekt.cli._common import (
+    BaselineOption,
+    ModelOption,
+    ThreadsOption,
+    colored,
+    emit,
+    log,
+    watched,
+)
 from affekt.cli._common import Format as TableFormat
 from affekt.cli._inputs import stdin_bytes
 from affekt.cli._results import shows_blocks
@@ -160,7 +168,7 @@ def command(
     to_file = out is not None and str(out) != "-"
     blocks = shows_blocks(sys.stdout)
     live = not to_file and style is LineFormat.table and watched() and blocks
-    looks = Style(color=not to_file and watched(), unicode=to_file or blocks)
+    looks = Style(color=not to_file and colored(), unicode=to_file or blocks)
     stream = recogniser.stream(
         options,
         sample_rate=stream_rate,

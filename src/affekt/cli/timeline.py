@@ -13,8 +13,16 @@ import typer
 
 from affekt.adapt import Baseline
 from affekt.cli._batch import reading
-from affekt.cli._common import BaselineOption, ModelOption, OutOption, ThreadsOption, log, watched
-from affekt.cli._inputs import FollowOption, expand, stdin_bytes
+from affekt.cli._common import (
+    BaselineOption,
+    ModelOption,
+    OutOption,
+    ThreadsOption,
+    colored,
+    log,
+    watched,
+)
+from affekt.cli._inputs import FollowOption, expand, folder_error, stdin_bytes
 from affekt.cli._pictures import PlotOption, ReportOption, SpeakersOption, draw, prepare_pictures
 from affekt.cli._results import (
     STDIN,
@@ -213,9 +221,7 @@ class _Recording:
                 self.kept.append(named)
                 yield named
         except (AudioError, DataError) as error:
-            self.error = " ".join(str(error).split())
-            if Path(self.file).is_dir():
-                self.error = f"{self.file}: is a folder: add --recursive, or name its files"
+            self.error = folder_error(self.file, " ".join(str(error).split()), recursive=False)
         finally:
             self._read, self._adapted = run.track(rest=False), run.adapted
             if isinstance(run, TurnTimeline):
@@ -284,7 +290,7 @@ def _json_lines(recordings: Iterable[_Recording]) -> Iterator[str]:
 
 def _table_lines(recordings: Sequence[_Recording], model: Model, out: Path | None) -> Iterator[str]:
     style = Style(
-        color=out is None and watched(), unicode=out is not None or shows_blocks(sys.stdout)
+        color=out is None and colored(), unicode=out is not None or shows_blocks(sys.stdout)
     )
     lines = Lines(model.labels, style)
     for index, recording in enumerate(recordings):

@@ -1,4 +1,4 @@
-"""The pitch of the voice, and how sure it is that there is voice, by one of three trackers."""
+"""The pitch of the voice, and how sure it is that there is voice, by one of two trackers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ VOICED = 0.5
 """Voicing from which a frame counts as voiced."""
 
 _SWIFT_RATE = 16_000  # Hz
-_CREPE_RATE = 16_000  # Hz
-_CREPE_QUIET_DB = -60.0
 
 
 @dataclass(frozen=True)
@@ -148,40 +146,6 @@ def _compile_pyin(librosa: Any) -> None:
         librosa.pyin(np.zeros(4096, dtype=np.float32), fmin=75, fmax=500, sr=16000)
 
 
-def _crepe(samples: Floats, settings: FeatureSettings) -> Pitch:
-    """CREPE tiny (Kim et al., 2018) from torchcrepe; slow."""
-    torchcrepe, torch = _other("torchcrepe"), _other("torch")
-    resampled = resample(samples, settings.sample_rate, _CREPE_RATE)
-    hop_length = max(1, round(settings.hop * _CREPE_RATE))
-    with torch.inference_mode():
-        hz, periodicity = torchcrepe.predict(
-            torch.from_numpy(np.array(resampled))[None],
-            _CREPE_RATE,
-            hop_length,
-            settings.pitch_min,
-            settings.pitch_max,
-            model="tiny",
-            return_periodicity=True,
-            batch_size=512,
-            device="cpu",
-        )
-    at = np.arange(hz.shape[1]) * hop_length / _CREPE_RATE
-    times = np.arange(settings.frames(len(samples))) * settings.hop
-    # The network finds voice in silence, too; torchcrepe's own advice is a threshold of level.
-    voicing = periodicity[0].numpy() * _loud(resampled, hop_length, hz.shape[1])
-    return on_grid(at, hz[0].numpy(), voicing, times)
-
-
-def _loud(samples: Floats, hop_length: int, count: int) -> np.ndarray:
-    """Return whether the sound about each frame is above `_CREPE_QUIET_DB`: [count]."""
-    power = np.concatenate([[0], np.cumsum(np.square(samples, dtype=np.float64))])
-    centres = np.arange(count) * hop_length
-    first = np.clip(centres - 512, 0, len(samples))
-    last = np.clip(centres + 512, 0, len(samples))
-    mean = (power[last] - power[first]) / np.maximum(last - first, 1)
-    return np.asarray(mean > 10 ** (_CREPE_QUIET_DB / 10))
-
-
 def _unvoiced(count: int) -> Pitch:
     return Pitch(np.full(count, np.nan, dtype=np.float32), np.zeros(count, dtype=np.float32))
 
@@ -204,5 +168,5 @@ def _first_line(error: BaseException) -> str:
 
 
 _TRACKERS: Mapping[str, Callable[[Floats, FeatureSettings], Pitch]] = MappingProxyType(
-    {"swift-f0": _swift_f0, "pyin": _pyin, "crepe": _crepe}
+    {"swift-f0": _swift_f0, "pyin": _pyin}
 )

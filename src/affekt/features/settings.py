@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from affekt.audio import MAX_RATE, MIN_RATE, SAMPLE_RATE
 from affekt.errors import ConfigError
 
-TRACKERS = ("swift-f0", "pyin", "crepe")
+TRACKERS = ("swift-f0", "pyin")
 """What can find the pitch; the first is the default."""
 
 
@@ -45,7 +45,7 @@ class FeatureSettings:
     chroma_n_fft: int = 2048
     """Samples of the longer window that chroma needs to tell low notes apart; even."""
     pitch: str = TRACKERS[0]
-    """What finds the pitch: swift-f0, pyin (needs librosa) or crepe (needs torchcrepe)."""
+    """What finds the pitch: swift-f0, or pyin (needs librosa)."""
     pitch_min: float = 60.0
     """Lowest pitch that is looked for, Hz."""
     pitch_max: float = 600.0

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from affekt.config import did_you_mean
 from affekt.errors import ModelError
 from affekt.runtime.config import ModelConfig, parse_config
 from affekt.runtime.hub import fetch_model, parse_hub_id
@@ -89,7 +90,10 @@ def open_bundle(id_or_path: str | os.PathLike[str] | None = None) -> Bundle:
         return Bundle(graph=path, config=None)
     hub_id = parse_hub_id(str(id_or_path)) if isinstance(id_or_path, str) else None
     if hub_id is None:
-        raise ModelError(f"no model at {path}: expected a model directory or a hub id (org/name)")
+        near = did_you_mean(str(path), SHIPPED)
+        raise ModelError(
+            f"no model at {path}: expected a model directory or a hub id (org/name){near}"
+        )
     return read_directory(fetch_model(hub_id))
 
 

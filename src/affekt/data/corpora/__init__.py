@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from affekt.config import did_you_mean
 from affekt.data.corpora.ased import ASED
 from affekt.data.corpora.banglaser import BANGLASER
 from affekt.data.corpora.banglaser_ext import BANGLASER_EXT
@@ -89,7 +90,10 @@ def load_corpus(
         If the name is unknown, the corpus is not there, or its files are not as they should be.
     """
     if name not in CORPORA:
-        raise DataError(f"unknown corpus {name!r}: expected one of {', '.join(sorted(CORPORA))}")
+        raise DataError(
+            f"unknown corpus {name!r}: expected one of {', '.join(sorted(CORPORA))}"
+            + did_you_mean(name, CORPORA)
+        )
     corpus, folder = CORPORA[name], corpus_folder(name, root)
     if not folder.is_dir():
         raise DataError(

@@ -555,6 +555,13 @@ def _write_history(rows: Sequence[Epoch], path: Path) -> None:
         )
 
 
+def _highest_shown(rows: Sequence[Epoch]) -> float:
+    """Return where the axis of the losses ends, such that the first epoch may lie above it."""
+    later = rows[1:] if len(rows) > 2 else rows
+    known = [x for row in later for x in (row.loss, row.validation_loss) if math.isfinite(x)]
+    return 1.1 * max(known, default=math.nan)
+
+
 def _draw_curves(rows: Sequence[Epoch], path: Path) -> None:
     """Draw loss and validation UAR over the epochs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -566,6 +573,9 @@ def _draw_curves(rows: Sequence[Epoch], path: Path) -> None:
     epochs = [row.epoch for row in rows]
     losses.plot(epochs, [row.loss for row in rows], label="training (augmented)", color="#0072b2")
     losses.plot(epochs, [row.validation_loss for row in rows], label="validation", color="#d55e00")
+    highest = _highest_shown(rows)
+    if math.isfinite(highest):  # the losses before anything is learned may be far above all others
+        losses.set_ylim(top=highest)
     losses.set(xlabel="epoch", ylabel="cross entropy in nats")
     losses.legend(frameon=False)
     uar = [100 * row.validation_uar for row in rows]
