@@ -22,8 +22,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 BASE = (
-    *("audio", "augment", "batch", "cli", "data", "evaluation", "formats", "runtime", "web"),
-    *("addresses", "client", "config"),
+    *("audio", "augment", "batch", "cli", "data", "evaluation", "formats", "fusion", "runtime"),
+    *("web", "addresses", "client", "config"),
     *("errors", "files", "labels", "plugins", "records", "results"),
 )
 """What a base install must be able to import: neither torch nor any other extra."""

@@ -32,6 +32,7 @@ _PUBLIC = {
     "Baseline": "affekt.adapt",
     "compare": "affekt.runtime.compare",
     "EMOTIONS": "affekt.labels",
+    "fuse": "affekt.fusion",
     "load_audio": "affekt.audio",
     "load_model": "affekt.runtime",
     "Model": "affekt.runtime",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from affekt.estimators import AffektClassifier as AffektClassifier
     from affekt.estimators import AffektEmbedding as AffektEmbedding
     from affekt.formats.frame import predict as predict
+    from affekt.fusion import fuse as fuse
     from affekt.labels import EMOTIONS as EMOTIONS
     from affekt.results import UNCERTAIN as UNCERTAIN
     from affekt.results import Measurement as Measurement

@@ -188,6 +188,16 @@ class Prediction(Answer):
     quality: Annotated[
         AudioQuality | None, Info("Level, clipping, noise and bandwidth of the recording.")
     ] = field(default=None, kw_only=True)
+    modalities: Annotated[
+        dict[str, float] | None,
+        Info(
+            "Share of each modality (voice, face, text) in the answer, below 0 where it speaks "
+            "against it; the magnitudes sum to 1. Unknown where the voice alone was asked.",
+            digits=4,
+            minimum=-1,
+            maximum=1,
+        ),
+    ] = field(default=None, kw_only=True)
     embedding: Floats = field(
         default_factory=lambda: np.zeros(0, np.float32), compare=False, kw_only=True
     )
@@ -199,6 +209,11 @@ class Prediction(Answer):
     def to_frame(self) -> Any:
         """Return a pandas table of one row; see `affekt.formats.frame.to_frame`."""
         return _frame([Outcome(self.source, self)])
+
+    def extras(self) -> dict[str, str]:
+        """Return, as people read them, the fields beside the label that have a value."""
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in (self.modalities or {}).items())
+        return super().extras() | ({"modalities": shares} if shares else {})
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "stream": "Recognise emotions in live sound, from a microphone or a pipe.",
         "baseline": "Measure a voice or a room from recordings without labels.",
         "adapt": "Adapt a model to a few labelled recordings: own labels, own voices.",
+        "face": "Learn a model of face units, to be fused with the voice.",
         "select": "Choose the recordings that are worth a label next.",
         "train": "Train a model from a recipe, or resume a run.",
         "soup": "Mix the weights of several runs into one model.",

@@ -23,6 +23,7 @@ from affekt.cli._common import (
     log,
 )
 from affekt.cli._inputs import FollowOption, expand, folder_error, stdin_bytes
+from affekt.cli._modalities import FaceModelOption, FaceOption, Modalities
 from affekt.cli._pictures import (
     PlotOption,
     ReportOption,
@@ -97,6 +98,8 @@ def command(
             "of one folder, or all of them, have in common.",
         ),
     ] = Adapt.none,
+    face: FaceOption = None,
+    face_model: FaceModelOption = None,
     threads: ThreadsOption = None,
     backend: Annotated[
         str, typer.Option("--backend", help="onnx or litert; default: what the model's file needs.")
@@ -115,7 +118,8 @@ def command(
     affekt predict *.wav --format json;
     affekt predict folder --recursive --report report.html;
     affekt predict folder --recursive --jobs 4 --resume --out answers.parquet;
-    affekt predict speakers --recursive --adapt speaker
+    affekt predict speakers --recursive --adapt speaker;
+    affekt predict talk.mp4 --face units.csv --face-model face.json
     """
     sources = expand(files, recursive=recursive, follow=follow)
     keep_recordings(sources, out)
@@ -146,6 +150,7 @@ def command(
     recogniser = load_model(model, threads=threads, backend=backend, device=device)
     if baseline is not None:
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
+    others = Modalities.of(recogniser, face, face_model)
     groups: list[str] = []
     if adapt is not Adapt.none:
         groups = _groups(adapt, sources, files, known)
@@ -155,7 +160,8 @@ def command(
 
     def write(outcomes: Iterable[Outcome]) -> None:
         explained = (
-            replace(one, error=folder_error(one.file, one.error, recursive)) for one in outcomes
+            replace(one, error=folder_error(one.file, one.error, recursive))
+            for one in map(others.fused, outcomes)
         )
         _write(seen.watch(explained), recogniser, sources, target)
 

@@ -32,6 +32,9 @@ SEGMENT_COLUMNS = {
 }
 """Columns of what a segment has beside the fields of an answer and its times."""
 
+PREDICTION_COLUMNS = {"modalities": str}
+"""Columns of what a prediction alone has beside them: the share of each modality, as text."""
+
 
 def columns(labels: Sequence[str], *, segments: bool = False) -> dict[str, type]:
     """Return the names of the columns, in order, with their types: ``str`` or ``float``.
@@ -52,7 +55,9 @@ def columns(labels: Sequence[str], *, segments: bool = False) -> dict[str, type]
         "confidence": float,
         **{
             name: float if kind is float else str
-            for name, kind in (EXTRAS | (SEGMENT_COLUMNS if segments else {})).items()
+            for name, kind in (
+                EXTRAS | (SEGMENT_COLUMNS if segments else PREDICTION_COLUMNS)
+            ).items()
         },
         **dict.fromkeys(numbers, float),
         "warnings": str,
@@ -83,6 +88,8 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name == "quality":
             flat |= {key: value[key] for key in QUALITY_COLUMNS if key in value}
+        elif name in PREDICTION_COLUMNS:
+            flat[name] = ", ".join(f"{key} {share:g}" for key, share in value.items())
         elif isinstance(value, Mapping):
             flat |= value
         else:

@@ -40,6 +40,8 @@ export interface Prediction {
   duration: number;
   /** Level, clipping, noise and bandwidth of the recording. */
   quality?: Quality;
+  /** Share of each modality (voice, face, text) in the answer, below 0 where it speaks against it; the magnitudes sum to 1. Unknown where the voice alone was asked. */
+  modalities?: Record<string, number>;
 }
 
 /** The answer for one window, assigned to the hop in its middle. */
