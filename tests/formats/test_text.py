@@ -51,8 +51,8 @@ def test_json_lines() -> None:
 def test_csv_is_read_back() -> None:
     text = "\n".join(csv_format.lines(OUTCOMES, LABELS))
     first, second = csv.DictReader(io.StringIO(text))
-    answer = ["file", "label", "confidence", "intensity", "duration", "angry", "happy", "sad"]
-    assert list(first) == [*answer, *INPUT_COLUMNS, "warnings", "error"]
+    answer = ["file", "label", "confidence", "intensity", "modalities", "duration"]
+    assert list(first) == [*answer, "angry", "happy", "sad", *INPUT_COLUMNS, "warnings", "error"]
     assert first["file"] == "grün, a.wav"
     assert float(first["confidence"]) == 0.75
     assert float(first["sad"]) == 0.2
