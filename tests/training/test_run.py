@@ -17,6 +17,7 @@ from affekt import load_model  # noqa: E402
 from affekt.config import build  # noqa: E402
 from affekt.data import read_manifest  # noqa: E402
 from affekt.errors import ConfigError, DataError, ModelError  # noqa: E402
+from affekt.formats import paper  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
 from affekt.training.network.loop import Quiet  # noqa: E402
 from affekt.training.run import RunResult, train  # noqa: E402
@@ -113,6 +114,20 @@ def test_the_curves_are_a_picture(finished: tuple[Path, RunResult]) -> None:
     assert picture.shape[0] > 300
     assert picture.shape[1] > 600
     assert picture.std() > 0.01
+
+
+def test_a_paper_can_be_written_of_it(finished: tuple[Path, RunResult]) -> None:
+    folder, result = finished
+    (row,) = paper.read_rows(folder.parent)  # the folder of runs
+    assert [row] == paper.read_rows(folder)
+    (metrics,) = result.test.values()
+    assert row.values["uar"] == metrics.uar
+    assert row.system == "tones"
+    text = paper.as_markdown([row], "1.2.3")
+    low, high = metrics.ci95["uar"]
+    assert f"| tones | {100 * metrics.uar:.1f} ({100 * low:.1f} to {100 * high:.1f}) |" in text
+    assert f"for {EPOCHS} epochs" in text
+    assert "no speaker is on two sides" in text
 
 
 def test_the_manifest_says_who_was_on_which_side(finished: tuple[Path, RunResult]) -> None:

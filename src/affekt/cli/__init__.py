@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "evaluate": "Score a model on a corpus.",
         "compare": "Say whether a model is better than another, and for whom.",
         "drift": "Say whether answers have changed since a reference.",
+        "report": "Write the table of a paper from runs and results.",
         "search": "Look for good values of a recipe, on validation speakers.",
         "benchmark": "Measure a recipe under a published protocol.",
         "export": "Turn a training run into a model directory.",

@@ -102,11 +102,14 @@ def as_text(comparison: Comparison) -> str:
 def as_markdown(comparison: Comparison) -> str:
     """Return the same in Markdown."""
     parts = ["\n".join(f"- {_plain(line)}" for line in verdicts(comparison))]
-    for table in tables(comparison):
-        rule = "|".join(["---", *["---:"] * (len(table.head) - 1)])
-        rows = ["| " + " | ".join(map(_plain, row)) + " |" for row in (table.head, *table.rows)]
-        parts.append("\n".join([f"**{_plain(table.title)}**", "", rows[0], f"|{rule}|", *rows[1:]]))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *map(markdown_table, tables(comparison))]) + "\n"
+
+
+def markdown_table(table: Table) -> str:
+    """Return a table in Markdown, its title above it."""
+    rule = "|".join(["---", *["---:"] * (len(table.head) - 1)])
+    rows = ["| " + " | ".join(map(_plain, row)) + " |" for row in (table.head, *table.rows)]
+    return "\n".join([f"**{_plain(table.title)}**", "", rows[0], f"|{rule}|", *rows[1:]])
 
 
 def _plain(text: str) -> str:
@@ -116,25 +119,26 @@ def _plain(text: str) -> str:
 def as_latex(comparison: Comparison) -> str:
     """Return the tables in LaTeX, with booktabs; the verdicts as comments."""
     parts = ["".join(f"% {' '.join(line.split())}\n" for line in verdicts(comparison))]
-    for table in tables(comparison):
-        rows = [" & ".join(map(_latex, row)) + r" \\" for row in (table.head, *table.rows)]
-        parts.append(
-            "\n".join(
-                [
-                    r"\begin{table}",
-                    rf"\caption{{{_latex(table.title)}}}",
-                    rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
-                    r"\toprule",
-                    rows[0],
-                    r"\midrule",
-                    *rows[1:],
-                    r"\bottomrule",
-                    r"\end{tabular}",
-                    r"\end{table}",
-                ]
-            )
-        )
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, *map(latex_table, tables(comparison))]) + "\n"
+
+
+def latex_table(table: Table) -> str:
+    """Return a table in LaTeX, with booktabs."""
+    rows = [" & ".join(map(latex, row)) + r" \\" for row in (table.head, *table.rows)]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{latex(table.title)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
+            r"\toprule",
+            rows[0],
+            r"\midrule",
+            *rows[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
 
 
 _LATEX = {
@@ -145,7 +149,8 @@ _LATEX = {
 }
 
 
-def _latex(text: str) -> str:
+def latex(text: str) -> str:
+    """Return text with the signs escaped that LaTeX reads as its own."""
     return "".join(_LATEX.get(c, c) for c in text)
 
 
