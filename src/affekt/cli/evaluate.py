@@ -54,7 +54,8 @@ def command(
     Runs on the base install. `--split test` takes the speakers that the model's own config names
     as held out; of a corpus that it never saw, all speakers. Clips whose emotion the model does
     not have are left out, and the answer is chosen among the emotions of both sides. Where
-    model and corpus say how strongly an emotion is shown, Spearman's correlation is given, too.
+    model and corpus say how strongly an emotion is shown, Spearman's correlation is given, too;
+    where the corpus has the votes of raters, how near the probabilities are to them.
     Groups that the manifest tells (gender, age, language) and speakers are scored by themselves.
     --fail-if ends with status 1 past a limit: uar=60 and worst-quarter=45 (lowest, in percent),
     ece=10 and gap=8 (highest; points of UAR between two groups).
@@ -97,6 +98,9 @@ def command(
         names = ("n", "uar", "wa", "weighted_f1", "macro_f1", "ece")
         row = {name: getattr(metrics, name) for name in names}
         row |= {f"intensity_{name}": one.value for name, one in scored.intensity.items()}
+        if metrics.raters is not None:
+            row["js_distance"] = metrics.raters.js_distance
+            row["soft_accuracy"] = metrics.raters.soft_accuracy
         if format is Format.json and metrics.fairness is not None:
             row["fairness"] = asdict(metrics.fairness)
         emit([{"model": loaded.config.name, "corpus": corpus, "split": split, **row}], format)

@@ -106,6 +106,25 @@ class Fairness:
     gini: float | None
 
 
+@dataclass(frozen=True)
+class RaterAgreement:
+    """How near probabilities are to the votes of raters.
+
+    Attributes
+    ----------
+    n : int
+        Clips with votes.
+    js_distance : float
+        Mean Jensen-Shannon distance, from 0 (the same distribution) to 1 (nothing in common).
+    soft_accuracy : float
+        Mean share of the raters who chose the model's label.
+    """
+
+    n: int
+    js_distance: float
+    soft_accuracy: float
+
+
 @dataclass(frozen=True, eq=False)
 class Metrics:
     """How well a set of predictions agrees with the targets.
@@ -126,6 +145,8 @@ class Metrics:
         95 % bootstrap interval over speakers, by score; empty if they are unknown or just one.
     fairness : Fairness or None
         By group and speaker, where it was measured (`affekt.evaluation.groups`).
+    raters : RaterAgreement or None
+        How near the probabilities are to the votes of raters (`affekt.evaluation.raters`).
     """
 
     uar: float
@@ -140,6 +161,7 @@ class Metrics:
     n: int
     ci95: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     fairness: Fairness | None = None
+    raters: RaterAgreement | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers for JSON; undefined values become ``None``."""
@@ -152,6 +174,8 @@ class Metrics:
         values["ci95"] = {name: list(interval) for name, interval in self.ci95.items()}
         if self.fairness is not None:
             values["fairness"] = asdict(self.fairness)
+        if self.raters is not None:
+            values["raters"] = asdict(self.raters)
         return values
 
 

@@ -93,6 +93,12 @@ def report_text(
     for name, one in intensity.items():
         words = f"Spearman's {one.value:.2f} with {KNOWN_FROM[name]}, {one.n} clips"
         lines.append(f"{'intensity':<11} {words}")
+    if metrics.raters is not None:
+        words = (
+            f"Jensen-Shannon distance {metrics.raters.js_distance:.3f}, soft accuracy "
+            f"{100 * metrics.raters.soft_accuracy:.1f} %, {metrics.raters.n} clips"
+        )
+        lines.append(f"{'raters':<11} {words}")
     lines += ["", confusion_text(metrics.confusion, metrics.labels)]
     if metrics.fairness is not None:
         lines += ["", *fairness_lines(metrics.fairness)]

@@ -12,6 +12,7 @@ from affekt.errors import AudioError, ConfigError, DataError
 from affekt.evaluation.groups import with_fairness
 from affekt.evaluation.intensity import RankCorrelation, intensity_scores
 from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
+from affekt.evaluation.raters import with_raters
 
 if TYPE_CHECKING:
     from affekt.audio import AudioSource
@@ -116,6 +117,7 @@ def score_model(
     speakers = [clip.speaker_id for clip in scored]
     metrics = evaluate(probabilities, targets, shared, speakers=speakers if all(speakers) else None)
     metrics = with_fairness(metrics, probabilities, targets, scored)
+    metrics = with_raters(metrics, probabilities, scored)
     return Scored(metrics, probabilities, targets, errors, intensity_scores(said, scored))
 
 
