@@ -150,6 +150,10 @@ class Client:
         """Return the metadata of the server's models; the first is the default."""
         return list(json.loads(self._request("/v1/models"))["data"])
 
+    def metrics(self) -> str:
+        """Return the server's metrics, in the text format of Prometheus."""
+        return self._request("/metrics")
+
     def is_ready(self) -> bool:
         """Return whether the server can be reached and takes requests."""
         try:

@@ -12,6 +12,7 @@ from affekt.errors import ConfigError, DataError
 from affekt.evaluation.compare import (
     Comparison,
     compare_answers,
+    e_value,
     mcnemar_p,
     permutation_p,
     uar_shares,
@@ -174,3 +175,16 @@ def test_texts_hold_the_verdict_and_escape_what_is_hostile() -> None:
 def test_one_model_is_no_comparison() -> None:
     with pytest.raises(DataError, match="two models"):
         made_up({"a": 1.0})
+
+
+def test_evidence_may_be_looked_at_at_any_time() -> None:
+    assert e_value(0, 0) == pytest.approx(1)
+    assert e_value(1, 0) == pytest.approx(1)
+    assert e_value(2, 0) == pytest.approx(4 / 3)
+    rng = np.random.default_rng(0)
+    ever = 0
+    for _ in range(200):
+        first = np.cumsum(rng.random(300) < 0.5)
+        ever += any(e_value(int(k), n + 1 - int(k)) >= 20 for n, k in enumerate(first))
+    assert ever <= 18  # of 200 at most 10 are expected; 19 and more in 1 of 150 cases
+    assert e_value(40, 80) > 20

@@ -33,6 +33,22 @@ def command(
             show_default=False,
         ),
     ] = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            metavar="A=90,B=10",
+            help="Shares of the requests that name no model; a user, or a key, keeps its model.",
+        ),
+    ] = "",
+    shadow: Annotated[
+        str,
+        typer.Option(
+            "--shadow",
+            metavar="NAME",
+            help="Have this --model answer, too; only whether it agrees is counted, in /metrics.",
+        ),
+    ] = "",
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one.")
@@ -131,6 +147,8 @@ def command(
         typer.echo(line)
         return
     _require_extra()
+    from affekt.server.experiments import parse_split
+
     cpus = threads or cores()
     settings = Settings(
         models=_named(models or []),
@@ -141,6 +159,8 @@ def command(
         hosts=tuple(hosts or []),
         threads=cpus,
         batch=batch,
+        split=parse_split(split),
+        shadow=shadow,
         decoders=cpus,
         drain_seconds=drain,
         limits=Limits(

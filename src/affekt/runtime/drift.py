@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from affekt.audio import AudioSource
 from affekt.data import Clip
 from affekt.errors import DataError
 from affekt.evaluation.drift import Answers
 from affekt.results import Prediction
 from affekt.runtime.compare import read_answers
 from affekt.runtime.predictor import Model
-from affekt.runtime.score import answers_for
+from affekt.runtime.score import answers_for, sound_of
 
 NUMBERS = (
     "duration",
@@ -29,16 +30,21 @@ NUMBERS = (
 
 
 def answers_of_model(
-    model: Model, clips: Sequence[Clip], advance: Callable[[float], None] | None = None
+    model: Model,
+    clips: Sequence[Clip],
+    advance: Callable[[float], None] | None = None,
+    source: Callable[[Clip], AudioSource] = sound_of,
 ) -> tuple[Answers, dict[str, str]]:
     """Return a model's answers for clips, whose labels do not count, and the errors by file.
+
+    `source` gives the sound of a clip.
 
     Raises
     ------
     DataError
         If no clip can be read.
     """
-    kept, found, errors = answers_for(model, clips, advance)
+    kept, found, errors = answers_for(model, clips, advance, source)
     speakers = [clip.speaker_id for clip in kept]
     return _answers(found, speakers if all(speakers) else ()), errors
 

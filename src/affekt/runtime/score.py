@@ -121,30 +121,6 @@ def score_model(
     return Scored(metrics, probabilities, targets, errors, intensity_scores(said, scored))
 
 
-def answers_for(
-    model: Model, clips: Sequence[Clip], advance: Callable[[float], None] | None = None
-) -> tuple[list[Clip], list[Prediction], dict[str, str]]:
-    """Return the clips that could be read, the answers for them, and the errors by file.
-
-    Raises
-    ------
-    DataError
-        If no clip can be read.
-    """
-    scored, answers, errors = [], [], {}
-    for clip, answer in zip(clips, model.predict_each(map(sound_of, clips)), strict=True):
-        if isinstance(answer, AudioError):
-            errors[str(clip.file)] = str(answer)
-        else:
-            scored.append(clip)
-            answers.append(answer)
-        if advance:
-            advance(1)
-    if not scored:
-        raise DataError(f"none of {len(clips)} clips can be scored: {next(iter(errors.values()))}")
-    return scored, answers, errors
-
-
 def sound_of(clip: Clip) -> AudioSource:
     """The stretch of audio that a clip is."""
     if clip.start is None and clip.end is None:
@@ -158,3 +134,32 @@ def sound_of(clip: Clip) -> AudioSource:
     first = round((clip.start or 0.0) * rate)
     last = len(samples) if clip.end is None else round(clip.end * rate)
     return samples[first:last], rate
+
+
+def answers_for(
+    model: Model,
+    clips: Sequence[Clip],
+    advance: Callable[[float], None] | None = None,
+    source: Callable[[Clip], AudioSource] = sound_of,
+) -> tuple[list[Clip], list[Prediction], dict[str, str]]:
+    """Return the clips that could be read, the answers for them, and the errors by file.
+
+    `source` gives the sound of a clip.
+
+    Raises
+    ------
+    DataError
+        If no clip can be read.
+    """
+    scored, answers, errors = [], [], {}
+    for clip, answer in zip(clips, model.predict_each(map(source, clips)), strict=True):
+        if isinstance(answer, AudioError):
+            errors[str(clip.file)] = str(answer)
+        else:
+            scored.append(clip)
+            answers.append(answer)
+        if advance:
+            advance(1)
+    if not scored:
+        raise DataError(f"none of {len(clips)} clips can be scored: {next(iter(errors.values()))}")
+    return scored, answers, errors

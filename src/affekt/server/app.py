@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from affekt import __version__
-from affekt.errors import ConfigError
+from affekt.errors import AffektError, ConfigError
 from affekt.server.connections import (
     Connections,
     allow_descriptors,
@@ -28,7 +30,7 @@ from affekt.server.connections import (
 )
 from affekt.server.errors import ApiError
 from affekt.server.guard import REQUEST_ID, Guard, error_body
-from affekt.server.routes import audio, baselines, health, kserve, models, page, stream
+from affekt.server.routes import audio, baselines, feedback, health, kserve, models, page, stream
 from affekt.server.schemas import answer_schemas
 from affekt.server.service import Service
 from affekt.server.settings import Settings
@@ -53,7 +55,7 @@ def create_app(service: Service) -> ASGIApp:
     )
     app.state.service = service
     app.openapi = lambda: _openapi(app, service)  # type: ignore[method-assign]
-    for group in (audio, baselines, models, stream, kserve, health, page):
+    for group in (audio, baselines, feedback, models, stream, kserve, health, page):
         app.include_router(group.router)
     app.mount("/static", page.page_files(), name="static")
     app.add_exception_handler(ApiError, _api_error)
@@ -195,7 +197,24 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._watching = asyncio.create_task(self._connections.watch())
+            self._reloading: asyncio.Task[None] | None = None
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
             log("listening", address=self._address, models=",".join(self._service.engine.models))
+
+    def _reload(self) -> None:
+        """Load the models again, one after the other signal."""
+        before = self._reloading
+        self._reloading = asyncio.create_task(self._load_again(before))
+
+    async def _load_again(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+        try:
+            await self._service.reload()
+        except AffektError as error:
+            log("reload failed", level=logging.ERROR, error=str(error))
+        else:
+            log("reloaded", models=",".join(self._service.engine.models))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what runs, then stop."""

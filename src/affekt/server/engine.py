@@ -82,6 +82,11 @@ class Engine:
         self._pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="model")
         self._metrics = metrics
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits for a thread."""
+        return bool(self._jobs)
+
     def close(self) -> None:
         """End the threads once what runs has ended."""
         self._pool.shutdown(wait=False, cancel_futures=True)

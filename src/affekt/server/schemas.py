@@ -40,6 +40,20 @@ class Error(BaseModel):
     error: ErrorFacts
 
 
+class Feedback(BaseModel):
+    """The true label of an answer."""
+
+    id: str = Field(description="The `X-Request-Id` that came with the answer.", min_length=1)
+    label: str = Field(description="One of the labels of the model.", min_length=1)
+
+
+class FeedbackCounted(BaseModel):
+    """What feedback is answered with."""
+
+    id: str
+    counted: Literal[True]
+
+
 class ModelFacts(BaseModel):
     """A model and its metadata."""
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from affekt.errors import ConfigError
 from affekt.runtime import Model
 from affekt.runtime.backends import OnnxBackend
 from affekt.runtime.bundle import Bundle, open_bundle
 from affekt.server.decoding import DecoderPool
 from affekt.server.engine import Engine
 from affekt.server.errors import ApiError, busy
+from affekt.server.experiments import Experiments
 from affekt.server.keys import KeyRing, RateLimiter
 from affekt.server.settings import Settings
 from affekt.server.shares import Shares
@@ -70,6 +72,7 @@ class Service:
     metrics: ServerMetrics
     keys: KeyRing
     rate: RateLimiter
+    experiments: Experiments
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -147,6 +150,18 @@ class Service:
         finally:
             self._webm_sessions.give(caller)
 
+    async def reload(self) -> None:
+        """Load the models again; requests that run are answered by those they began with.
+
+        Raises
+        ------
+        AffektError
+            If a model is missing or damaged; then all stay as they were.
+        """
+        loop = asyncio.get_running_loop()
+        bundles, models = await loop.run_in_executor(None, load_models, self.settings)
+        self.bundles, self.engine.models = bundles, models
+
     async def drain(self) -> None:
         """Have all sessions end, and wait for them, but not for ever."""
         self.stopping.set()
@@ -165,19 +180,19 @@ def make_service(settings: Settings) -> Service:
         If a model is missing or damaged.
     """
     limits, metrics = settings.limits, ServerMetrics()
-    bundles = {name: open_bundle(source) for name, source in settings.models.items()}
-    # One thread within each run: requests run beside one another instead.
-    models = {name: Model(OnnxBackend(bundle, threads=1)) for name, bundle in bundles.items()}
+    bundles, models = load_models(settings)
+    engine = Engine(
+        models,
+        threads=settings.threads,
+        queue=limits.queue,
+        batch=settings.batch,
+        wait=limits.wait_seconds,
+        metrics=metrics,
+    )
     return Service(
         settings=settings,
-        engine=Engine(
-            models,
-            threads=settings.threads,
-            queue=limits.queue,
-            batch=settings.batch,
-            wait=limits.wait_seconds,
-            metrics=metrics,
-        ),
+        engine=engine,
+        experiments=Experiments(engine, settings.split, settings.shadow, metrics),
         decoders=DecoderPool(
             settings.decoders,
             memory=limits.decode_bytes,
@@ -190,6 +205,25 @@ def make_service(settings: Settings) -> Service:
         keys=KeyRing(settings.keys),
         rate=RateLimiter(limits.rate),
     )
+
+
+def load_models(settings: Settings) -> tuple[dict[str, Bundle], dict[str, Model]]:
+    """Load the models by name, with their bundles.
+
+    Raises
+    ------
+    ModelError
+        If one is missing or damaged.
+    ConfigError
+        If the shadow takes another sample rate than the others.
+    """
+    bundles = {name: open_bundle(source) for name, source in settings.models.items()}
+    # One thread within each run: requests run beside one another instead.
+    models = {name: Model(OnnxBackend(bundle, threads=1)) for name, bundle in bundles.items()}
+    rates = {model.config.sample_rate for model in models.values()}
+    if settings.shadow and len(rates) > 1:
+        raise ConfigError("with --shadow, all models must take the same sample rate")
+    return bundles, models
 
 
 def service_of(connection: HTTPConnection) -> Service:

@@ -102,6 +102,10 @@ class Settings:
         Clips of equal length that may share one run; benchmarks/serve.py tells what it gains.
     decoders : int
         Decoder processes.
+    split : mapping of str to float
+        Share of the requests that name no model, by model; empty for none.
+    shadow : str
+        The model that answers beside the one whose answer is sent; empty for none.
     drain_seconds : float
         How long a shutdown waits for running requests and sessions.
     """
@@ -115,6 +119,8 @@ class Settings:
     threads: int = field(default_factory=cores)
     batch: int = 8
     decoders: int = field(default_factory=cores)
+    split: Mapping[str, float] = field(default_factory=dict)
+    shadow: str = ""
     drain_seconds: float = 30.0
     limits: Limits = field(default_factory=Limits)
 

@@ -1,6 +1,7 @@
 """Logs, one JSON object a line, and Prometheus metrics.
 
-Neither holds sound, file names, keys or scores.
+Neither holds sound, file names, keys or the scores of a recording: metrics count labels and
+confidences of all answers together.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from affekt.results import Prediction
+
 LOGGER = "affekt.server"
+_TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
+_UNLIKE = (0.25, 0.5, 0.75, 1, 1.5, 2, 4)
+_SNR_DB = (0, 5, 10, 15, 20, 30, 40)
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
@@ -47,6 +53,49 @@ class ServerMetrics:
         self.waiting = gauge("queue_waiting", "Recordings that wait for a model.")
         self.running = gauge("queue_running", "Runs of a model.")
         self.sessions = gauge("sessions", "WebSocket sessions open.")
+        self.answers = counter("answers", "Answers for recordings.", "model", "label")
+        self.shadow = counter(
+            "shadow", "Answers of the shadow beside those sent.", "model", "shadow", "outcome"
+        )
+        self.feedback = counter("feedback", "Answers with a true label.", "model", "outcome")
+        self.pairs = counter(
+            "feedback_pairs",
+            "Pairs of answers of two models with true labels: which were right.",
+            "first",
+            "second",
+            "right",
+        )
+        self._distributions = {
+            name: Histogram(f"affekt_{name}", text, ["model"], buckets=to, registry=self.registry)
+            for name, text, to in (
+                ("confidence", "Probability of the label sent.", _TENTHS),
+                ("ood_score", "How unlike the training data; 1 is the limit.", _UNLIKE),
+                ("snr_db", "Signal to noise ratio of recordings, dB.", _SNR_DB),
+            )
+        }
+
+    def answered(self, model: str, answer: Prediction) -> None:
+        """Count an answer: label, confidence, and what is known of the input."""
+        self.answers.labels(model, answer.label).inc()
+        quality = answer.quality
+        values = {
+            "confidence": answer.confidence,
+            "ood_score": answer.ood_score,
+            "snr_db": None if quality is None else quality.snr_db,
+        }
+        for name, value in values.items():
+            if value is not None:
+                self._distributions[name].labels(model).observe(value)
+
+    def pair(self, first: str, second: str, first_right: bool, second_right: bool) -> None:
+        """Count which of two models were right."""
+        right = {
+            (True, True): "both",
+            (True, False): "first",
+            (False, True): "second",
+            (False, False): "neither",
+        }[first_right, second_right]
+        self.pairs.labels(first, second, right).inc()
 
 
 class _JsonLines(logging.Formatter):

@@ -37,6 +37,8 @@ TEXT_TYPES = {
 FORMATS = ("json", "verbose_json", *TEXT_TYPES)
 """What ``response_format`` may be."""
 
+SESSION = "user"
+"""The field of OpenAI's interface that tells one end user from another."""
 GRANULARITIES = ("segment", "utterance")
 _PATIENT_SECONDS = 0.1
 
@@ -62,6 +64,11 @@ _FORM = {
     "properties": {
         **COMMON_FIELDS,
         "response_format": {"type": "string", "enum": list(FORMATS), "default": "json"},
+        SESSION: {
+            "type": "string",
+            "description": "Any word for whom the answer is for: where several models share the "
+            "requests, the same word gets the same one. It is not kept.",
+        },
         "timestamp_granularities[]": {
             "type": "array",
             "items": {"type": "string", "enum": list(GRANULARITIES)},
@@ -136,7 +143,7 @@ async def emotions(request: Request) -> Response:
     caller = caller_of(request)
     with service.holding(caller) as held:
         form = await read_form(request, service.settings.limits, held)
-        order = _read_order(form, service)
+        order = _read_order(form, service, caller)
         with service.engine.admitted(caller):
             begun = time.monotonic()
             clip = await decode(order.content, order.model, service, caller)
@@ -152,13 +159,18 @@ async def emotions(request: Request) -> Response:
             if order.wants_times:
                 segments = await service.engine.run(caller, _time_line, order.model, clip)
     service.metrics.audio.labels(order.name, "file").inc(clip.quality.duration)
+    service.metrics.answered(order.name, answer)
+    service.experiments.answered(
+        request.scope["state"]["request_id"], caller, order.name, answer, clip
+    )
     return _response(order, clip, answer, segments)
 
 
-def _read_order(form: Form, service: Service) -> _Order:
+def _read_order(form: Form, service: Service, caller: str) -> _Order:
     """Check the fields; unknown ones are let pass, as clients of OpenAI's interface send some."""
     content = recording_of(form)
-    name, model = service.engine.model(form.one("model"))
+    wanted = form.one("model") or service.experiments.chosen(form.one(SESSION), caller)
+    name, model = service.engine.model(wanted)
     baseline = read_baseline(form.one(FIELD), model)
     if baseline is not None:
         model = model.with_baseline(baseline)

@@ -126,6 +126,8 @@ async def infer(request: Request, model: str) -> Response:
             answers = await service.engine.predict_all(found, clips, caller)
     seconds = sum(clip.quality.duration for clip in clips)
     service.metrics.audio.labels(name, "kserve").inc(seconds)
+    for answer in answers:
+        service.metrics.answered(name, answer)
     note(request, model=name, audio_seconds=round(seconds, 3))
     outputs = {
         "probabilities": np.array([list(answer.scores.values()) for answer in answers]),
