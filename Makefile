@@ -79,6 +79,9 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/features.json || $(TEST_ENV)/bin/python benchmarks/features.py --table-only
 	@test ! -f benchmarks/results/robustness.json || $(TEST_ENV)/bin/python benchmarks/robustness.py --table-only
 	@test ! -f benchmarks/results/unseen.json || $(TEST_ENV)/bin/python benchmarks/unseen.py --table-only
+	@test ! -f benchmarks/results/fusion.json || $(TEST_ENV)/bin/python benchmarks/fusion.py --table-only
+	@test ! -f benchmarks/results/text_model.json || $(TEST_ENV)/bin/python benchmarks/text_model.py --table-only
+	@test ! -f benchmarks/results/raters.json || $(TEST_ENV)/bin/python benchmarks/raters.py --table-only
 	@test ! -f benchmarks/results/adaptation.json || $(TEST_ENV)/bin/python benchmarks/adaptation.py --table-only
 	@test ! -f benchmarks/results/few_examples.json || $(TEST_ENV)/bin/python benchmarks/few_examples.py --table-only
 	@test ! -f benchmarks/results/realtime.json || $(TEST_ENV)/bin/python benchmarks/realtime.py --table-only

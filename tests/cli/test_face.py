@@ -130,3 +130,34 @@ def test_scores_of_another_tool_are_fused(
     odds = [one["scores"]["sad"] / one["scores"]["happy"] for one in (answer, alone)]
     assert odds[0] / odds[1] == pytest.approx(0.9 / 0.05, rel=1e-3)
     assert set(answer["modalities"]) == {"voice", "face"}
+
+
+def test_words_are_fused(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for name in ("a", "b", "c", "d"):
+        samples = np.random.default_rng(0).normal(0, 0.1, 9000)
+        soundfile.write(tmp_path / f"{name}.wav", samples, SAMPLE_RATE)
+    (texts / "a.txt").write_text("I am so sad, I cried all night.", encoding="utf-8")
+    (texts / "b.txt").write_text("", encoding="utf-8")
+    (texts / "c.txt").write_text("Das habe ich nun wirklich nicht gewusst.", encoding="utf-8")
+    (texts / "c.srt").write_text("", encoding="utf-8")
+    sounds = [tmp_path / f"{name}.wav" for name in ("a", "b", "c", "d")]
+    words = ("predict", *sounds, "--model", tiny_model, "--format", "json")
+    done = affekt(capsys, *words, "--text", texts)
+    assert done.status == 1
+    first, empty, twice, none = map(json.loads, done.out.splitlines())
+    plain = json.loads(affekt(capsys, *words).out.splitlines()[0])
+    assert first["scores"]["sad"] > plain["scores"]["sad"]
+    assert set(first["modalities"]) == {"voice", "text"}
+    assert "the text is empty" in empty["error"]
+    assert "it holds 2 of c.txt, c.srt" in twice["error"]
+    assert "it holds none of d.txt" in none["error"]
+    done = affekt(capsys, "predict", sounds[0], "--model", tiny_model, "--text", texts / "c.txt")
+    done.is_one_line("c.txt: the text seems to be of another language")
+    scores = tmp_path / "scores.json"
+    scores.write_text('{"joy": 0.5, "sadness": 0.5}', encoding="utf-8")
+    done = affekt(capsys, "predict", sounds[0], "--model", tiny_model, "--text", scores)
+    assert done.status == 0, done.errors

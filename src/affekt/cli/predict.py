@@ -23,7 +23,7 @@ from affekt.cli._common import (
     log,
 )
 from affekt.cli._inputs import FollowOption, expand, folder_error, stdin_bytes
-from affekt.cli._modalities import FaceModelOption, FaceOption, Modalities
+from affekt.cli._modalities import FaceModelOption, FaceOption, Modalities, TextOption
 from affekt.cli._pictures import (
     PlotOption,
     ReportOption,
@@ -100,6 +100,7 @@ def command(
     ] = Adapt.none,
     face: FaceOption = None,
     face_model: FaceModelOption = None,
+    text: TextOption = None,
     threads: ThreadsOption = None,
     backend: Annotated[
         str, typer.Option("--backend", help="onnx or litert; default: what the model's file needs.")
@@ -150,7 +151,7 @@ def command(
     recogniser = load_model(model, threads=threads, backend=backend, device=device)
     if baseline is not None:
         recogniser = recogniser.with_baseline(Baseline.load(baseline))
-    others = Modalities.of(recogniser, face, face_model)
+    others = Modalities.of(recogniser, face, face_model, text)
     groups: list[str] = []
     if adapt is not Adapt.none:
         groups = _groups(adapt, sources, files, known)
