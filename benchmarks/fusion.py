@@ -1,10 +1,11 @@
 """What a face adds to the voice: RAVDESS, on the folds of ``ravdess-luna5``.
 
-    python benchmarks/fusion.py --data ../shared/data --statistics ravdess.npz
+    python benchmarks/fusion.py --data ../shared/data --keep folder
     python benchmarks/fusion.py --table-only
 
-Voice: statistics of layers 2 to 4 of Whisper base, frozen, and a logistic regression. Face: means
-of OpenFace's units (``ravdess_face/openface_au_mean.csv`` in the data), and a logistic regression.
+Voice: statistics of layers 2 to 4 of Whisper base, frozen, and what two shipped models answer,
+which were trained on CREMA-D and EMO-DB; a logistic regression on both. Face: means of OpenFace's
+units (``ravdess_face/openface_au_mean.csv`` in the data), and a logistic regression.
 Joint: one on both. Penalties, temperatures and weights of the pool are found on groups of training
 actors that are left out; test actors are scored once. ``adapted``: the mean of all clips of each
 speaker is taken out of both.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,15 @@ UNITS = Path("ravdess_face") / "openface_au_mean.csv"
 LAYERS = (2, 3, 4)
 GROUPS = 4
 """Of training actors: each is answered by what the others have taught."""
-PENALTIES = {"voice": (0.003, 0.01), "face": (0.03, 0.1), "joint": (0.003, 0.01)}
+PENALTIES = {"voice": (0.003, 0.01), "face": (0.01, 0.03), "joint": (0.003, 0.01)}
 """Inverse penalties that are tried."""
 DIMENSIONS = 400
 """Principal components of the training clips that a classifier sees, where there are more."""
 FACE_SCALE = 2.0
 """Of the standardised units beside the many statistics of the voice, in the joint classifier."""
+SHIPPED = ("live", "small")
+ANSWER_SCALE = 2.0
+"""Of the standardised logarithms of their probabilities beside the statistics."""
 SYSTEMS = {
     "voice": ("voice",),
     "face": ("face",),
@@ -44,29 +48,49 @@ SYSTEMS = {
 """By name, the classifiers that are pooled."""
 
 
-def statistics(clips: Sequence[Clip], kept: Path | None) -> np.ndarray:
-    """Mean and deviation of each layer for each clip ``[clips, 2 * layers * width]``."""
-    if kept is not None and kept.is_file():
-        with np.load(kept, allow_pickle=False) as file:
-            known = dict(zip(file["files"].tolist(), file["x"], strict=True))
-        return np.stack([known[clip.file.name] for clip in clips])
+def kept(
+    clips: Sequence[Clip], file: Path | None, maker: Callable[[], Callable[[Clip], np.ndarray]]
+) -> np.ndarray:
+    """Return one row per clip: from a file, else made and kept there."""
+    if file is not None and file.is_file():
+        with np.load(file, allow_pickle=False) as arrays:
+            known = dict(zip(arrays["files"].tolist(), arrays["x"], strict=True))
+        return np.stack([known[clip.file.name] for clip in clips]).astype(np.float64)
+    rows = np.stack(list(map(maker(), clips)))
+    if file is not None:
+        np.savez(file, x=rows, files=np.array([clip.file.name for clip in clips]))
+    return rows.astype(np.float64)
+
+
+def statistics() -> Callable[[Clip], np.ndarray]:
+    """Mean and deviation of each layer ``[2 * layers * width]``."""
     import torch
 
     from affekt.audio import load_audio
     from affekt.models.encoders.statistics import Statistics, StatisticsOptions
 
-    options = StatisticsOptions(checkpoint="openai/whisper-base", layers=LAYERS)
-    encoder = Statistics(320, options)
-    rows = []
-    for clip in clips:
+    encoder = Statistics(320, StatisticsOptions(checkpoint="openai/whisper-base", layers=LAYERS))
+
+    @torch.inference_mode()
+    def make(clip: Clip) -> np.ndarray:
         samples = load_audio(clip.file)
-        frames = samples[: len(samples) // 320 * 320].reshape(1, -1, 320)
-        with torch.inference_mode():
-            features = torch.from_numpy(frames).transpose(1, 2)
-            rows.append(encoder.frozen_features(features)[0, :, 0].numpy())
-    if kept is not None:
-        np.savez(kept, x=np.stack(rows), files=np.array([clip.file.name for clip in clips]))
-    return np.stack(rows)
+        frames = torch.from_numpy(samples[: len(samples) // 320 * 320].reshape(1, -1, 320))
+        return np.asarray(encoder.frozen_features(frames.transpose(1, 2))[0, :, 0])
+
+    return make
+
+
+def answers() -> Callable[[Clip], np.ndarray]:
+    """Probabilities of the shipped models ``[models * emotions]``."""
+    import affekt
+
+    models = [affekt.load_model(name, threads=1) for name in SHIPPED]
+
+    def make(clip: Clip) -> np.ndarray:
+        told = [list(model.predict(clip.file).scores.values()) for model in models]
+        return np.concatenate(told)
+
+    return make
 
 
 @dataclass(frozen=True)
@@ -143,7 +167,7 @@ def _points(x: np.ndarray, train: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.asarray(points @ (known.T @ (left[:, chosen] / np.sqrt(values[chosen]))))
 
 
-def measure(data: Path | None, kept: Path | None) -> Result:
+def measure(data: Path | None, folder: Path | None) -> Result:
     """Measure every system, plain and adapted, and return the result as it is stored."""
     from affekt.data import data_root
     from affekt.evaluation import get_protocol, softmax
@@ -157,16 +181,28 @@ def measure(data: Path | None, kept: Path | None) -> Result:
     folds = protocol.folds(clips)
     table = data_root(data) / UNITS
     units = [read_face(table, clip.file.name).units for clip in clips]
-    voice = statistics(clips, kept).astype(np.float64)
+    voice = kept(clips, folder and folder / "statistics.npz", statistics)
+    told = np.log(np.maximum(kept(clips, folder and folder / "answers.npz", answers), SMALLEST))
     face = np.sqrt(np.array([list(one.values()) for one in units]))
     targets = np.array([protocol.labels.index(clip.emotion) for clip in clips])
     speakers = np.array([clip.speaker for clip in clips])
     rows: dict[str, dict[str, object]] = {}
     for kind in ("plain", "adapted"):
-        v, f = (_centred(one, speakers) if kind == "adapted" else one for one in (voice, face))
-        both = np.concatenate([v, f], axis=1)
-        scale = np.concatenate([np.ones(v.shape[1]), np.full(f.shape[1], FACE_SCALE)])
-        inputs = {"voice": v, "face": f, "joint": both}
+        blocks = [
+            _centred(one, speakers) if kind == "adapted" else one for one in (voice, told, face)
+        ]
+        scales = [
+            np.full(one.shape[1], scale)
+            for one, scale in zip(blocks, (1.0, ANSWER_SCALE, FACE_SCALE), strict=True)
+        ]
+        inputs = {
+            name: (np.concatenate(blocks[part], axis=1), np.concatenate(scales[part]))
+            for name, part in (
+                ("voice", slice(0, 2)),
+                ("face", slice(2, 3)),
+                ("joint", slice(0, 3)),
+            )
+        }
         pooled: dict[str, list[np.ndarray]] = {name: [] for name in SYSTEMS}
         weights: dict[str, list[dict[str, float]]] = {name: [] for name in SYSTEMS}
         order = []
@@ -175,15 +211,8 @@ def measure(data: Path | None, kept: Path | None) -> Result:
             test = np.array([clip.file in names for clip in clips])
             order.append(np.flatnonzero(test))
             sides = {
-                name: classify(
-                    x,
-                    targets,
-                    speakers,
-                    test,
-                    scale if name == "joint" else np.ones(x.shape[1]),
-                    PENALTIES[name],
-                )
-                for name, x in inputs.items()
+                name: classify(x, targets, speakers, test, scale, PENALTIES[name])
+                for name, (x, scale) in inputs.items()
             }
             for system, members in SYSTEMS.items():
                 own = {name: sides[name] for name in members}
@@ -212,7 +241,7 @@ def measure(data: Path | None, kept: Path | None) -> Result:
     return {
         "protocol": protocol.name,
         "systems": rows,
-        "extra_data": ["openai/whisper-base"],
+        "extra_data": ["openai/whisper-base", "cremad", "emodb"],
         "versions": software_versions(),
         "data_sha256": data_fingerprint(clips),
         "commit": commit(),
@@ -263,14 +292,14 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
-    parser.add_argument("--statistics", type=Path, help="file that keeps those of the voice")
+    parser.add_argument("--keep", type=Path, help="folder that keeps what is made of each clip")
     REPORT.add_options(parser)
     options = parser.parse_args()
     if options.table_only:
         REPORT.show(table(REPORT.load()))
         return
     try:
-        result = measure(options.data, options.statistics)
+        result = measure(options.data, options.keep)
     except AffektError as error:
         raise SystemExit(f"error: {error}") from None
     REPORT.finish(result, options.out, table)

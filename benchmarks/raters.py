@@ -132,6 +132,8 @@ def measure(data: Path | None, kept: Path | None) -> Result:
             "c": c,
         }
         print(name, rows[name], flush=True)
+    usual = np.tile(votes[sides == 0].mean(axis=0), (int((test & rated).sum()), 1))
+    constant = vars(rater_agreement(usual, votes[test & rated]))
     told = people(data_root(data) / "cremad", labels)
     names = [
         clip.file.stem for clip in clips if all(clip.file.stem in one for one in told.values())
@@ -154,6 +156,7 @@ def measure(data: Path | None, kept: Path | None) -> Result:
         "protocol": protocol.name,
         "model": MODEL,
         "systems": rows,
+        "constant": constant,
         "people": humans,
         "versions": software_versions(),
         "data_sha256": data_fingerprint(clips),
@@ -174,7 +177,10 @@ def table(result: Result) -> str:
             f"| {names[name]} | {one['js_distance']:.3f} | {100 * one['soft_accuracy']:.1f} | "
             f"{100 * one['uar']:.1f} |"
         )
+    constant = result["constant"]
     lines += [
+        f"| none: the mean of the votes, always | {constant['js_distance']:.3f} | "
+        f"{100 * constant['soft_accuracy']:.1f} | |",
         "",
         "| people had | one is right, % | the majority is right, % | distance to votes on both |",
         "|---|---:|---:|---:|",
