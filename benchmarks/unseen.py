@@ -5,7 +5,7 @@
 
 A model may answer with all its emotions; the recall is averaged over those that a corpus has. The
 development corpora are read as in the protocol ``loco``; RAVDESS with the six emotions that it
-shares with the models.
+shares with the models. Of prediction sets, how often they hold the true emotion, and their size.
 """
 
 from __future__ import annotations
@@ -52,6 +52,16 @@ def measure(data: Path | None) -> Result:
                 "uar": uar(targets, probabilities.argmax(axis=1), len(model.labels)),
                 "ece": expected_calibration_error(probabilities, targets),
             }
+            if answers[0].likely is not None:
+                sets = [answer.likely or () for answer in answers]
+                rows[name][corpus] |= {
+                    "coverage": float(
+                        np.mean(
+                            [clip.emotion in one for one, clip in zip(sets, clips, strict=True)]
+                        )
+                    ),
+                    "set_size": float(np.mean([len(one) for one in sets])),
+                }
             print(f"{name}, {corpus}: UAR {100 * rows[name][corpus]['uar']:.1f} %", flush=True)
     return {
         "models": rows,
@@ -74,8 +84,17 @@ def table(result: Result) -> str:
         cells = (_cell([row[corpus]]) for row in rows.values())
         lines.append(f"| {corpus} | {' | '.join(cells)} |")
     means = (_cell(list(row.values())) for row in rows.values())
-    lines += [f"| mean | {' | '.join(means)} |", "", f"Commit `{result['commit'][:12]}`."]
-    return "\n".join(lines)
+    lines += [f"| mean | {' | '.join(means)} |", ""]
+    for name, row in rows.items():
+        if all("coverage" in one for one in row.values()):
+            held, size = ([one[key] for one in row.values()] for key in ("coverage", "set_size"))
+            lines += [
+                f"The prediction sets of `{name}` hold the true emotion of {np.mean(held):.0%} of "
+                f"the clips ({min(held):.0%} to {max(held):.0%} of a corpus), with "
+                f"{np.mean(size):.1f} emotions on average.",
+                "",
+            ]
+    return "\n".join([*lines, f"Commit `{result['commit'][:12]}`."])
 
 
 def _cell(scores: list[dict[str, float]]) -> str:

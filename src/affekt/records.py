@@ -40,7 +40,8 @@ class Info:
     minimum, maximum : float, optional
         Range of a number.
     shown : str
-        How people read a number, as in a format string; empty where no text shows it.
+        How people read a number, as in a format string, or what joins several words; empty where
+        no text shows it.
     output : bool
         Whether it is the output of the same name of a model's graph, one number for each span.
     inline : bool

@@ -140,9 +140,9 @@ class Answer(Record):
     def extras(self) -> dict[str, str]:
         """Return, as people read them, the fields beside the label that have a value."""
         return {
-            one.name: format(value, one.info.shown)
+            one.name: shown.join(value) if isinstance(value, tuple) else format(value, shown)
             for one in fields_of(type(self))
-            if one.info.shown and (value := getattr(self, one.name)) is not None
+            if (shown := one.info.shown) and (value := getattr(self, one.name)) is not None
         }
 
     def to_hf(self, top_k: int | None = None) -> list[dict[str, Any]]:
@@ -196,6 +196,14 @@ class Prediction(Answer):
             digits=4,
             minimum=-1,
             maximum=1,
+        ),
+    ] = field(default=None, kw_only=True)
+    likely: Annotated[
+        tuple[str, ...] | None,
+        Info(
+            "The emotions that are probable enough for the true one to be among them in nine of "
+            "ten recordings, the most probable first; unknown where that was not measured.",
+            shown=" or ",
         ),
     ] = field(default=None, kw_only=True)
     embedding: Floats = field(

@@ -101,6 +101,7 @@ def test_bad_usage_is_one_line(call: Call, tmp_path: Path) -> None:
     call("base", "live").is_one_line("name a --corpus")
     call("--answers", a).is_one_line("two models")
     call("--answers", a, a, "--fail-if", "uar=1").is_one_line("NAME=NUMBER")
+    call("--live", "http://127.0.0.1:1").is_one_line("127.0.0.1:1")
     call("--answers", a, a, "--out", "x.docx").is_one_line("end in .json")
     call("--answers", a, "missing.jsonl").is_one_line("cannot read the answers")
     bare = tmp_path / "bare.jsonl"

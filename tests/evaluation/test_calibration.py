@@ -14,6 +14,7 @@ from affekt.errors import DataError
 from affekt.evaluation.calibration import (
     TEMPERATURE_RANGE,
     apply_temperature,
+    fit_least_probability,
     fit_temperature,
     negative_log_likelihood,
     softmax,
@@ -103,3 +104,32 @@ def test_impossible_input_is_refused(logits: Any, targets: Any, message: str) ->
 def test_an_impossible_temperature_is_refused(temperature: float) -> None:
     with pytest.raises(DataError, match="must be a positive number"):
         apply_temperature([[1.0, 2.0]], temperature)
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+def test_prediction_sets_hold_the_truth_as_often_as_asked_for(
+    coverage: float, temperature: float
+) -> None:
+    """Even where the probabilities themselves promise too much."""
+    probabilities, targets = [], []
+    for seed in (3, 4):
+        logits, truth = calibrated(seed=seed)
+        probabilities.append(softmax(logits / temperature))
+        targets.append(truth)
+    least = fit_least_probability(probabilities[0], targets[0], coverage)
+    true = probabilities[1][np.arange(len(targets[1])), targets[1]]
+    assert np.mean(true >= least) == pytest.approx(coverage, abs=0.01)
+
+
+def test_clips_that_count_more_decide_what_is_probable_enough() -> None:
+    probabilities = np.array([[0.9, 0.1]] * 50 + [[0.4, 0.6]] * 50)
+    targets = np.zeros(100, dtype=int)
+    weights = np.where(np.arange(100) < 50, 1.0, 0.05)
+    assert fit_least_probability(probabilities, targets, 0.9) == 0.4
+    assert fit_least_probability(probabilities, targets, 0.9, weights) == 0.9
+
+
+def test_too_few_clips_promise_nothing() -> None:
+    """Of five clips, no set holds the truth of nine in ten others for sure: all belong to it."""
+    assert fit_least_probability([[0.8, 0.2]] * 5, [0] * 5, 0.9) == 0.0

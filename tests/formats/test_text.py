@@ -51,7 +51,7 @@ def test_json_lines() -> None:
 def test_csv_is_read_back() -> None:
     text = "\n".join(csv_format.lines(OUTCOMES, LABELS))
     first, second = csv.DictReader(io.StringIO(text))
-    answer = ["file", "label", "confidence", "intensity", "modalities", "duration"]
+    answer = ["file", "label", "confidence", "intensity", "modalities", "likely", "duration"]
     assert list(first) == [*answer, "angry", "happy", "sad", *INPUT_COLUMNS, "warnings", "error"]
     assert first["file"] == "grün, a.wav"
     assert float(first["confidence"]) == 0.75

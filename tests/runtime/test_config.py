@@ -52,6 +52,8 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"metrics": "good"}, "'metrics' is 'good', expected a list of JSON objects"),
         ({"architecture": [1]}, r"'architecture' is \[1\], expected a JSON object"),
         ({"parameters": "many"}, "'parameters' is 'many'"),
+        ({"calibration": {"threshold": 2}}, "'calibration.threshold' is 2, expected a number from"),
+        ({"calibration": {"least_probability": "0"}}, "'calibration.least_probability' is '0'"),
     ],
 )
 def test_an_impossible_value_is_shown(changes: dict[str, Any], message: str) -> None:

@@ -49,6 +49,20 @@ def test_an_answer_is_whole(model: Model) -> None:
     assert sorted(name for name, _ in answer.ranked()) == sorted(model.labels)
 
 
+def test_a_set_holds_what_is_probable_enough(model: Model, tmp_path: Path) -> None:
+    assert model.predict((noise(1.5), 16000)).likely is None
+    calibration = {"method": "temperature", "temperature": 1.0}
+    for least in (0.0, 0.15, 1.0):
+        changed = {**calibration, "least_probability": least}
+        folder = write_tiny_model(tmp_path / f"{least}", calibration=changed)
+        answer = affekt.load_model(folder).predict((noise(1.5), 16000))
+        ranked = answer.ranked()
+        expected = [label for label, value in ranked if value >= least] or [ranked[0][0]]
+        assert answer.likely == tuple(expected)
+        assert answer.extras()["likely"] == " or ".join(expected)
+        assert answer.to_dict()["likely"] == expected
+
+
 def test_the_graph_hears_the_recording(model: Model) -> None:
     samples = noise(1.0)
     expected = [np.abs(samples).mean(), np.square(samples).mean(), np.abs(samples).max()]

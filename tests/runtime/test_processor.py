@@ -13,9 +13,8 @@ from typing import Any
 
 import _answer
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from avx2_kernels import write_product
 
 import affekt
 from affekt.runtime.bundle import ASSETS, SHIPPED
@@ -46,36 +45,6 @@ def answers(inputs: Path, *graphs: Path, on: Sequence[str] = (), plain: bool = F
     )
     told = json.loads(done.stdout)
     return told["instructions"], [np.array(told["answers"][str(graph)]) for graph in graphs]
-
-
-def write_product(path: Path, largest: int) -> Path:
-    """A product of 64 activations and weights in int8, of which all have the largest number."""
-    scale, zero = numpy_helper.from_array(np.float32(1 / 255), "scale"), "zero"
-    weights = np.full((64, 16), largest, dtype=np.int8)
-    constants = [
-        scale,
-        numpy_helper.from_array(np.int8(-128), zero),
-        numpy_helper.from_array(weights, "weights"),
-        numpy_helper.from_array(np.float32(1 / largest), "weight_scale"),
-        numpy_helper.from_array(np.int8(0), "weight_zero"),
-        numpy_helper.from_array(np.float32(64 / 255), "y_scale"),
-    ]
-    nodes = [
-        helper.make_node("QuantizeLinear", ["x", "scale", zero], ["x8"]),
-        helper.make_node("DequantizeLinear", ["x8", "scale", zero], ["x_"]),
-        helper.make_node("DequantizeLinear", ["weights", "weight_scale", "weight_zero"], ["w_"]),
-        helper.make_node("MatMul", ["x_", "w_"], ["y_"]),
-        helper.make_node("QuantizeLinear", ["y_", "y_scale", zero], ["y8"]),
-        helper.make_node("DequantizeLinear", ["y8", "y_scale", zero], ["y"]),
-    ]
-    ports = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
-        for name, size in (("x", 64), ("y", 16))
-    ]
-    graph = helper.make_graph(nodes, "product", ports[:1], ports[1:], constants)
-    opsets = [helper.make_opsetid("", 18)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
-    return path
 
 
 @pytest.mark.slow

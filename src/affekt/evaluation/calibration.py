@@ -122,6 +122,44 @@ def fit_threshold(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> float
     return 0.0 if kept == len(gain) else float(confidence[order[kept - 1]])
 
 
+def fit_least_probability(
+    probabilities: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    coverage: float,
+    weights: npt.ArrayLike | None = None,
+) -> float:
+    """Return the probability from which on a class belongs to a prediction set.
+
+    So large that the set of a clip holds its true class as often as asked for: split conformal
+    prediction with the probability as its score (Sadinle et al., "Least Ambiguous Set-Valued
+    Classifiers with Bounded Error Levels", 2019).
+
+    Parameters
+    ----------
+    probabilities : array [shape=(clips, classes)]
+        Calibrated, of clips that the model was not trained on and will not be tested on.
+    targets : array of int [shape=(clips,)]
+        Index of the true class of each clip.
+    coverage : float
+        Share of the clips whose set holds the true class, from 0 to 1.
+    weights : array [shape=(clips,)], optional
+        How much each clip counts; all alike by default.
+
+    Raises
+    ------
+    DataError
+        If there are no clips, shapes differ, a target is out of range or a number not finite.
+    """
+    values, indices = _checked(probabilities, targets)
+    true = values[np.arange(len(indices)), indices]
+    counts = np.ones(len(true)) if weights is None else np.asarray(weights, dtype=np.float64)
+    order = np.argsort(-true, kind="stable")
+    # A further clip, of which nothing is known, counts as one that is missed.
+    held = np.cumsum(counts[order]) / (counts.sum() + counts.mean())
+    enough = np.flatnonzero(held >= coverage)
+    return float(true[order[enough[0]]]) if len(enough) else 0.0
+
+
 def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
     values = np.asarray(logits, dtype=np.float64)
     if values.ndim != 2 or values.size == 0:

@@ -55,6 +55,8 @@ class ModelMetadata:
     seed : int
     threshold : float or None
         Confidence below which an answer is better withheld; None where it was not measured.
+    least_probability : float or None
+        Of the emotions in a prediction set; None where it was not measured.
     teachers : sequence of mapping
         ``name``, ``licence`` and ``speakers`` of the models that the weights have learned from.
     replaced : mapping
@@ -66,6 +68,7 @@ class ModelMetadata:
     metrics: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     seed: int = 0
     threshold: float | None = None
+    least_probability: float | None = None
     teachers: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     replaced: Mapping[str, Any] = field(default_factory=dict)
 
@@ -156,7 +159,11 @@ def model_config(network: Network, metadata: ModelMetadata) -> dict[str, Any]:
         "calibration": {
             "method": "temperature",
             "temperature": round(float(network.temperature), 6),
-            **({} if metadata.threshold is None else {"threshold": round(metadata.threshold, 4)}),
+            **{
+                name: round(value, 4)
+                for name in ("threshold", "least_probability")
+                if (value := getattr(metadata, name)) is not None
+            },
         },
         "parameters": description.parameters,
         "receptive_field": None if seconds is None else round(seconds, 4),

@@ -32,8 +32,9 @@ SEGMENT_COLUMNS = {
 }
 """Columns of what a segment has beside the fields of an answer and its times."""
 
-PREDICTION_COLUMNS = {"modalities": str}
-"""Columns of what a prediction alone has beside them: the share of each modality, as text."""
+PREDICTION_COLUMNS = {"modalities": str, "likely": str}
+"""Columns of what a prediction alone has: the share of each modality and the prediction set, as
+text."""
 
 
 def columns(labels: Sequence[str], *, segments: bool = False) -> dict[str, type]:
@@ -88,7 +89,7 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name == "quality":
             flat |= {key: value[key] for key in QUALITY_COLUMNS if key in value}
-        elif name in PREDICTION_COLUMNS:
+        elif name == "modalities":
             flat[name] = ", ".join(f"{key} {share:g}" for key, share in value.items())
         elif isinstance(value, Mapping):
             flat |= value

@@ -96,6 +96,7 @@ def fuse(
         "confidence": float(pooled[best]),
         "scores": dict(zip(labels, map(float, pooled), strict=True)),
         "modalities": shares,
+        "likely": None,  # measured of the voice alone
     }
     if of_sound is None:
         return Prediction(**fused, duration=0.0, warnings=tuple(notes))

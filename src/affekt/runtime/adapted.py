@@ -59,6 +59,7 @@ def adapt_predictions(
             label=config.labels[best],
             confidence=float(probabilities[best]),
             scores=dict(zip(config.labels, map(float, probabilities), strict=True)),
+            likely=config.prediction_set(probabilities),
         )
 
 

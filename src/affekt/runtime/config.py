@@ -43,6 +43,8 @@ class ModelConfig:
         step), ``delay`` (steps of look-ahead), ``state_size``; empty where the model does not.
     threshold : float
         Confidence below which an answer is better withheld; 0 where it was not measured.
+    least_probability : float or None
+        Of the emotions in a prediction set; None where it was not measured.
     embedding_size : int or None
         Width of the pooled embedding.
     parameters : int or None
@@ -65,6 +67,7 @@ class ModelConfig:
     streamable: bool = False
     streaming: Mapping[str, Any] = field(default_factory=dict)
     threshold: float = 0.0
+    least_probability: float | None = None
     embedding_size: int | None = None
     parameters: int | None = None
     licence: str = ""
@@ -73,6 +76,17 @@ class ModelConfig:
     metrics: tuple[Mapping[str, Any], ...] = ()
     intended_use: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def prediction_set(self, probabilities: Sequence[float]) -> tuple[str, ...] | None:
+        """Return the emotions that are probable enough, and the first in any case.
+
+        The most probable first; None where it was not measured what is enough.
+        """
+        if self.least_probability is None:
+            return None
+        ranked = sorted(zip(probabilities, self.labels, strict=True), key=lambda one: -one[0])
+        (_, first), *others = ranked
+        return first, *(label for value, label in others if value >= self.least_probability)
 
 
 def parse_config(text: str, where: str) -> ModelConfig:
@@ -118,7 +132,8 @@ def parse_config(text: str, where: str) -> ModelConfig:
         receptive_field=reader.optional_number("receptive_field"),
         streamable=raw.get("streamable") is True,
         streaming=reader.mapping("streaming"),
-        threshold=reader.threshold(),
+        threshold=reader.share("threshold") or 0.0,
+        least_probability=reader.share("least_probability"),
         embedding_size=reader.optional_integer("embedding_size"),
         parameters=reader.optional_integer("parameters"),
         licence=str(raw.get("licence") or ""),
@@ -183,10 +198,13 @@ class _Reader:
             raise self._wrong("id2label", table, "names without control characters and formulas")
         return tuple(map(str, names))
 
-    def threshold(self) -> float:
-        value = self.mapping("calibration").get("threshold", 0.0)
+    def share(self, key: str) -> float | None:
+        """Of the calibration."""
+        value = self.mapping("calibration").get(key)
+        if value is None:
+            return None
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise self._wrong("calibration.threshold", value, "a number from 0 to 1")
+            raise self._wrong(f"calibration.{key}", value, "a number from 0 to 1")
         return float(value)
 
     def mapping(self, key: str) -> Mapping[str, Any]:

@@ -492,6 +492,7 @@ class Model:
             label=self.labels[best],
             confidence=float(probabilities[best]),
             scores=dict(zip(self.labels, map(float, probabilities), strict=True)),
+            likely=self.config.prediction_set(probabilities),
             embedding=embedding,
             duration=quality.duration,
             warnings=tuple(describe_warnings(quality, ood_score=ood_score)),

@@ -144,6 +144,7 @@ def train(
     metadata = replace(
         _facts(recipe, fitted, before, split, test, seed),
         threshold=measure_threshold(fitted.network, split.validation, store),
+        least_probability=fitted.least_probability,
     )
     if teachers:
         metadata = replace(metadata, teachers=teachers.metadata)

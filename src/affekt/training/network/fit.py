@@ -14,6 +14,8 @@ from torch import Tensor
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation.calibration import (
+    apply_temperature,
+    fit_least_probability,
     fit_temperature,
     negative_log_likelihood,
 )
@@ -37,6 +39,9 @@ from affekt.training.network.teachers import Teaching, blended, standardised
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import DistilConfig, LinearConfig, Recipe
 
+COVERAGE = 0.9
+"""Share of the clips of unheard speakers whose prediction set holds the true emotion."""
+
 
 @dataclass(frozen=True)
 class FitResult:
@@ -51,12 +56,15 @@ class FitResult:
         Epoch with the best validation UAR, counted from 1.
     train : tuple of Clip
         The clips that could be read and were learned from.
+    least_probability : float or None
+        Of the emotions in a prediction set (`COVERAGE`); None where there was nothing to fit it on.
     """
 
     network: Network
     history: tuple[Epoch, ...]
     best_epoch: int
     train: tuple[Clip, ...]
+    least_probability: float | None = None
 
 
 def fit(
@@ -144,9 +152,11 @@ def fit(
         fit_linear(network.cpu(), recipe.linear, lesson)
         network.eval()
         unseen = _answers(network, recipe.linear, lesson, validation, store)
+        least = None
         if unseen is not None:
-            fit_confidence(network, unseen)
-        return FitResult(network, (), 0, tuple(train))
+            calibrated = fit_confidence(network, unseen)
+            least = fit_least_probability(calibrated, unseen.targets, COVERAGE, unseen.weights)
+        return FitResult(network, (), 0, tuple(train), least)
     batches.fill = store.mean_log_mel(train)
     if teachers:
         answers = teachers.answers(train, labels, progress)
@@ -175,9 +185,8 @@ def fit(
             l2=recipe.imbalance.smote_l2,
             seed=seed,
         )
-    if validation:
-        calibrate(network, validation, store)
-    return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train))
+    least = calibrate(network, validation, store) if validation else None
+    return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train), least)
 
 
 def _answers(
@@ -198,11 +207,16 @@ def _answers(
     return HeldOutAnswers.together(parts) if parts else None
 
 
-def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> None:
-    """Set the temperature with which confidence means frequency on the validation clips."""
+def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> float:
+    """Set the temperature with which confidence means frequency on the validation clips.
+
+    Returns the least probability of the emotions in a prediction set.
+    """
     logits = score_clips(network, validation, store)
     targets = hard_targets(validation, network.config.labels)
-    network.temperature.fill_(fit_temperature(logits, targets))
+    temperature = fit_temperature(logits, targets)
+    network.temperature.fill_(temperature)
+    return fit_least_probability(apply_temperature(logits, temperature), targets, COVERAGE)
 
 
 def refuse_without_network(recipe: Recipe) -> None:

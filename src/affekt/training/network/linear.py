@@ -173,23 +173,27 @@ def answers_elsewhere(config: LinearConfig, lesson: Lesson, dimensions: int) -> 
     return HeldOutAnswers.together(parts)
 
 
-def fit_confidence(network: Network, answers: HeldOutAnswers) -> None:
+def fit_confidence(network: Network, answers: HeldOutAnswers) -> np.ndarray:
     """Set the temperature, and how it grows with the distance from the training clips, in place.
 
-    The two that make the true classes most likely.
+    The two that make the true classes most likely. Returns the probabilities of the clips then,
+    ``[clips, classes]``.
     """
     logs = np.log(np.maximum(answers.distances, SMALLEST_DISTANCE))
     best = (np.inf, 1.0, 0.0)
+    calibrated = np.zeros_like(answers.logits)
     for exponent in _EXPONENTS:
         softened = answers.logits / np.exp(exponent * logs)[:, None]
         temperature = fit_temperature(softened, answers.targets, answers.weights)
         probabilities = softmax(softened / temperature)
         true = probabilities[np.arange(len(logs)), answers.targets]
         loss = -float(answers.weights @ np.log(np.maximum(true, np.finfo(float).tiny)))
-        best = min(best, (loss, temperature, float(exponent)))
+        if loss < best[0]:
+            best, calibrated = (loss, temperature, float(exponent)), probabilities
     _, temperature, exponent = best
     network.temperature.fill_(temperature)
     _statistics_of(network).exponent.fill_(exponent)
+    return calibrated
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,7 @@ export class Model {
     const score = this.#domain && oodScore(this.#domain, heard.embedding, duration);
     const warnings = warningsOf(quality, score);
     const answer = { ...this.named(heard), ood_score: score, warnings, duration, quality };
+    answer.likely = this.#predictionSet(answer.scores);
     return { ...known(answer), embedding: heard.embedding };
   }
 
@@ -201,6 +202,14 @@ export class Model {
     const label = this.labels.reduce((a, b) => (scores[b] > scores[a] ? b : a));
     const extras = OUTPUTS.map((name) => [name, outputs[name]?.[0]]);
     return known({ label, confidence: scores[label], scores, ...Object.fromEntries(extras) });
+  }
+
+  /** The emotions that are probable enough, and the first in any case; null where not measured. */
+  #predictionSet(scores) {
+    const least = this.config.calibration?.least_probability;
+    if (least === undefined) return null;
+    const ranked = Object.keys(scores).sort((a, b) => scores[b] - scores[a]);
+    return ranked.filter((name, place) => place === 0 || scores[name] >= least);
   }
 
   #refuse({ duration, silent, peak_dbfs: peak }) {
