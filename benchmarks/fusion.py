@@ -3,7 +3,7 @@
     python benchmarks/fusion.py --data ../shared/data --keep folder
     python benchmarks/fusion.py --table-only
 
-Voice: statistics of layers 2 to 4 of Whisper base, frozen, and what two shipped models answer,
+Voice: statistics of layers 1 to 4 of Whisper base, frozen, and what two shipped models answer,
 which were trained on CREMA-D and EMO-DB; a logistic regression on both. Face: means of OpenFace's
 units (``ravdess_face/openface_au_mean.csv`` in the data), and a logistic regression.
 Joint: one on both. Temperatures and weights of the pool are found on groups of training actors
@@ -27,14 +27,14 @@ from affekt.data import Clip
 
 REPORT = Report("fusion", "docs/modalities.md", "fusion")
 UNITS = Path("ravdess_face") / "openface_au_mean.csv"
-LAYERS = (2, 3, 4)
+LAYERS = (1, 2, 3, 4)
 GROUPS = 4
 """Of training actors: each is answered by what the others have taught."""
-PENALTIES = {"voice": 0.01, "face": 0.01, "joint": 0.005}
+PENALTIES = {"voice": 0.003, "face": 0.003, "joint": 0.003}
 """Inverse penalties."""
 DIMENSIONS = 300
 """Principal components of the training clips that a classifier sees, where there are more."""
-FACE_SCALE = 2.0
+FACE_SCALE = 3.0
 """Of the standardised units beside the many statistics of the voice, in the joint classifier."""
 SHIPPED = ("live", "small")
 ANSWER_SCALE = 2.0
@@ -124,7 +124,7 @@ def classify(
     points = _points(x, ~test, scale)
 
     def logits(learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        model = LogisticRegression(C=c, class_weight="balanced", max_iter=200)
+        model = LogisticRegression(C=c, class_weight="balanced", max_iter=500, tol=1e-3)
         model.fit(points[learned], targets[learned])
         return np.asarray(model.decision_function(points[asked]))
 
