@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "adapt": "Adapt a model to a few labelled recordings: own labels, own voices.",
         "face": "Learn a model of face units, to be fused with the voice.",
         "select": "Choose the recordings that are worth a label next.",
+        "new": "Begin a project: look at recordings, write a recipe.",
         "train": "Train a model from a recipe, or resume a run.",
         "soup": "Mix the weights of several runs into one model.",
         "evaluate": "Score a model on a corpus.",
