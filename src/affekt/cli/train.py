@@ -53,7 +53,6 @@ def command(
       affekt predict --model runs/mine/model recording.wav
       torchrun --nproc-per-node 4 -m affekt train cnn -s mine/ -o runs/fast
     """
-    log(f"training {recipe} into {out}")  # at once: torch takes seconds to be there
     from dataclasses import replace
 
     from affekt.cli._training import run_view
