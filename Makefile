@@ -2,11 +2,12 @@
 # with `make demo PYTHON=/path/to/python3.12`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix lint bench bench-edge tables litert mediapipe test-litert clean python
+.PHONY: help demo test test-matrix test-avx2 lint bench bench-edge tables litert mediapipe test-litert clean python
 .DELETE_ON_ERROR:
 
 DEMO_ENV := .venv-demo
 TEST_ENV := .venv-test
+AVX2_ENV := .venv-avx2
 LITERT_ENV := .venv-litert
 MEDIAPIPE_ENV := .venv-mediapipe
 SOURCES := $(shell find src -type f -not -name '*.pyc')
@@ -24,7 +25,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3.10 python3 p
 endif
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEMO_ENV)/.ready ## predict recordings in a new environment with the base install
 	@$(DEMO_ENV)/bin/affekt demo --data "$(DATA)"
@@ -35,6 +36,14 @@ test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DAT
 
 test-matrix: ## run the base install's tests on Python 3.10 to 3.13, with the lowest and the newest versions
 	@.ci/matrix
+
+# What asks the processor itself is changed; the others read variables.
+test-avx2: ## run the tests with the kernels of a processor with AVX2 alone, on one with AVX-512
+	@$(MAKE) --no-print-directory TEST_ENV=$(AVX2_ENV) $(AVX2_ENV)/.ready
+	@$(AVX2_ENV)/bin/python benchmarks/avx2_kernels.py $(AVX2_ENV)/bin/python
+	@NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" ATEN_CPU_CAPABILITY=avx2 \
+		ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell TORCHINDUCTOR_CPP_MARCH=haswell \
+		$(MAKE) --no-print-directory TEST_ENV=$(AVX2_ENV) test
 
 litert: $(LITERT_ENV)/.ready ## prepare the converter to LiteRT (2 GB): .venv-litert/bin/affekt export --to litert
 
@@ -94,7 +103,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/bin/python benchmarks/ablation.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
-	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(LITERT_ENV) $(MEDIAPIPE_ENV) .venv-matrix .venv-uv build dist demo
+	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(AVX2_ENV) $(LITERT_ENV) $(MEDIAPIPE_ENV) .venv-matrix .venv-uv build dist demo
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .numba-*
 
 # An environment is made once and kept until what it depends on changes. The demo environment
