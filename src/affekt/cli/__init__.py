@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "Answer over HTTP and WebSocket, with a page for people.",
         "timeline": "Say which emotions recordings carry from when to when.",
         "stream": "Recognise emotions in live sound, from a microphone or a pipe.",
+        "explain": "Say what in a recording speaks for an emotion.",
         "baseline": "Measure a voice or a room from recordings without labels.",
         "adapt": "Adapt a model to a few labelled recordings: own labels, own voices.",
         "face": "Learn a model of face units, to be fused with the voice.",
