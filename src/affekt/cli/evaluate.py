@@ -90,10 +90,11 @@ def command(
             probabilities=scored.probabilities,
             targets=scored.targets,
             intensity=scored.intensity,
+            dimensions=scored.dimensions,
             title=title,
         )
     if format is Format.table:
-        typer.echo(report_text(metrics, scored.intensity))
+        typer.echo(report_text(metrics, scored.intensity, scored.dimensions))
     else:
         names = ("n", "uar", "wa", "weighted_f1", "macro_f1", "ece")
         row = {name: getattr(metrics, name) for name in names}
@@ -103,5 +104,6 @@ def command(
             row["soft_accuracy"] = metrics.raters.soft_accuracy
         if format is Format.json and metrics.fairness is not None:
             row["fairness"] = asdict(metrics.fairness)
+        row |= {f"{name}_ccc": one.ccc for name, one in scored.dimensions.items()}
         emit([{"model": loaded.config.name, "corpus": corpus, "split": split, **row}], format)
     end_if_failed(failures(limits, of_evaluation(metrics)))

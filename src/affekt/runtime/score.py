@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affekt.errors import AudioError, ConfigError, DataError
+from affekt.evaluation.dimensions import Agreement, dimension_scores
 from affekt.evaluation.groups import with_fairness
 from affekt.evaluation.intensity import RankCorrelation, intensity_scores
 from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
@@ -39,6 +40,8 @@ class Scored:
     intensity : mapping of str to RankCorrelation
         How well the model says it, see :func:`~affekt.evaluation.intensity.intensity_scores`;
         empty where model or clips say nothing.
+    dimensions : mapping of str to Agreement
+        The same of valence, arousal and dominance.
     """
 
     metrics: Metrics
@@ -46,6 +49,7 @@ class Scored:
     targets: IntArray
     errors: Mapping[str, str]
     intensity: Mapping[str, RankCorrelation]
+    dimensions: Mapping[str, Agreement]
 
 
 def clips_of_split(config: ModelConfig, clips: Sequence[Clip], split: str) -> list[Clip]:
@@ -110,7 +114,6 @@ def score_model(
     wanted = [clip for clip in clips if clip.emotion in shared]
     scored, answers, errors = answers_for(model, wanted, advance)
     rows = [list(answer.scores.values()) for answer in answers]
-    said = [answer.intensity for answer in answers]
     probabilities = np.asarray(rows)[:, columns]
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     targets = np.array([shared.index(clip.emotion) for clip in scored])
@@ -118,7 +121,9 @@ def score_model(
     metrics = evaluate(probabilities, targets, shared, speakers=speakers if all(speakers) else None)
     metrics = with_fairness(metrics, probabilities, targets, scored)
     metrics = with_raters(metrics, probabilities, scored)
-    return Scored(metrics, probabilities, targets, errors, intensity_scores(said, scored))
+    intensity = intensity_scores([answer.intensity for answer in answers], scored)
+    dimensions = dimension_scores(answers, scored)
+    return Scored(metrics, probabilities, targets, errors, intensity, dimensions)
 
 
 def sound_of(clip: Clip) -> AudioSource:

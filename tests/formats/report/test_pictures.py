@@ -77,7 +77,7 @@ def test_the_page_is_well_formed(page: str) -> None:
     outline = Outline()
     outline.feed(page)
     assert outline.open == []
-    assert outline.tags.count("svg") == 2 * (1 + 6)  # waveform, and a curve for each emotion
+    assert outline.tags.count("svg") == 2 * (1 + 6 + 1)  # waveform, a curve of each emotion, plane
     assert outline.tags.count("audio") == 2
     assert outline.tags.count("section") == 5  # speakers, three recordings, the model
 

@@ -18,7 +18,15 @@ import numpy as np
 from affekt.formats.report.exhibit import LONGEST_SOUND, STDIN, Exhibit, color, ribbons
 from affekt.formats.summary import in_words
 from affekt.formats.text import spoken
-from affekt.results import UNCERTAIN, Measurement, Prediction, Segment, label_shares
+from affekt.results import (
+    DERIVED,
+    UNCERTAIN,
+    Answer,
+    Measurement,
+    Prediction,
+    Segment,
+    label_shares,
+)
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import UNLIKE_LIMIT
 from affekt.runtime.metadata import describe_model
@@ -151,6 +159,8 @@ def _section(index: int, exhibit: Exhibit, labels: Sequence[str]) -> str:
         parts += _player(exhibit)
     if exhibit.prediction is not None:
         parts.append(_scores(exhibit.prediction))
+    if _has_plot(exhibit):
+        parts += _plane(exhibit)
     parts += _segments(exhibit)
     parts += _quality(exhibit)
     return "".join([*parts, "</section>"])
@@ -246,6 +256,36 @@ def _scores(answer: Prediction) -> str:
         for rank, (label, score) in enumerate(answer.ranked())
     )
     return f'<h3>All of it</h3><table class="scores">{rows}</table>'
+
+
+def _plane(exhibit: Exhibit) -> Iterator[str]:
+    """Yield the way of a recording through the plane of valence and arousal, and its mean."""
+    whole = (exhibit.prediction,) if exhibit.prediction else exhibit.measurements
+    way, here = _points(exhibit.measurements), _points(whole)
+    if not here:
+        return
+    (x, y), derived = np.mean(here, axis=0), whole[0].dimensions == DERIVED
+    way = way[:: -(-len(way) // MOST_STEPS) or 1]
+    said = f"valence {x / 100:+.2f}, arousal {-y / 100:+.2f}"
+    yield (
+        '<h3>Valence and arousal</h3><svg class="plane" viewBox="-118 -112 236 224" role="img" '
+        f'aria-label="{said}"><path d="M-100 0H100M0-100V100M-100-100H100V100H-100Z"/>'
+        '<text x="-98" y="-3">unpleasant</text><text x="98" y="-3" text-anchor="end">pleasant'
+        '</text><text x="3" y="-91">excited</text><text x="3" y="97">calm</text><polyline points="'
+        f'{" ".join(f"{right:.1f},{down:.1f}" for right, down in way)}"/>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6"/></svg><p class="soft">In the mean {said}, '
+        f"{'derived from the probabilities by published norms' if derived else 'as the model says'}"
+        ".</p>"
+    )
+
+
+def _points(answers: Sequence[Answer]) -> list[tuple[float, float]]:
+    """Return where answers lie in the plane, to the right and downwards, in percent."""
+    return [
+        (100 * one.valence, -100 * one.arousal)
+        for one in answers
+        if one.valence is not None and one.arousal is not None
+    ]
 
 
 def _segments(exhibit: Exhibit) -> Iterator[str]:
