@@ -14,6 +14,8 @@ from affekt.evaluation.groups import with_fairness
 from affekt.evaluation.intensity import RankCorrelation, intensity_scores
 from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
 from affekt.evaluation.raters import with_raters
+from affekt.evaluation.timeline import NO_SPEECH, Span, TimelineScores, score_timelines
+from affekt.labels import canonical
 
 if TYPE_CHECKING:
     from affekt.audio import AudioSource
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from affekt.results import Prediction
     from affekt.runtime import Model
     from affekt.runtime.config import ModelConfig
+    from affekt.turns import Speakers, Turn
 
 SPLITS = ("train", "validation", "test", "all")
 
@@ -168,3 +171,62 @@ def answers_for(
     if not scored:
         raise DataError(f"none of {len(clips)} clips can be scored: {next(iter(errors.values()))}")
     return scored, answers, errors
+
+
+def score_truth(
+    model: Model, truth: Speakers, advance: Callable[[float], None] | None = None
+) -> tuple[dict[str, TimelineScores], dict[str, str]]:
+    """Score the time lines of recordings whose emotions are known moment by moment.
+
+    Parameters
+    ----------
+    model : Model
+    truth : Speakers
+        Turns with their emotions, by recording; ``music`` and ``noise`` say that nobody speaks.
+    advance : callable, optional
+        Called with 1 after each recording.
+
+    Returns
+    -------
+    scores : dict of str to TimelineScores
+        ``"found"``: the time line alone; ``"turns given"``: who speaks when was known, where the
+        truth tells it.
+    errors : dict of str to str
+        Recording to what was wrong with it; such ones are not scored.
+
+    Raises
+    ------
+    DataError
+        If there are no turns, one has no emotion, or nothing can be scored.
+    """
+    if not truth.turns:
+        raise DataError(f"{truth.path}: it tells of no turns: it needs times and emotions")
+    ways: dict[str, list[tuple[list[Span], list[Span]]]] = {"found": [], "turns given": []}
+    errors: dict[str, str] = {}
+    for name, turns in truth.turns.items():
+        known = [(one.start, one.end, _emotion_of(one, truth)) for one in turns]
+        spoken = [one for one in turns if _emotion_of(one, truth) not in NO_SPEECH]
+        try:
+            source = truth.recording_of(name)
+            for way, pairs in ways.items():
+                if way == "found" or any(one.emotion and one.speaker for one in spoken):
+                    given = None if way == "found" else spoken
+                    line = model.timeline(source, turns=given)
+                    pairs.append((known, [(one.start, one.end, one.label) for one in line]))
+        except (AudioError, DataError) as error:
+            errors[name] = str(error)
+        if advance:
+            advance(1)
+    if not ways["found"]:
+        raise DataError(f"no recording can be scored: {next(iter(errors.values()))}")
+    return {
+        way: score_timelines(pairs, model.labels) for way, pairs in ways.items() if pairs
+    }, errors
+
+
+def _emotion_of(turn: Turn, truth: Speakers) -> str:
+    """Return the emotion of a turn; RTTM without speakers has it in their place."""
+    emotion = turn.emotion or turn.speaker
+    if not emotion:
+        raise DataError(f"{truth.path}: the turn at {turn.start:g} s has no emotion")
+    return canonical(emotion)

@@ -71,7 +71,8 @@ export class Model {
     /** The rate it listens at, in Hz. */
     this.sampleRate = config.sample_rate;
     /** Probability below which a time line names no emotion. */
-    this.threshold = config.calibration?.threshold ?? 0;
+    this.threshold =
+      config.calibration?.window_threshold ?? config.calibration?.threshold ?? 0;
     this.#graph = graph;
     this.#domain = readDomain(config);
     this.#streaming = streaming && { ...streaming, sampleRate: this.sampleRate };
