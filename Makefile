@@ -61,6 +61,7 @@ lint: $(TEST_ENV)/.ready ## ruff, formatting, layers, and mypy in strict mode
 bench: $(TEST_ENV)/.bench ## measure speed and robustness, then write the tables again
 	@$(TEST_ENV)/bin/python benchmarks/speed.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/latency.py --data "$(DATA)"
+	@$(TEST_ENV)/bin/python benchmarks/startup.py
 	@$(TEST_ENV)/bin/python benchmarks/features.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/augment.py --data "$(DATA)"
 	@$(TEST_ENV)/bin/python benchmarks/robustness.py --data "$(DATA)"
@@ -80,6 +81,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@$(TEST_ENV)/bin/python benchmarks/pages.py
 	@test ! -f benchmarks/results/architectures.json || $(TEST_ENV)/bin/python benchmarks/architectures.py --table-only
 	@test ! -f benchmarks/results/speed.json || $(TEST_ENV)/bin/python benchmarks/speed.py --table-only
+	@test ! -f benchmarks/results/startup.json || $(TEST_ENV)/bin/python benchmarks/startup.py --table-only
 	@test ! -f benchmarks/results/latency.json || $(TEST_ENV)/bin/python benchmarks/latency.py --table-only
 	@test ! -f benchmarks/results/devices.json || $(TEST_ENV)/bin/python benchmarks/devices.py --table-only
 	@test ! -f benchmarks/results/edge.json || $(TEST_ENV)/bin/python benchmarks/edge.py --table-only
