@@ -98,6 +98,20 @@ def test_a_log_says_how_long_the_rest_takes(
     assert capsys.readouterr().err == "about 6 min left: 60 steps of 6 s each\n"
 
 
+def test_a_log_says_how_long_the_reading_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter([100.0, 100.0, 131.0])
+    monkeypatch.setattr(_training.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(_training, "line_is_due", lambda reported: reported < 100.0 or done == 32)
+    view = _training._RunView(None)
+    for done in (1, 2, 32):
+        view.reading("reading audio", done, 100)
+    # 31 s for 31 clips after the first.
+    expected = "reading audio: 1 of 100\nreading audio: 32 of 100, about 68 s left\n"
+    assert capsys.readouterr().err == expected
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (9000, "2.5 h")],

@@ -71,6 +71,7 @@ class _RunView:
         self._first = self._begun = math.nan  # step and second from which the pace is measured
         self.title = "training"
         self._reported = -math.inf  # seconds
+        self._reading_since = 0.0
 
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
         """Show where the run begins."""
@@ -115,9 +116,15 @@ class _RunView:
         if self._bar:
             task = self._task_of(what)
             self._bar.update(task, completed=done, total=total, facts="", description=what)
-        elif not self._quiet_epochs and line_is_due(self._reported):
-            log(f"{what}: {done} of {total}")
-            self._reported = time.monotonic()
+            return
+        if done <= 1:
+            self._reading_since = time.monotonic()
+        if not self._quiet_epochs and line_is_due(self._reported):
+            now = time.monotonic()
+            left = (now - self._reading_since) / max(1, done - 1) * (total - done)
+            soon = f", about {duration(left)} left" if 1 < done < total else ""
+            log(f"{what}: {done} of {total}{soon}")
+            self._reported = now
 
     def _task_of(self, what: str) -> Any:
         title = self.title if what == "training" else what
