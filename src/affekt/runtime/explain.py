@@ -24,7 +24,7 @@ from affekt.results import Prediction
 from affekt.runtime.session import Floats
 
 if TYPE_CHECKING:
-    from affekt.runtime.predictor import Model
+    from affekt.runtime import Model
 
 LONGEST = 120.0
 """Seconds; a model takes no more as a whole."""
