@@ -8,8 +8,7 @@ at hand, with that of the same graph without optimisation. Places are measured o
 lacks its program is told and left out.
 
     VERSIONS=lowest .ci/matrix 3.10
-    python -m venv .venv-avx2 && .venv-avx2/bin/pip install --constraint constraints.txt .
-    python benchmarks/avx2_kernels.py .venv-avx2/bin/python
+    make test-avx2
     make litert
     for model in live small nano; do .venv-litert/bin/affekt export ... --to litert; done
     python benchmarks/processors.py --data ../shared/data \\

@@ -19,7 +19,9 @@ def test_everyday_words_are_understood(word: str, emotion: str) -> None:
     ("word", "emotion"),
     [("Ängstlich", "fearful"), ("aengstlich", "fearful"), ("A\u0308rger", "angry"),
      ("en colère", "angry"), ("TRISTEZA", "sad"), ("felicità", "happy"), ("raiva", "angry"),
-     ("悲しみ", "sad"), ("高兴", "happy"), ("놀람", "surprised"), ("скука", "boredom")],
+     ("悲しみ", "sad"), ("高兴", "happy"), ("生气/angry", "angry"),
+     ("吃惊", "surprised"), ("伤心", "sad"), ("嬉しい", "happy"), ("놀라움", "surprised"),
+     ("놀람", "surprised"), ("скука", "boredom")],
 )  # fmt: skip
 def test_common_words_of_other_languages_are_understood(word: str, emotion: str) -> None:
     assert canonical(word) == emotion

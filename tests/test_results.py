@@ -13,6 +13,8 @@ import affekt
 from affekt.errors import DataError
 from affekt.records import Record, fields_of, json_schema
 from affekt.results import (
+    DIMENSIONS,
+    NUMBERS,
     OUTPUTS,
     Answer,
     AudioQuality,
@@ -88,6 +90,10 @@ def test_numbers_are_rounded_and_what_is_unknown_is_left_out() -> None:
         "label": "happy",
         "confidence": 0.75,
         "scores": SCORES,
+        "valence": 0.45,  # 0.75 * 0.81 - 0.25 * 0.63
+        "arousal": 0.315,
+        "dominance": 0.2625,
+        "dimensions": "derived",
         "ood_score": 0.6667,
         "warnings": [],
     }
@@ -102,7 +108,25 @@ def test_every_field_is_documented() -> None:
 
 def test_means_leave_out_what_is_unknown() -> None:
     parts = [replace(SEGMENT, intensity=value) for value in (1.0, None, 0.25)]
-    assert mean_numbers(parts, [1.0, 7.0, 2.0]) == {"intensity": 0.5, "ood_score": None}
+    means = mean_numbers(parts, [1.0, 7.0, 2.0])
+    assert means == {**dict.fromkeys(NUMBERS), "intensity": 0.5}
+
+
+def test_dimensions_follow_the_scores_until_a_model_says_them() -> None:
+    sadder = replace(SEGMENT, scores={"happy": 0.0, "sad": 1.0})
+    assert [getattr(sadder, name) for name in DIMENSIONS] == [-0.63, -0.27, -0.33]
+    assert sadder.dimensions == "derived"
+    trained = replace(SEGMENT, arousal=0.9, dimensions="")
+    assert (trained.valence, trained.arousal, trained.dimensions) == (0.45, 0.9, "trained")
+    said = Segment(0.0, 1.0, "happy", 0.75, SCORES, arousal=0.9)
+    assert (said.valence, said.arousal, said.dimensions) == (None, 0.9, "trained")
+    assert replace(said, scores={"sad": 1.0}).arousal == 0.9
+    assert said.extras() == {"arousal": "+0.90"}
+    assert SEGMENT.extras() == {"intensity": "25%"}  # what is derived adds nothing for people
+    assert mean_numbers([said, SEGMENT], [1.0, 1.0])["arousal"] == 0.9
+    unknown = Segment(0.0, 1.0, "tired", 0.75, {"tired": 0.75, "sad": 0.25})
+    assert (unknown.valence, unknown.dimensions) == (None, "")
+    assert "dimensions" not in unknown.to_dict()
 
 
 def test_a_track_of_a_prediction_keeps_what_the_answer_says() -> None:

@@ -41,7 +41,7 @@ _SYNONYMS: Mapping[str, str] = {
     "angry": (
         "anger ang rage mad ärger aergerlich ärgerlich wut wütend wuetend zorn "
         "zornig colère en_colère fâché enojo enojado ira enfado enfadado rabia rabbia arrabbiato "
-        "raiva zangado gniew boos woede гнев злость злой غضب गुस्सा 愤怒 憤怒 生气 生氣 "
+        "raiva zangado gniew boos woede гнев злость злой غضب गुस्सा 愤怒 憤怒 生气 生氣 生气/angry "
         "怒 怒り 화남 분노"
     ),
     "boredom": (
@@ -54,31 +54,31 @@ _SYNONYMS: Mapping[str, str] = {
     ),
     "disgust": (
         "disgusted dis disgusting ekel angeekelt dégoût dégoûté asco disgusto disgustado nojo "
-        "walging отвращение اشمئزاز घृणा 厌恶 厭惡 嫌悪 혐오"
+        "walging отвращение اشمئزاز घृणा 厌恶 厭惡 厌恶/disgusted 嫌悪 혐오"
     ),
     "fearful": (
         "fear fea anxiety anxious afraid scared anxiety/fear angst ängstlich aengstlich furcht "
         "furchtsam peur effrayé apeuré miedo temor asustado temeroso paura spaventato impaurito "
-        "medo assustado strach страх خوف डर 恐惧 恐懼 害怕 恐怖 恐れ 공포 두려움 불안"
+        "medo assustado strach страх خوف डर 恐惧 恐懼 害怕 恐惧/fearful 恐怖 恐れ 공포 두려움 불안"
     ),
     "happy": (
         "happiness hap joy joyful cheerful freude fröhlich froehlich freudig glücklich gluecklich "
         "joie joyeux heureux alegría alegre felicidad feliz gioia felice felicità allegria "
-        "alegria felicidade blij радость счастье سعادة खुशी 高兴 高興 快乐 快樂 开心 開心 喜び 幸せ "
-        "기쁨 행복"
+        "alegria felicidade blij радость счастье سعادة खुशी 高兴 高興 快乐 快樂 开心 開心 "
+        "开心/happy 喜び 嬉しい 幸せ 기쁨 행복"
     ),
     "neutral": (
-        "neu none neutre neutro neutrale neutra neutraal нейтральный محايد तटस्थ 中性 中立 "
-        "ニュートラル 중립 무감정"
+        "neu none neutre neutro neutrale neutra neutraal нейтральный محايد तटस्थ 中性 "
+        "中立 中立/neutral 平常 ニュートラル 중립 무감정"
     ),
     "sad": (
         "sadness sorrow trauer traurig traurigkeit tristesse triste tristeza tristezza verdriet "
-        "грусть печаль حزن उदास 悲伤 悲傷 难过 難過 悲しみ 悲しい 슬픔"
+        "грусть печаль حزن उदास 悲伤 悲傷 难过 難過 难过/sad 伤心 傷心 悲しみ 悲しい 슬픔"
     ),
     "surprised": (
         "surprise sur pleasant_surprise ps überrascht ueberrascht überraschung ueberraschung "
         "surpris sorpresa sorprendido sorpreso surpresa surpreso surpreendido verrassing удивление "
-        "مفاجأة आश्चर्य 惊讶 驚訝 惊喜 驚き 놀람"
+        "مفاجأة आश्चर्य 惊讶 驚訝 惊喜 吃惊 吃驚 吃惊/surprised 驚き 놀람 놀라움"
     ),
 }
 """By emotion, words that mean it: English, German, French, Spanish, Italian, Portuguese, and the
@@ -108,21 +108,24 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
 )
 """Word, in lower case and without accents, to canonical emotion."""
 
-CIRCUMPLEX: Mapping[str, tuple[float, float]] = MappingProxyType(
+CIRCUMPLEX: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
-        "angry": (-0.51, 0.59),
-        "boredom": (-0.65, -0.62),
-        "calm": (0.78, -0.68),
-        "disgust": (-0.60, 0.35),
-        "fearful": (-0.64, 0.60),
-        "happy": (0.81, 0.51),
-        "neutral": (0.0, 0.0),
-        "sad": (-0.63, -0.27),
-        "surprised": (0.40, 0.67),
+        "angry": (-0.51, 0.59, 0.25),
+        "boredom": (-0.65, -0.62, -0.33),
+        "calm": (0.47, -0.83, 0.61),
+        "disgust": (-0.60, 0.35, 0.11),
+        "fearful": (-0.64, 0.60, -0.43),
+        "happy": (0.81, 0.51, 0.46),
+        "neutral": (0.0, 0.0, 0.0),
+        "sad": (-0.63, -0.27, -0.33),
+        "surprised": (0.40, 0.67, -0.13),
     }
 )
-"""Valence and arousal of each emotion, each from -1 to 1, after Russell and Mehrabian,
-"Evidence for a three-factor theory of emotions" (1977); neutral is the origin."""
+"""Valence, arousal and dominance of each emotion, each from -1 to 1: mean ratings of Russell and
+Mehrabian, "Evidence for a three-factor theory of emotions", Journal of Research in Personality 11
+(1977), table 4; of 'calm', which is not there, those of Warriner, Kuperman and Brysbaert, "Norms of
+valence, arousal, and dominance for 13,915 English lemmas", Behavior Research Methods 45 (2013),
+brought from 1 to 9 to this range; 'neutral' is the origin."""
 
 
 def canonical(name: str) -> str:

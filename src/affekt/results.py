@@ -34,12 +34,18 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affekt.labels import CIRCUMPLEX
 from affekt.records import Info, Record, documented, fields_of
 
 Floats = NDArray[np.float32]
 
 UNCERTAIN = "uncertain"
 """The label of a stretch in which no emotion is probable enough to be named."""
+
+DIMENSIONS = ("valence", "arousal", "dominance")
+"""Fields of an answer from -1 to 1, in the order of `affekt.labels.CIRCUMPLEX`."""
+DERIVED, TRAINED = "derived", "trained"
+_ROUNDING = 1e-5  # more than rounded scores move a derived dimension by
 
 
 @documented
@@ -121,6 +127,37 @@ class Answer(Record):
             output=True,
         ),
     ] = field(default=None, kw_only=True)
+    valence: Annotated[
+        float | None,
+        Info(
+            "From unpleasant (-1) to pleasant (1).",
+            minimum=-1,
+            maximum=1,
+            shown="+.2f",
+            output=True,
+        ),
+    ] = field(default=None, kw_only=True)
+    arousal: Annotated[
+        float | None,
+        Info("From calm (-1) to excited (1).", minimum=-1, maximum=1, shown="+.2f", output=True),
+    ] = field(default=None, kw_only=True)
+    dominance: Annotated[
+        float | None,
+        Info(
+            "From powerless (-1) to in control (1).",
+            minimum=-1,
+            maximum=1,
+            shown="+.2f",
+            output=True,
+        ),
+    ] = field(default=None, kw_only=True)
+    dimensions: Annotated[
+        str,
+        Info(
+            f"Where valence, arousal and dominance come from: '{TRAINED}', or '{DERIVED}' from the "
+            "scores by published norms."
+        ),
+    ] = field(default="", kw_only=True)
     ood_score: Annotated[
         float | None,
         Info(
@@ -133,16 +170,36 @@ class Answer(Record):
         default=(), kw_only=True
     )
 
+    def __post_init__(self) -> None:
+        # What a model does not say follows from the scores, again whenever these are replaced.
+        known = any(getattr(self, name) is not None for name in DIMENSIONS)
+        if known and self.dimensions != DERIVED:
+            object.__setattr__(self, "dimensions", TRAINED)
+            return
+        found = derived_dimensions(self.scores)
+        object.__setattr__(self, "dimensions", DERIVED if found else "")
+        for name in DIMENSIONS:
+            given, value = getattr(self, name), found.get(name)
+            # Those of an answer read from JSON, whose scores are rounded, stay as they are.
+            if given is None or value is None or abs(given - value) > _ROUNDING:
+                object.__setattr__(self, name, value)
+
     def ranked(self) -> list[tuple[str, float]]:
         """Return the emotions with their probabilities, the most probable first."""
         return sorted(self.scores.items(), key=lambda item: -item[1])
 
     def extras(self) -> dict[str, str]:
-        """Return, as people read them, the fields beside the label that have a value."""
+        """Return, as people read them, the fields beside the label that have a value.
+
+        Without those that are derived from the scores.
+        """
+        left_out = DIMENSIONS if self.dimensions == DERIVED else ()
         return {
             one.name: shown.join(value) if isinstance(value, tuple) else format(value, shown)
             for one in fields_of(type(self))
-            if (shown := one.info.shown) and (value := getattr(self, one.name)) is not None
+            if (shown := one.info.shown)
+            and one.name not in left_out
+            and (value := getattr(self, one.name)) is not None
         }
 
     def to_hf(self, top_k: int | None = None) -> list[dict[str, Any]]:
@@ -366,12 +423,35 @@ NUMBERS = tuple(one.name for one in fields_of(Answer) if one.kind is float and o
 """Fields of an answer that are numbers a model may not give: of several answers, their mean."""
 
 
+def derived_dimensions(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return the mean of `DIMENSIONS` over emotions by their norms, weighted by probability.
+
+    Empty where a label has no norm.
+    """
+    if not scores or not scores.keys() <= CIRCUMPLEX.keys():
+        return {}
+    total = sum(scores.values()) or 1.0
+    points = [(value, CIRCUMPLEX[label]) for label, value in scores.items()]
+    return {
+        name: round(sum(value * point[axis] for value, point in points) / total, 6)
+        for axis, name in enumerate(DIMENSIONS)
+    }
+
+
 def mean_numbers(answers: Iterable[Answer], seconds: Sequence[float]) -> dict[str, Any]:
-    """Return the means of `NUMBERS`, weighted by duration, over the answers that know them."""
+    """Return the means of `NUMBERS`, weighted by duration, over the answers that know them.
+
+    Derived dimensions are left out: they follow from the mean of the scores.
+    """
     rows = list(zip(answers, seconds, strict=True))
     means: dict[str, float | None] = {}
     for name in NUMBERS:
-        known = [(value, s) for one, s in rows if (value := getattr(one, name)) is not None]
+        known = [
+            (value, s)
+            for one, s in rows
+            if (value := getattr(one, name)) is not None
+            and not (name in DIMENSIONS and one.dimensions == DERIVED)
+        ]
         total = sum(weight for _, weight in known)
         means[name] = sum(value * s for value, s in known) / total if total > 0 else None
     return means

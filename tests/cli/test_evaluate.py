@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from command_line import Answer, affekt
@@ -23,6 +24,7 @@ pytest.importorskip("onnx")
 
 Call = Callable[..., Answer]
 
+ROOT = Path(__file__).parents[2]
 EMOTIONS = ("angry", "happy", "sad")
 SPEAKERS = ("anna", "bert", "carl", "dora")
 
@@ -178,3 +180,33 @@ def test_groups_and_speakers_are_scored_and_gated(
     assert failed.status == 1
     assert "failed: worst-quarter" in failed.errors
     assert "the data cannot tell" in failed.errors
+
+
+def test_time_lines_are_scored_against_what_is_known(
+    call: Call, model: Path, tmp_path: Path
+) -> None:
+    copy(ROOT / "examples" / "recordings" / "english-man-angry.wav", tmp_path / "talk.wav")
+    found = list(load_model(model).timeline(tmp_path / "talk.wav"))
+    truth = [f"SPEAKER talk 1 {one.start} {one.duration} <NA> <NA> {one.label}" for one in found]
+    (tmp_path / "truth.rttm").write_text("\n".join(truth))
+    done = call(model, "--timeline", "truth.rttm", "--format", "json")
+    assert done.status == 0, done.errors
+    row = json.loads(done.out)
+    assert (row["time line"], row["uar"], row["eder"], row["missed_speech"]) == ("found", 1, 0, 0)
+    (tmp_path / "none.rttm").write_text("")
+    assert "none.rttm: it tells of no turns" in call(model, "--timeline", "none.rttm").errors
+    # Where the truth tells who speaks, their turns are scored, too; other recordings are left out.
+    wrong = next(name for name in load_model(model).labels if name != found[0].label)
+    rows = [f"talk.wav,0,6,{wrong},Anna", f"gone.wav,0,6,{wrong},Anna"]
+    (tmp_path / "truth.csv").write_text("\n".join(["file,start,end,emotion,speaker", *rows]))
+    done = call(model, "--timeline", "truth.csv")
+    assert done.status == 0, done.errors
+    assert done.out.split()[:4] == ["score", "found", "turns", "given"]
+    assert "left out: gone.wav: truth.csv: no recordings are called gone.wav" in done.errors
+
+
+def test_one_of_corpus_and_time_line(call: Call, model: Path) -> None:
+    for words in ((), ("--corpus", "a.csv", "--timeline", "a.csv")):
+        done = call(model, *words)
+        assert done.status == 2
+        assert "give one of --corpus and --timeline" in done.errors

@@ -16,8 +16,10 @@ from affekt.evaluation.calibration import (
     apply_temperature,
     fit_least_probability,
     fit_temperature,
+    fit_threshold,
     negative_log_likelihood,
     softmax,
+    window_share,
 )
 from affekt.evaluation.metrics import expected_calibration_error
 
@@ -133,3 +135,16 @@ def test_clips_that_count_more_decide_what_is_probable_enough() -> None:
 def test_too_few_clips_promise_nothing() -> None:
     """Of five clips, no set holds the truth of nine in ten others for sure: all belong to it."""
     assert fit_least_probability([[0.8, 0.2]] * 5, [0] * 5, 0.9) == 0.0
+
+
+@pytest.mark.parametrize("right", [0.5, 0.4, 0.9])
+def test_a_threshold_divides_what_is_right_often_enough(right: float) -> None:
+    logits, targets = calibrated(0)
+    probabilities = softmax(logits)
+    threshold = fit_threshold(probabilities, targets, right)
+    assert threshold == pytest.approx(right, abs=0.05)  # as calibrated probabilities promise
+    assert fit_threshold(probabilities, probabilities.argmax(axis=1), right) == 0  # all are right
+
+
+def test_windows_are_named_from_half_again_chance_on() -> None:
+    assert [window_share(n) for n in (2, 3, 4, 6, 8)] == [0.5, 0.5, 0.375, 0.25, 0.1875]

@@ -111,7 +111,8 @@ def test_textgrid_is_read_by_praatio(tmp_path: Path) -> None:
     textgrid = pytest.importorskip("praatio.textgrid")
     path = written(tmp_path / "a.TextGrid", "textgrid", TRACK)
     grid = textgrid.openTextgrid(path, includeEmptyIntervals=False)
-    assert grid.tierNames == ("emotion", "confidence", "warnings", "recording")
+    numbers = ("valence", "arousal", "dominance")
+    assert grid.tierNames == ("emotion", "confidence", *numbers, "warnings", "recording")
     assert [entry.label for entry in grid.getTier("emotion").entries] == NAMES
     times = [(entry.start, entry.end) for entry in grid.getTier("emotion").entries]
     assert times == TIMES

@@ -84,7 +84,10 @@ def test_rttm_is_read_by_pyannote_and_comes_back(tmp_path: Path) -> None:
     names = [name.replace(" ", "_") for name in SPEAKERS]
     labels = [label if isinstance(label, str) else "" for _, _, label in tracks]  # NaN for <NA>
     assert labels == names
-    turns = [Turn(*times, name) for times, name in zip(TIMES, names, strict=True)]
+    turns = [
+        Turn(*times, name, one.label)
+        for times, name, one in zip(TIMES, names, SEGMENTS, strict=True)
+    ]
     assert read_speakers(path).turns_of("talk one.wav", alone=False) == turns
     emotions = [line.split()[6] for line in path.read_text().splitlines()]
     assert emotions == [one.label for one in SEGMENTS]
@@ -143,9 +146,12 @@ def test_tables_json_and_label_studio(tmp_path: Path) -> None:
     regions = task["predictions"][0]["result"]
     assert [one.get("meta", {}).get("speaker", "") for one in regions] == SPEAKERS
     assert task["data"]["speakers"] == whole["speakers"]
-    turns = [Turn(*times, name) for times, name in zip(TIMES, SPEAKERS, strict=True)]
     for name in ("json", "csv", "label-studio"):
         path = written(tmp_path, name)
+        turns = [
+            Turn(*times, one.speaker, "" if name == "label-studio" else one.label)
+            for times, one in zip(TIMES, SEGMENTS, strict=True)
+        ]
         assert read_speakers(path).turns_of("talk one.wav", alone=True) == turns, name
 
 

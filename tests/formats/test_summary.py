@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from affekt.formats.summary import in_words
+from affekt.formats.summary import highlights, in_words
 from affekt.results import UNCERTAIN, Segment
 
 
@@ -36,3 +38,16 @@ def test_what_comes_again_and_again_has_its_share() -> None:
 )
 def test_other_courses(rows: list[tuple[float, float, str]], words: str) -> None:
     assert in_words(parts(*rows)) == words
+
+
+def test_what_is_most_worth_listening_to() -> None:
+    rows = [("neutral", 0.9), ("angry", 0.6), ("angry", 0.8), ("sad", 0.5), (UNCERTAIN, 0.3)]
+    course = [Segment(10 * i, 10 * i + 9, label, sure, {}) for i, (label, sure) in enumerate(rows)]
+    assert [(one.start, why) for one, why in highlights(course)] == [
+        (20, "most certain angry"),
+        (10, "after neutral"),
+        (30, "most certain sad"),
+    ]
+    faint = [replace(one, intensity=0.9 if one.start == 10 else 0.2) for one in course]
+    assert (faint[1], "strongest angry") in highlights(faint)
+    assert highlights(parts((0, 5, "neutral"), (9, 12, "neutral"))) == []

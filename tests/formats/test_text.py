@@ -42,6 +42,10 @@ def test_json_lines() -> None:
         "label": "happy",
         "confidence": 0.75,
         "scores": {"angry": 0.05, "happy": 0.75, "sad": 0.2},
+        "valence": 0.456,
+        "arousal": 0.358,
+        "dominance": 0.2915,
+        "dimensions": "derived",
         "duration": 2.5,
         "warnings": ["short: 0.30 s", 'said "loud"'],
     }
@@ -51,7 +55,9 @@ def test_json_lines() -> None:
 def test_csv_is_read_back() -> None:
     text = "\n".join(csv_format.lines(OUTCOMES, LABELS))
     first, second = csv.DictReader(io.StringIO(text))
-    answer = ["file", "label", "confidence", "intensity", "modalities", "likely", "duration"]
+    dimensions = ["valence", "arousal", "dominance", "dimensions"]
+    answer = ["file", "label", "confidence", "intensity", *dimensions]
+    answer += ["modalities", "likely", "duration"]
     assert list(first) == [*answer, "angry", "happy", "sad", *INPUT_COLUMNS, "warnings", "error"]
     assert first["file"] == "grün, a.wav"
     assert float(first["confidence"]) == 0.75

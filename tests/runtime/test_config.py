@@ -61,6 +61,16 @@ def test_an_impossible_value_is_shown(changes: dict[str, Any], message: str) -> 
         parse(**changes)
 
 
+def test_windows_have_a_threshold_of_their_own() -> None:
+    both = {"threshold": 0.5, "window_threshold": 0.3}
+    for calibration, expected in (({"threshold": 0.5}, 0.5), (both, 0.3), ({}, 0)):
+        config = parse_config(json.dumps(tiny_config(calibration=calibration)), "config.json")
+        assert config.window_threshold == expected
+        assert config.threshold == calibration.get("threshold", 0)
+    with pytest.raises(ModelError, match=r"'calibration.window_threshold' is 2, expected a number"):
+        parse(calibration={"window_threshold": 2})
+
+
 def test_a_newer_format_asks_for_an_upgrade() -> None:
     newer = FORMAT_VERSION + 1
     with pytest.raises(ModelError, match=rf"version {newer}.*reads up to {FORMAT_VERSION}.*pip"):

@@ -16,7 +16,7 @@ from browser import open_browser, served, watch
 
 import affekt
 from affekt.formats.summary import in_words
-from affekt.results import UNCERTAIN
+from affekt.results import DIMENSIONS, UNCERTAIN
 from affekt.runtime.bundle import ASSETS
 from affekt.runtime.options import TimelineOptions
 from affekt.server.keys import new_key
@@ -147,8 +147,20 @@ def test_the_time_line_and_what_is_saved(chromium: Browser, site: str, voices: P
                 page.click(f'[data-format="{name}"]')
             saved[name] = Path(download.value.path()).read_text(encoding="utf-8")
             assert download.value.suggested_filename.startswith("voices.")
+        said = page.inner_text("#plane-words")
+        whole = affekt.load_model(DEVICE).predict(voices)
+        valence, arousal = re.findall(r"[+−]\d\.\d\d", said)
+        assert float(valence.replace("−", "-")) == pytest.approx(whole.valence, abs=0.03)
+        assert float(arousal.replace("−", "-")) == pytest.approx(whole.arousal, abs=0.03)
+        assert said.endswith("derived from the probabilities")
     header, *lines = saved["csv"].splitlines()
-    assert header.startswith("file,start,end,label,confidence,intensity,speaker,angry")
+    columns = header.split(",")
+    assert columns[:6] == ["file", "start", "end", "label", "confidence", "intensity"]
+    dimensions = columns.index("valence")
+    assert columns[dimensions : dimensions + 4] == [*DIMENSIONS, "dimensions"]
+    first = lines[0].split(",")[dimensions : dimensions + 4]
+    assert float(first[0]) == pytest.approx(expected[0].valence, abs=0.02)
+    assert first[3] == "derived"
     assert [line.split(",")[3] for line in lines] == [segment.label for segment in expected]
     assert saved["html"].count("<tr>") == len(expected) + 1
     assert "data:image/png;base64," in saved["html"]

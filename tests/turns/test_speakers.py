@@ -166,3 +166,41 @@ def test_one_speaker_over_themself_is_joined_others_are_not() -> None:
     assert gone == 2
     assert found == [Turn(0, 6, "A"), Turn(3, 7, "B"), Turn(5, 6), Turn(5, 7)]
     assert seconds_of_overlap([Turn(0, 4, "A"), Turn(3, 7, "B"), Turn(3.5, 5, "C")]) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.rttm", "SPEAKER talk 1 1 2 <NA> angry Anna 0.9 <NA>\n"),
+        ("a.csv", "file,start,end,emotion,speaker\ntalk.wav,1,3,angry,Anna\n"),
+        ("a.json", '[{"start": 1, "end": 3, "speaker": "Anna", "emotion": "angry"}]'),
+        (
+            "a.jsonl",
+            '{"start": 1, "end": 3, "speaker": "Anna", "label": "angry", "scores": {"angry": 1}}',
+        ),
+        ("b.json", '[{"start": 1, "end": 3, "speaker": "Anna", "emotion": {"label": "angry"}}]'),
+    ],
+)
+def test_emotions_of_turns(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    (turns,) = read_speakers(tmp_path / name, truth=True).turns.values()
+    assert turns == [Turn(1, 3, "Anna", "angry")]
+
+
+def test_a_truth_needs_no_speakers_and_finds_its_recordings(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("file,start,end,emotion\nsub/x.wav,0 days 00:00:01,3,sad\n")
+    truth = read_speakers(tmp_path / "a.csv", truth=True)
+    assert truth.turns == {"sub/x.wav": [Turn(1, 3, "", "sad")]}
+    with pytest.raises(DataError, match="expected a CSV with the columns file and speaker"):
+        read_speakers(tmp_path / "a.csv")
+    with pytest.raises(DataError, match="no recordings are called x"):
+        truth.recording_of("x")
+    for name in ("x.txt", "x.wav"):
+        (tmp_path / name).touch()
+    assert truth.recording_of("x") == tmp_path / "x.wav"
+    (tmp_path / "x.mp3").touch()
+    with pytest.raises(DataError, match="2 recordings are called x"):
+        truth.recording_of("x")
+    (tmp_path / "b.csv").write_text("file,speaker\nx.wav,Anna\n")
+    with pytest.raises(DataError, match="the columns file, start, end and emotion"):
+        read_speakers(tmp_path / "b.csv", truth=True)

@@ -18,6 +18,9 @@ from affekt.recipe_files import recipe_names
 if TYPE_CHECKING:
     from affekt.training import Recipe
 
+SECONDS_TO_ESTIMATE = 10.0
+"""Seconds of steps after which a log says how long the rest will take."""
+
 RECIPE_HELP = f"Name or TOML file of a recipe. By name: {', '.join(recipe_names())}."
 
 SetOption: TypeAlias = Annotated[
@@ -65,12 +68,15 @@ class _RunView:
         self._steps = 0
         self._uar = "-"
         self._quiet_epochs = quiet_epochs
+        self._first = self._begun = math.nan  # step and second from which the pace is measured
         self.title = "training"
         self._reported = -math.inf  # seconds
+        self._reading_since = 0.0
 
     def started(self, first_step: int, steps: int, history: Sequence[Epoch]) -> None:
         """Show where the run begins."""
         self._steps = steps
+        self._first = math.nan
         self._uar = _percent(history[-1].validation_uar) if history else "-"
         if first_step:
             log(f"continuing at step {first_step} of {steps}")
@@ -82,6 +88,19 @@ class _RunView:
         if self._bar:
             facts = f"loss {loss:.3f}  UAR {self._uar}"
             self._bar.update(self._task, completed=step, facts=facts)
+        elif not self._quiet_epochs:
+            self._estimate(step)
+
+    def _estimate(self, step: int) -> None:
+        """Say once how long the steps will take; the first one, which warms up, does not count."""
+        now = time.monotonic()
+        if math.isnan(self._first):
+            self._first, self._begun = step, now
+        elif step > self._first and self._begun + SECONDS_TO_ESTIMATE <= now:
+            each = (now - self._begun) / (step - self._first)
+            left = duration(each * (self._steps - step))
+            log(f"about {left} left: {self._steps - step} steps of {each:.2g} s each")
+            self._begun = math.inf
 
     def epoch(self, row: Epoch) -> None:
         """Remember the validation UAR; without a bar, print a line."""
@@ -97,9 +116,15 @@ class _RunView:
         if self._bar:
             task = self._task_of(what)
             self._bar.update(task, completed=done, total=total, facts="", description=what)
-        elif not self._quiet_epochs and line_is_due(self._reported):
-            log(f"{what}: {done} of {total}")
-            self._reported = time.monotonic()
+            return
+        if done <= 1:
+            self._reading_since = time.monotonic()
+        if not self._quiet_epochs and line_is_due(self._reported):
+            now = time.monotonic()
+            left = (now - self._reading_since) / max(1, done - 1) * (total - done)
+            soon = f", about {duration(left)} left" if 1 < done < total else ""
+            log(f"{what}: {done} of {total}{soon}")
+            self._reported = now
 
     def _task_of(self, what: str) -> Any:
         title = self.title if what == "training" else what
@@ -137,6 +162,13 @@ def run_view(quiet_epochs: bool = False) -> Iterator[_RunView]:
         transient=True,
     ) as bar:
         yield _RunView(bar)
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _percent(fraction: float) -> str:

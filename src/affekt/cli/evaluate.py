@@ -29,11 +29,19 @@ def command(
         str, typer.Argument(help="Model directory, hub id, or 'default' for the shipped model.")
     ],
     corpus: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--corpus", "-c", help="Corpus, CSV manifest, or folder with a sub-folder per emotion."
         ),
-    ],
+    ] = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(
+            "--timeline",
+            help="Score time lines: a CSV (file, start, end, emotion, speaker), RTTM or JSON of "
+            "what is shown when.",
+        ),
+    ] = None,
     split: Annotated[
         str,
         typer.Option(
@@ -64,7 +72,16 @@ def command(
     Examples:
       affekt evaluate default --corpus cremad --split test
       affekt evaluate runs/mine/model --corpus mine.csv --split all --out report/
+      affekt evaluate default --timeline course.csv
     """
+    if (corpus is None) == (timeline is None):
+        raise typer.BadParameter("give one of --corpus and --timeline")
+    if corpus is None:
+        assert timeline is not None
+        if out is not None or fail_if:
+            raise typer.BadParameter("--out and --fail-if are for a corpus, not for time lines")
+        _score_time_lines(model, timeline, threads, format)
+        return
     from affekt.data import open_data
     from affekt.evaluation.gates import failures, of_evaluation, parse_limits
     from affekt.evaluation.report import report_text, write_report
@@ -90,10 +107,11 @@ def command(
             probabilities=scored.probabilities,
             targets=scored.targets,
             intensity=scored.intensity,
+            dimensions=scored.dimensions,
             title=title,
         )
     if format is Format.table:
-        typer.echo(report_text(metrics, scored.intensity))
+        typer.echo(report_text(metrics, scored.intensity, scored.dimensions))
     else:
         names = ("n", "uar", "wa", "weighted_f1", "macro_f1", "ece")
         row = {name: getattr(metrics, name) for name in names}
@@ -103,5 +121,30 @@ def command(
             row["soft_accuracy"] = metrics.raters.soft_accuracy
         if format is Format.json and metrics.fairness is not None:
             row["fairness"] = asdict(metrics.fairness)
+        row |= {f"{name}_ccc": one.ccc for name, one in scored.dimensions.items()}
         emit([{"model": loaded.config.name, "corpus": corpus, "split": split, **row}], format)
     end_if_failed(failures(limits, of_evaluation(metrics)))
+
+
+def _score_time_lines(model: str, path: Path, threads: int | None, style: Format) -> None:
+    from affekt.runtime import load_model
+    from affekt.runtime.score import score_truth
+    from affekt.turns import read_speakers
+
+    truth = read_speakers(path, truth=True)
+    loaded = load_model(model, threads=threads)
+    with progress(f"scoring {len(truth.turns)} recordings", len(truth.turns)) as advance:
+        scores, errors = score_truth(loaded, truth, advance)
+    for name, error in errors.items():
+        log(f"left out: {name}: {error}")
+    rows = []
+    for way, one in scores.items():
+        row = one.to_dict()
+        recall = {f"recall_{label}": value for label, value in row.pop("recall").items()}
+        rows.append({"model": loaded.config.name, "time line": way, **row, **recall})
+    if style is not Format.table:
+        emit(rows, style)
+        return
+    names = [name for name in rows[0] if name not in ("model", "time line")]
+    turned = [{"score": name, **{row["time line"]: row[name] for row in rows}} for name in names]
+    emit(turned, style)

@@ -8,8 +8,9 @@ are required; the other columns may be left out or left empty where nothing is k
     talk.flac,12.5,15.0,bert,male,en,,neutral,,test
 
 A relative file is relative to the manifest's own folder. Rater votes, recognition rates and rated
-strengths have columns of their own, ``vote_<emotion>``, ``recognition`` and ``strength``, and so
-has the ``age`` of the speaker in years; they are written only when a clip has them.
+strengths have columns of their own, ``vote_<emotion>``, ``recognition`` and ``strength``; so have
+the ``age`` of the speaker in years and rated ``valence``, ``arousal`` and ``dominance``,
+from -1 to 1. They are written only when a clip has them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from affekt.errors import DataError
 from affekt.files import atomic_path
 from affekt.labels import EMOTIONS, canonical, check_labels
+from affekt.results import DIMENSIONS
 
 COLUMNS: tuple[str, ...] = (
     "file",
@@ -88,6 +90,8 @@ class Clip:
         Mean strength, from 0 to 1, by the raters who chose the label.
     age : float, optional
         Of the speaker, in years.
+    valence, arousal, dominance : float, optional
+        Mean ratings, from -1 to 1: readers of corpora bring other scales to this one.
     """
 
     file: Path
@@ -104,6 +108,9 @@ class Clip:
     recognition: float | None = None
     strength: float | None = None
     age: float | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    dominance: float | None = None
 
     @property
     def name(self) -> str:
@@ -126,8 +133,16 @@ class Clip:
         return None if self.votes is None else self.votes.get(self.emotion, 0.0)
 
 
-def read_manifest(path: str | os.PathLike[str]) -> list[Clip]:
+def read_manifest(
+    path: str | os.PathLike[str], *, ratings: tuple[float, float] = (-1.0, 1.0)
+) -> list[Clip]:
     """Read the clips that a CSV manifest lists.
+
+    Parameters
+    ----------
+    path : path-like
+    ratings : (float, float)
+        Lowest and highest valence, arousal and dominance in the file; a clip has them from -1 to 1.
 
     Raises
     ------
@@ -150,7 +165,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Clip]:
         values |= {column: value.strip() for column, value in zip(header, row, strict=False)}
         if not any(values.values()):
             continue
-        clips.append(_clip(values, path.parent, where))
+        clips.append(_clip(values, path.parent, where, ratings))
         lines.append(line)
     if not clips:
         raise DataError(f"{path}: the manifest lists no clips")
@@ -196,7 +211,7 @@ def write_manifest(clips: Iterable[Clip], path: str | os.PathLike[str]) -> None:
     votes = {emotion for clip in clips for emotion in clip.votes or ()}
     voted = [*(e for e in EMOTIONS if e in votes), *sorted(votes.difference(EMOTIONS))]
     columns = [*COLUMNS, *(f"vote_{emotion}" for emotion in voted)]
-    for column in ("recognition", "strength", "age"):
+    for column in ("recognition", "strength", "age", *DIMENSIONS):
         if any(getattr(clip, column) is not None for clip in clips):
             columns.append(column)
     folder = _absolute(path.parent)
@@ -242,7 +257,9 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
         raise DataError(f"{path}: column {', '.join(twice)} occurs more than once")
 
 
-def _clip(values: Mapping[str, str], folder: Path, where: str) -> Clip:
+def _clip(
+    values: Mapping[str, str], folder: Path, where: str, ratings: tuple[float, float]
+) -> Clip:
     if not values["file"]:
         raise DataError(f"{where}: no file is named")
     if not values["emotion"]:
@@ -269,6 +286,7 @@ def _clip(values: Mapping[str, str], folder: Path, where: str) -> Clip:
         recognition=_fraction(values, "recognition", where),
         strength=_fraction(values, "strength", where),
         age=_number(values, "age", where),
+        **{name: _rating(values, name, where, ratings) for name in DIMENSIONS},
     )
 
 
@@ -290,16 +308,39 @@ def _choice(values: Mapping[str, str], column: str, known: Mapping[str, str], wh
 
 def _number(values: Mapping[str, str], column: str, where: str) -> float | None:
     """Return a finite number that is not negative, or None where the field is empty."""
+    number = _finite(values, column)
+    if number is not None and not number >= 0:
+        raise DataError(f"{where}: {column} {values[column]!r} is not a number from 0 up")
+    return number
+
+
+def _finite(values: Mapping[str, str], column: str) -> float | None:
+    """Return a number, NaN where it is none or infinite, or None where the field is empty."""
     text = values.get(column, "")
     if not text:
         return None
     try:
         number = float(text)
     except ValueError:
-        number = math.nan
-    if not math.isfinite(number) or number < 0:
-        raise DataError(f"{where}: {column} {text!r} is not a number from 0 up")
-    return number
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _rating(
+    values: Mapping[str, str], column: str, where: str, ratings: tuple[float, float]
+) -> float | None:
+    """Return a rating, brought to the range from -1 to 1."""
+    number = _finite(values, column)
+    low, high = ratings
+    if number is None:
+        return None
+    if not low <= number <= high:
+        raise DataError(
+            f"{where}: {column} {values[column]!r} is not a rating from {low:g} to {high:g}; "
+            "bring ratings on another scale to this one"
+        )
+    # Ratings in the range already keep their digits through a round trip.
+    return number if (low, high) == (-1.0, 1.0) else (number - low) / (high - low) * 2 - 1
 
 
 def _seconds(values: Mapping[str, str], column: str, where: str) -> float | None:
@@ -361,7 +402,7 @@ def _row(clip: Clip, folder: Path) -> dict[str, str]:
         "intensity": clip.intensity,
         "split": clip.split,
     }
-    names = ("start", "end", "recognition", "strength", "age")
+    names = ("start", "end", "recognition", "strength", "age", *DIMENSIONS)
     numbers = {name: getattr(clip, name) for name in names}
     numbers.update({f"vote_{emotion}": vote for emotion, vote in (clip.votes or {}).items()})
     row.update({column: repr(float(n)) for column, n in numbers.items() if n is not None})

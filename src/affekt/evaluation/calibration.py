@@ -90,11 +90,14 @@ def fit_temperature(
     return float(np.exp((lowest + highest) / 2))
 
 
-def fit_threshold(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> float:
+def fit_threshold(
+    probabilities: npt.ArrayLike, targets: npt.ArrayLike, right: float = 0.5
+) -> float:
     """Return the confidence below which an answer is better withheld.
 
-    The one with the greatest gain, where a right answer is worth as much as a wrong one costs,
-    and a withheld one nothing: answers about as sure as this are right half of the time.
+    The one with the greatest gain, where a right answer is worth ``1 - right``, a wrong one costs
+    ``right``, and a withheld one is worth nothing: answers about as sure as this are right in that
+    share of the cases.
 
     Parameters
     ----------
@@ -102,6 +105,8 @@ def fit_threshold(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> float
         Calibrated, of clips that the model was not trained on and will not be tested on.
     targets : array of int [shape=(clips,)]
         Index of the true class of each clip.
+    right : float
+        Share of right answers, from 0 to 1, from which an answer is worth giving.
 
     Returns
     -------
@@ -116,8 +121,8 @@ def fit_threshold(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> float
     values, indices = _checked(probabilities, targets)
     confidence = values.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
-    right = values.argmax(axis=1)[order] == indices[order]
-    gain = np.cumsum(np.where(right, 1, -1))
+    hits = values.argmax(axis=1)[order] == indices[order]
+    gain = np.cumsum(np.where(hits, 1 - right, -right))
     kept = len(gain) - int(np.argmax(gain[::-1]))  # the most answers among equal gains
     return 0.0 if kept == len(gain) else float(confidence[order[kept - 1]])
 
@@ -158,6 +163,14 @@ def fit_least_probability(
     held = np.cumsum(counts[order]) / (counts.sum() + counts.mean())
     enough = np.flatnonzero(held >= coverage)
     return float(true[order[enough[0]]]) if len(enough) else 0.0
+
+
+def window_share(classes: int) -> float:
+    """Return from which share of right answers a window is named: half again chance, at most half.
+
+    Below, a name says little more than a guess; above, what is named shows where emotions change.
+    """
+    return min(0.5, 1.5 / classes)
 
 
 def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[FloatArray, IntArray]:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affekt.errors import DataError, MissingExtraError
+from affekt.evaluation.dimensions import Agreement
 from affekt.evaluation.fonts import any_script
 from affekt.evaluation.intensity import KNOWN_FROM, RankCorrelation
 from affekt.evaluation.metrics import SCORES, Fairness, Metrics, Reliability, reliability
@@ -73,7 +74,9 @@ def confusion_text(confusion: npt.ArrayLike, labels: Sequence[str]) -> str:
 
 
 def report_text(
-    metrics: Metrics, intensity: Mapping[str, RankCorrelation] = MappingProxyType({})
+    metrics: Metrics,
+    intensity: Mapping[str, RankCorrelation] = MappingProxyType({}),
+    dimensions: Mapping[str, Agreement] = MappingProxyType({}),
 ) -> str:
     """Return the scores with their intervals, then the confusion matrix, as lines of text.
 
@@ -82,6 +85,8 @@ def report_text(
     metrics : Metrics
     intensity : mapping of str to RankCorrelation
         How well the intensity was said, where it was.
+    dimensions : mapping of str to Agreement
+        How well valence, arousal and dominance were said, where they were rated.
     """
     lines = [f"{metrics.n} clips, {len(metrics.labels)} classes", ""]
     for name in SCORES:
@@ -93,6 +98,14 @@ def report_text(
     for name, one in intensity.items():
         words = f"Spearman's {one.value:.2f} with {KNOWN_FROM[name]}, {one.n} clips"
         lines.append(f"{'intensity':<11} {words}")
+    for name, found in dimensions.items():
+        words = f"concordance {found.ccc:.2f}"
+        if found.ci95 is not None:
+            words += f" ({found.ci95[0]:.2f} to {found.ci95[1]:.2f})"
+        if found.within is not None:
+            words += f", within speakers {found.within:.2f}"
+        words += f", correlation {found.correlation:.2f}, spread {found.spread:.2f}"
+        lines.append(f"{name:<11} {words}, {found.n} clips")
     if metrics.raters is not None:
         words = (
             f"Jensen-Shannon distance {metrics.raters.js_distance:.3f}, soft accuracy "
@@ -141,12 +154,13 @@ def write_report(
     probabilities: npt.ArrayLike | None = None,
     targets: npt.ArrayLike | None = None,
     intensity: Mapping[str, RankCorrelation] = MappingProxyType({}),
+    dimensions: Mapping[str, Agreement] = MappingProxyType({}),
     title: str = "",
 ) -> list[Path]:
     """Write ``report.txt``, ``metrics.json`` and ``confusion.png``, and return their paths.
 
     With `probabilities` [clips, classes] and `targets` [clips], also ``reliability.png``; with
-    `intensity`, how well it was said, in the texts.
+    `intensity` and `dimensions`, how well they were said, in the texts.
 
     Raises
     ------
@@ -156,8 +170,9 @@ def write_report(
     values = metrics.to_dict()
     if intensity:
         values["intensity"] = {name: asdict(one) for name, one in intensity.items()}
+    values |= {name: asdict(one) for name, one in dimensions.items()}
     texts = {
-        folder / "report.txt": report_text(metrics, intensity) + "\n",
+        folder / "report.txt": report_text(metrics, intensity, dimensions) + "\n",
         folder / "metrics.json": json.dumps(values, indent=2) + "\n",
     }
     for path, text in texts.items():

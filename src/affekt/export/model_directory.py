@@ -53,8 +53,9 @@ class ModelMetadata:
     metrics : sequence of mapping
         Figures with their ``protocol`` and the scores of :mod:`affekt.evaluation`.
     seed : int
-    threshold : float or None
-        Confidence below which an answer is better withheld; None where it was not measured.
+    threshold, window_threshold : float or None
+        Confidence below which an answer about a clip, or a window, is better withheld; None where
+        it was not measured.
     least_probability : float or None
         Of the emotions in a prediction set; None where it was not measured.
     teachers : sequence of mapping
@@ -68,6 +69,7 @@ class ModelMetadata:
     metrics: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     seed: int = 0
     threshold: float | None = None
+    window_threshold: float | None = None
     least_probability: float | None = None
     teachers: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     replaced: Mapping[str, Any] = field(default_factory=dict)
@@ -161,7 +163,7 @@ def model_config(network: Network, metadata: ModelMetadata) -> dict[str, Any]:
             "temperature": round(float(network.temperature), 6),
             **{
                 name: round(value, 4)
-                for name in ("threshold", "least_probability")
+                for name in ("threshold", "window_threshold", "least_probability")
                 if (value := getattr(metadata, name)) is not None
             },
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from affekt.results import UNCERTAIN, Segment, label_shares
 
@@ -16,6 +17,9 @@ SHORTEST = 2.0
 """A label with fewer seconds is not named beside it."""
 BRIDGED = 3.0
 """Two segments of one label with no other between them are one stretch, up to so many seconds."""
+
+CHANGES = 3
+"""Changes of the emotion among what is most worth listening to."""
 
 
 def in_words(segments: Iterable[Segment]) -> str:
@@ -54,6 +58,31 @@ def in_words(segments: Iterable[Segment]) -> str:
         else:
             told.append(f"{label} in {shares[label]:.0%} of the time")
     return ", ".join(told)
+
+
+def highlights(segments: Sequence[Segment]) -> list[tuple[Segment, str]]:
+    """Return the segments most worth listening to, surest first, and why.
+
+    Of each emotion but neutral, the strongest where the intensity is known, else the surest; and
+    the surest changes from one emotion to another.
+    """
+    named = [one for one in segments if one.label != UNCERTAIN]
+    found: dict[int, str] = {}
+    for label in dict.fromkeys(one.label for one in named if one.label != "neutral"):
+        own = [index for index, one in enumerate(named) if one.label == label]
+        known = [index for index in own if named[index].intensity is not None]
+        best = max(known or own, key=lambda i: (named[i].intensity or 0, named[i].confidence))
+        found[best] = f"{'strongest' if known else 'most certain'} {label}"
+    changes = [
+        (min(before.confidence, after.confidence), index, f"after {before.label}")
+        for index, (before, after) in enumerate(pairwise(named), start=1)
+        if (before.label != after.label and before.speaker == after.speaker)
+        and (after.start - before.end <= BRIDGED and index not in found)
+    ]
+    for _, index, why in sorted(changes, reverse=True)[:CHANGES]:
+        found[index] = why
+    ranked = sorted(found, key=lambda index: -named[index].confidence)
+    return [(named[index], found[index]) for index in ranked]
 
 
 def moment(seconds: float) -> str:

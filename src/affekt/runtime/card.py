@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from affekt.results import DIMENSIONS
+from affekt.runtime.metadata import describe_dimensions
+
 
 def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.onnx") -> str:
     """Return the model card as Markdown with the front matter that model hubs read.
@@ -21,6 +24,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
     labels = list(config["id2label"].values())
     architecture = config["architecture"]
     begun = architecture.get("checkpoint", "")
+    dimensions = describe_dimensions(labels, config.get("heads", ()))
     lines = [
         "---",
         "library_name: affekt",
@@ -45,6 +49,7 @@ def model_card(config: Mapping[str, Any], graph_bytes: int, graph: str = "model.
         f"| parameters | {config['parameters']:,} |",
         f"| `{graph}` | {graph_bytes:,} bytes |",
         f"| temperature | {config['calibration']['temperature']:.3f} |",
+        *([f"| {', '.join(DIMENSIONS)} | {dimensions} |"] if dimensions else []),
         f"| licence of the weights | {config['licence'] or 'not stated: trained on own data'} |",
         "",
         "## Trained on",

@@ -42,7 +42,10 @@ class ModelConfig:
         How ``encoder.onnx`` streams: ``step`` (samples), ``stride`` (frames of the frontend in a
         step), ``delay`` (steps of look-ahead), ``state_size``; empty where the model does not.
     threshold : float
-        Confidence below which an answer is better withheld; 0 where it was not measured.
+        Confidence below which an answer about a whole clip is better withheld; 0 where it was not
+        measured.
+    window_threshold : float
+        The same for the windows of time lines and streams; that of clips where it was not measured.
     least_probability : float or None
         Of the emotions in a prediction set; None where it was not measured.
     embedding_size : int or None
@@ -67,6 +70,7 @@ class ModelConfig:
     streamable: bool = False
     streaming: Mapping[str, Any] = field(default_factory=dict)
     threshold: float = 0.0
+    window_threshold: float = 0.0
     least_probability: float | None = None
     embedding_size: int | None = None
     parameters: int | None = None
@@ -133,6 +137,7 @@ def parse_config(text: str, where: str) -> ModelConfig:
         streamable=raw.get("streamable") is True,
         streaming=reader.mapping("streaming"),
         threshold=reader.share("threshold") or 0.0,
+        window_threshold=reader.share("window_threshold", reader.share("threshold")) or 0.0,
         least_probability=reader.share("least_probability"),
         embedding_size=reader.optional_integer("embedding_size"),
         parameters=reader.optional_integer("parameters"),
@@ -198,11 +203,11 @@ class _Reader:
             raise self._wrong("id2label", table, "names without control characters and formulas")
         return tuple(map(str, names))
 
-    def share(self, key: str) -> float | None:
+    def share(self, key: str, default: float | None = None) -> float | None:
         """Of the calibration."""
         value = self.mapping("calibration").get(key)
         if value is None:
-            return None
+            return default
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise self._wrong(f"calibration.{key}", value, "a number from 0 to 1")
         return float(value)

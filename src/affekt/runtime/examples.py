@@ -16,7 +16,7 @@ import numpy as np
 
 from affekt.adapt.examples import LinearHead, fit_head
 from affekt.errors import AudioError, DataError, ModelError
-from affekt.evaluation.calibration import fit_temperature, fit_threshold, softmax
+from affekt.evaluation.calibration import fit_temperature, fit_threshold, softmax, window_share
 from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
 from affekt.files import json_text
 from affekt.labels import check_labels
@@ -111,12 +111,18 @@ def adapt_to_examples(
     counts = Counter(clip.emotion for clip in clips)
     made = learned_head(head, data.embeddings, data.targets, start)
     metrics = before = None
-    temperature, threshold = 1.0, None
+    temperature = 1.0
+    thresholds: dict[str, float] = {}
     if min(counts.values()) > 1:
         left_out = _left_out_logits(head, data, start, groups)
         temperature = _temperature(left_out, data.targets)
         probabilities = softmax(left_out / temperature)
-        threshold = fit_threshold(probabilities, data.targets)
+        thresholds = {
+            "threshold": fit_threshold(probabilities, data.targets),
+            "window_threshold": fit_threshold(
+                probabilities, data.targets, window_share(len(labels))
+            ),
+        }
         metrics = evaluate(probabilities, data.targets, labels, speakers=groups)
         if set(labels) <= set(model.labels):
             columns = [model.labels.index(label) for label in labels]
@@ -143,7 +149,7 @@ def adapt_to_examples(
         head.mean,
         head.exponent,
     )
-    config = _config(model.config, adapted, final, name or folder.resolve().name, threshold)
+    config = _config(model.config, adapted, final, name or folder.resolve().name, thresholds)
     _write(folder, files, final, config)
     return adapted
 
@@ -322,14 +328,20 @@ def _check_target(folder: Path, model: Model) -> None:
 
 
 def _config(
-    base: ModelConfig, made: AdaptedModel, head: Head, name: str, threshold: float | None
+    base: ModelConfig,
+    made: AdaptedModel,
+    head: Head,
+    name: str,
+    thresholds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return the contents of ``config.json``."""
     count = sum(made.examples.values())
     own = {"corpus": "own examples", "licence": "", "clips": count, "speakers": made.speakers}
-    calibration = {"method": "temperature", "temperature": 1.0}
-    if threshold is not None:
-        calibration["threshold"] = round(threshold, 4)
+    calibration = {
+        "method": "temperature",
+        "temperature": 1.0,
+        **{key: round(value, 4) for key, value in thresholds.items()},
+    }
     config = {
         **base.raw,
         "name": name,

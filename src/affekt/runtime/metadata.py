@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from affekt.labels import CIRCUMPLEX
+from affekt.results import DERIVED, DIMENSIONS
 from affekt.runtime.config import ModelConfig
 
 INTENDED_USE = (
@@ -27,6 +29,8 @@ def describe_model(config: ModelConfig) -> Iterator[tuple[str, str]]:
     """Yield the facts of a model as pairs of a name and a sentence; names may repeat."""
     yield "name", config.name
     yield "emotions", ", ".join(config.labels)
+    if words := describe_dimensions(config.labels, config.raw.get("heads", ())):
+        yield ", ".join(DIMENSIONS), words
     if config.parameters is not None:
         yield "parameters", f"{config.parameters:,}"
     if config.receptive_field is not None:
@@ -39,6 +43,15 @@ def describe_model(config: ModelConfig) -> Iterator[tuple[str, str]]:
     yield "licence", config.licence or "not stated"
     yield "intended use", config.intended_use or INTENDED_USE
     yield "not for", UNINTENDED_USE
+
+
+def describe_dimensions(labels: Collection[str], heads: Collection[str]) -> str:
+    """Return in words where valence, arousal and dominance come from; empty where not given."""
+    if trained := [name for name in DIMENSIONS if name in heads]:
+        return f"{', '.join(trained)}: trained on ratings"
+    if set(labels) <= CIRCUMPLEX.keys():
+        return f"{DERIVED} from the probabilities by published norms, not trained"
+    return ""
 
 
 def _describe_corpus(corpus: Mapping[str, Any]) -> str:

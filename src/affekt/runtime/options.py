@@ -54,7 +54,7 @@ class TimelineOptions:
 
     window: float = 3.0
     hop: float | None = None
-    smoothing: float = 0.0
+    smoothing: float = 2.0
     min_duration: float = 1.0
     max_pause: float = 1.0
     threshold: float | None = None

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from affekt.data import Clip
     from affekt.runtime.adapted import Adaptation
     from affekt.runtime.examples import AdaptedModel
+    from affekt.runtime.explain import Explanation
     from affekt.runtime.streaming.stream import Stream
     from affekt.runtime.streaming.timeline import Timeline
     from affekt.runtime.streaming.turns import TurnTimeline
@@ -175,6 +176,38 @@ class Model:
 
         clips = open_data(examples) if isinstance(examples, (str, os.PathLike)) else examples
         return adapt_to_examples(self, clips, out, name=name, advance=advance)
+
+    def explain(
+        self,
+        source: AudioSource,
+        *,
+        emotion: str | None = None,
+        window: float = 1.0,
+        bands: int = 8,
+    ) -> Explanation:
+        """Tell which stretches and frequencies of a recording speak for an emotion.
+
+        Parameters
+        ----------
+        source : str, path-like, bytes, binary file or (np.ndarray, int)
+            A recording of two minutes at most, as in :meth:`predict`.
+        emotion : str, optional
+            What is explained; the answer by default.
+        window : float
+            Length of what is left out at once, in seconds; half of the recording at most.
+        bands : int
+            Number of bands of frequencies.
+
+        Raises
+        ------
+        AudioError
+            If the recording cannot be predicted, or is too long or too short to leave parts out.
+        ConfigError
+            If the model has no such emotion.
+        """
+        from affekt.runtime.explain import explain
+
+        return explain(self, source, emotion=emotion, window=window, bands=bands)
 
     @property
     def folder(self) -> Path | None:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affekt.errors import AudioError, ConfigError, DataError
+from affekt.evaluation.dimensions import Agreement, dimension_scores
 from affekt.evaluation.groups import with_fairness
 from affekt.evaluation.intensity import RankCorrelation, intensity_scores
 from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
 from affekt.evaluation.raters import with_raters
+from affekt.evaluation.timeline import NO_SPEECH, Span, TimelineScores, score_timelines
+from affekt.labels import canonical
 
 if TYPE_CHECKING:
     from affekt.audio import AudioSource
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from affekt.results import Prediction
     from affekt.runtime import Model
     from affekt.runtime.config import ModelConfig
+    from affekt.turns import Speakers, Turn
 
 SPLITS = ("train", "validation", "test", "all")
 
@@ -39,6 +43,8 @@ class Scored:
     intensity : mapping of str to RankCorrelation
         How well the model says it, see :func:`~affekt.evaluation.intensity.intensity_scores`;
         empty where model or clips say nothing.
+    dimensions : mapping of str to Agreement
+        The same of valence, arousal and dominance.
     """
 
     metrics: Metrics
@@ -46,6 +52,7 @@ class Scored:
     targets: IntArray
     errors: Mapping[str, str]
     intensity: Mapping[str, RankCorrelation]
+    dimensions: Mapping[str, Agreement]
 
 
 def clips_of_split(config: ModelConfig, clips: Sequence[Clip], split: str) -> list[Clip]:
@@ -110,7 +117,6 @@ def score_model(
     wanted = [clip for clip in clips if clip.emotion in shared]
     scored, answers, errors = answers_for(model, wanted, advance)
     rows = [list(answer.scores.values()) for answer in answers]
-    said = [answer.intensity for answer in answers]
     probabilities = np.asarray(rows)[:, columns]
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     targets = np.array([shared.index(clip.emotion) for clip in scored])
@@ -118,7 +124,9 @@ def score_model(
     metrics = evaluate(probabilities, targets, shared, speakers=speakers if all(speakers) else None)
     metrics = with_fairness(metrics, probabilities, targets, scored)
     metrics = with_raters(metrics, probabilities, scored)
-    return Scored(metrics, probabilities, targets, errors, intensity_scores(said, scored))
+    intensity = intensity_scores([answer.intensity for answer in answers], scored)
+    dimensions = dimension_scores(answers, scored)
+    return Scored(metrics, probabilities, targets, errors, intensity, dimensions)
 
 
 def sound_of(clip: Clip) -> AudioSource:
@@ -163,3 +171,62 @@ def answers_for(
     if not scored:
         raise DataError(f"none of {len(clips)} clips can be scored: {next(iter(errors.values()))}")
     return scored, answers, errors
+
+
+def score_truth(
+    model: Model, truth: Speakers, advance: Callable[[float], None] | None = None
+) -> tuple[dict[str, TimelineScores], dict[str, str]]:
+    """Score the time lines of recordings whose emotions are known moment by moment.
+
+    Parameters
+    ----------
+    model : Model
+    truth : Speakers
+        Turns with their emotions, by recording; ``music`` and ``noise`` say that nobody speaks.
+    advance : callable, optional
+        Called with 1 after each recording.
+
+    Returns
+    -------
+    scores : dict of str to TimelineScores
+        ``"found"``: the time line alone; ``"turns given"``: who speaks when was known, where the
+        truth tells it.
+    errors : dict of str to str
+        Recording to what was wrong with it; such ones are not scored.
+
+    Raises
+    ------
+    DataError
+        If there are no turns, one has no emotion, or nothing can be scored.
+    """
+    if not truth.turns:
+        raise DataError(f"{truth.path}: it tells of no turns: it needs times and emotions")
+    ways: dict[str, list[tuple[list[Span], list[Span]]]] = {"found": [], "turns given": []}
+    errors: dict[str, str] = {}
+    for name, turns in truth.turns.items():
+        known = [(one.start, one.end, _emotion_of(one, truth)) for one in turns]
+        spoken = [one for one in turns if _emotion_of(one, truth) not in NO_SPEECH]
+        try:
+            source = truth.recording_of(name)
+            for way, pairs in ways.items():
+                if way == "found" or any(one.emotion and one.speaker for one in spoken):
+                    given = None if way == "found" else spoken
+                    line = model.timeline(source, turns=given)
+                    pairs.append((known, [(one.start, one.end, one.label) for one in line]))
+        except (AudioError, DataError) as error:
+            errors[name] = str(error)
+        if advance:
+            advance(1)
+    if not ways["found"]:
+        raise DataError(f"no recording can be scored: {next(iter(errors.values()))}")
+    return {
+        way: score_timelines(pairs, model.labels) for way, pairs in ways.items() if pairs
+    }, errors
+
+
+def _emotion_of(turn: Turn, truth: Speakers) -> str:
+    """Return the emotion of a turn; RTTM without speakers has it in their place."""
+    emotion = turn.emotion or turn.speaker
+    if not emotion:
+        raise DataError(f"{truth.path}: the turn at {turn.start:g} s has no emotion")
+    return canonical(emotion)

@@ -15,7 +15,7 @@ from affekt.config import to_dict
 from affekt.data import Clip, write_manifest
 from affekt.errors import ConfigError
 from affekt.evaluation import Metrics, evaluate
-from affekt.evaluation.calibration import apply_temperature, fit_threshold
+from affekt.evaluation.calibration import apply_temperature, fit_threshold, window_share
 from affekt.evaluation.groups import with_fairness
 from affekt.evaluation.report import fairness_lines, write_report
 from affekt.export import ModelMetadata, write_model_directory
@@ -143,7 +143,7 @@ def train(
     test = measure(fitted.network, test_clips, store, folder)
     metadata = replace(
         _facts(recipe, fitted, before, split, test, seed),
-        threshold=measure_threshold(fitted.network, split.validation, store),
+        **measure_thresholds(fitted.network, split.validation, store),
         least_probability=fitted.least_probability,
     )
     if teachers:
@@ -153,20 +153,24 @@ def train(
     return RunResult(model, fitted, test, time.monotonic() - started)
 
 
-def measure_threshold(
+def measure_thresholds(
     network: Network, validation: Sequence[Clip], store: FeatureStore
-) -> float | None:
-    """Confidence below which an answer is better withheld, on validation speakers.
+) -> dict[str, Any]:
+    """Confidence below which answers are better withheld, of clips and of windows.
 
-    None without clips of the network's labels.
+    From clips of validation speakers; empty without clips of the network's labels.
     """
     labels = network.config.labels
     clips = [clip for clip in validation if clip.emotion in labels]
     if not clips:
-        return None
+        return {}
     logits = score_clips(network, clips, store)
     targets = np.array([labels.index(clip.emotion) for clip in clips])
-    return fit_threshold(apply_temperature(logits, float(network.temperature)), targets)
+    probabilities = apply_temperature(logits, float(network.temperature))
+    return {
+        "threshold": fit_threshold(probabilities, targets),
+        "window_threshold": fit_threshold(probabilities, targets, window_share(len(labels))),
+    }
 
 
 def measure(

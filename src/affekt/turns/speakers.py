@@ -49,6 +49,32 @@ class Speakers:
     turns: Mapping[str, list[Turn]] = field(default_factory=dict)
     voices: Mapping[str, str] = field(default_factory=dict)
 
+    def recording_of(self, name: str) -> Path:
+        """Return where a recording lies: its path from here, or beside this file.
+
+        Raises
+        ------
+        DataError
+            If it lies at neither place, or several files there are called so.
+        """
+        folder = self.path.parent
+        for place in (folder / name, Path(name)):
+            if name and place.is_file():
+                return place
+        around = (folder / name).parent
+        beside = sorted(around.iterdir()) if around.is_dir() else []
+        same = [
+            one
+            for one in beside
+            if one != self.path and _same_name(name, str(one)) and _is_sound(one)
+        ]
+        if len(same) != 1:
+            raise DataError(
+                f"{self.path}: {len(same) or 'no'} recordings are called {name or 'nothing'} "
+                f"in {around}: write their paths, from the folder of this file"
+            )
+        return same[0]
+
     @property
     def timed(self) -> bool:
         """Whether turns are told, not only who speaks in a recording."""
@@ -103,8 +129,14 @@ class Speakers:
         return []
 
 
-def read_speakers(path: str | Path) -> Speakers:
+def read_speakers(path: str | Path, *, truth: bool = False) -> Speakers:
     """Read a file of turns; its name and content tell the format.
+
+    Parameters
+    ----------
+    path : str or Path
+    truth : bool
+        Whether it tells emotions: then a CSV needs no column ``speaker``.
 
     Raises
     ------
@@ -116,7 +148,7 @@ def read_speakers(path: str | Path) -> Speakers:
     text = read_text(path)
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        return _from_csv(text, path)
+        return _from_csv(text, path, truth)
     if suffix in (".json", ".jsonl"):
         found = _from_json(parsed_json(text, path), path)
     elif suffix in (".rttm", ".txt", ""):
@@ -176,8 +208,9 @@ def _from_rttm(text: str, path: Path) -> Named:
                 f"{path}, line {number}: {words[3]} and {words[4]} are no start and duration in "
                 "seconds"
             ) from None
-        speaker = "" if words[7] == "<NA>" else words[7]
-        yield words[1], turn_at(start, start + duration, speaker, f"{path}, line {number}")
+        speaker, emotion = ("" if words[i] == "<NA>" else words[i] for i in (7, 6))
+        place = f"{path}, line {number}"
+        yield words[1], turn_at(start, start + duration, speaker, place, emotion)
 
 
 _OTHER_OBJECTS = frozenset(
@@ -220,7 +253,9 @@ def _from_list(items: Sequence[Any], where: str) -> Named:
         speaker = item.get("speaker", item.get("label") if "scores" not in item else None)
         file = item.get("file")
         name = file if isinstance(file, str) else ""
-        yield name, turn_at(item.get("start"), item.get("end"), speaker, place)
+        emotion = item.get("emotion", item.get("label") if "scores" in item else None)
+        emotion = emotion.get("label") if isinstance(emotion, Mapping) else emotion
+        yield name, turn_at(item.get("start"), item.get("end"), speaker, place, emotion)
 
 
 def _is_task(item: Mapping[str, Any]) -> bool:
@@ -284,10 +319,12 @@ def _audio(data: Mapping[str, Any]) -> str:
 # --- CSV ---
 
 
-def _from_csv(text: str, path: Path) -> Speakers:
+def _from_csv(text: str, path: Path, truth: bool) -> Speakers:
     rows = read_rows(text, path)
     _, header = next(rows, (0, []))
-    if not {"file", "speaker"} <= set(header):
+    if truth and not {"file", "start", "emotion"} <= set(header):
+        raise DataError(f"{path}: expected a CSV with the columns file, start, end and emotion")
+    if not truth and not {"file", "speaker"} <= set(header):
         raise DataError(
             f"{path}: expected a CSV with the columns file and speaker, and start and end where "
             "it tells of turns"
@@ -303,7 +340,8 @@ def _from_csv(text: str, path: Path) -> Speakers:
         place = f"{path}, row {number}"
         start = _seconds(values["start"], 0.0, place)
         end = _seconds(values.get("end", ""), math.inf, place)
-        found.append((values["file"], turn_at(start, end, values["speaker"], place)))
+        emotion = values.get("emotion") or values.get("label")
+        found.append((values["file"], turn_at(start, end, values.get("speaker"), place, emotion)))
     return Speakers(path, {} if whole else _grouped(iter(found)), voices)
 
 
@@ -326,15 +364,16 @@ def _seconds(text: str, missing: float, place: str) -> float:
 # --- what they share ---
 
 
-def turn_at(start: Any, end: Any, speaker: Any, place: str) -> Turn:
+def turn_at(start: Any, end: Any, speaker: Any, place: str, emotion: Any = None) -> Turn:
     """Return a turn of values from a file; an error names the place."""
     for value in (start, end):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise DataError(f"{place}: a turn has a start and an end in seconds, got {value!r}")
     if isinstance(speaker, (list, tuple)):
         speaker = speaker[0] if speaker else ""
+    words = ("" if one is None else str(one).strip() for one in (speaker, emotion))
     try:
-        return Turn(float(start), float(end), "" if speaker is None else str(speaker).strip())
+        return Turn(float(start), float(end), *words)
     except (DataError, OverflowError) as error:
         raise DataError(f"{place}: {error}") from None
 
@@ -351,6 +390,10 @@ def _same_name(name: str, file: str) -> bool:
     kind = guess_type(called.name)[0] or ""
     stem = called.stem if kind.startswith(("audio/", "video/")) else called.name
     return _plain(called.name) == _plain(own.name) or _plain(stem) == _plain(own.stem)
+
+
+def _is_sound(path: Path) -> bool:
+    return (guess_type(path.name)[0] or "").startswith(("audio/", "video/"))
 
 
 def _plain(name: str) -> str:

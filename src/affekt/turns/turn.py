@@ -22,6 +22,8 @@ class Turn:
         Seconds; an infinite end is that of the recording.
     speaker : str
         Empty where unknown.
+    emotion : str
+        What is known to be shown; empty where unknown. It has no part in an answer.
 
     Raises
     ------
@@ -32,6 +34,7 @@ class Turn:
     start: float
     end: float = math.inf
     speaker: str = ""
+    emotion: str = ""
 
     def __post_init__(self) -> None:
         far = self.end > MOST_SECONDS and self.end != math.inf

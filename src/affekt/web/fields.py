@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from affekt.formats.rows import EXTRAS, QUALITY_COLUMNS
+from affekt.labels import CIRCUMPLEX
 from affekt.records import Field, Record, fields_of
-from affekt.results import Answer, AudioQuality, Measurement, Prediction, Segment
+from affekt.results import DIMENSIONS, Answer, AudioQuality, Measurement, Prediction, Segment
 
 STATIC = Path(__file__).parent / "static"
 _HEAD = "// Written by `python -m affekt.web.fields` from affekt.results: do not change it here.\n"
@@ -33,6 +34,11 @@ def script() -> str:
             [one.name for one in fields_of(Answer) if one.info.output],
         ),
         "EXTRAS": ("what an answer may say beside the emotion", extras),
+        "DIMENSIONS": ("fields of an answer from -1 to 1", DIMENSIONS),
+        "NORMS": (
+            "the same of each emotion, from the literature named in affekt.labels",
+            {**CIRCUMPLEX},
+        ),
         "MEASURES": (
             "decimal places of what tables tell of a recording as input",
             {

@@ -63,7 +63,7 @@ def test_the_ports_are_those_of_the_page(folder: Path) -> None:
 
 def test_one_window_is_the_prediction(folder: Path, network: Network) -> None:
     model = affekt.load_model(folder, threads=1)
-    assert model.config.threshold == 0.25
+    assert model.config.threshold == model.config.window_threshold == 0.25
     whole = TimelineOptions(window=60, hop=60, vad="off")
     for seconds in (0.1, 0.73, 2.0, 5.125):
         samples = voice(seconds)

@@ -77,7 +77,7 @@ def test_the_page_is_well_formed(page: str) -> None:
     outline = Outline()
     outline.feed(page)
     assert outline.open == []
-    assert outline.tags.count("svg") == 2 * (1 + 6)  # waveform, and a curve for each emotion
+    assert outline.tags.count("svg") == 2 * (1 + 6 + 1)  # waveform, a curve of each emotion, plane
     assert outline.tags.count("audio") == 2
     assert outline.tags.count("section") == 5  # speakers, three recordings, the model
 
@@ -227,7 +227,8 @@ def test_a_time_line_is_shown_without_an_answer_for_all_of_it(
 def test_many_hops_are_averaged() -> None:
     from affekt.results import Measurement
 
-    hops = [Measurement(i, i + 1, "a", 1.0, {"a": float(i % 2)}) for i in range(4 * 600)]
+    count = 4 * html.MOST_STEPS
+    hops = [Measurement(i, i + 1, "a", 1.0, {"a": float(i % 2)}) for i in range(count)]
     thinned = html._thinned(hops)
     assert len(thinned) == html.MOST_STEPS
     assert thinned[0] == (0, 4, {"a": 0.5})

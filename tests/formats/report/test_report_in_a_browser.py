@@ -110,3 +110,60 @@ def test_it_is_whole_without_its_script(chromium: Browser, report: str) -> None:
     assert page.locator(".ribbon span").all_inner_texts() == list(LABELS[:4])
     assert page.get_by_text("Error: bad.wav: is empty", exact=True).is_visible()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def long_report(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a report on a time line of 24 segments of two speakers."""
+    folder = tmp_path_factory.mktemp("long-report")
+    file = folder / "talk.wav"
+    samples = np.random.default_rng(0).normal(0, 0.1, 24 * 16000)
+    soundfile.write(file, samples, 16000)
+    segments = tuple(
+        Segment(i, i + 0.8, LABELS[i % 3], 0.4 + i / 50, {}, speaker="Anna" if i % 2 else "Ben")
+        for i in range(24)
+    )
+    model = affekt.load_model(tiny_model)
+    shown = list(exhibits(model, [Track(str(file), segments, 24.0)], TimelineOptions(vad="off")))
+    page = folder / "report.html"
+    page.write_text(html.render(shown, model.config), encoding="utf-8")
+    return page.as_uri()
+
+
+def test_a_long_time_line_is_zoomed_and_its_table_chosen_from(
+    chromium: Browser, long_report: str
+) -> None:
+    page = chromium.new_page(viewport={"width": 900, "height": 900})
+    faults = watch(page)
+    page.goto(long_report)
+    over, now = page.locator(".over"), page.locator(".now")
+    whole = over.evaluate("one => one.offsetWidth")
+    assert page.locator(".axis .tick").all_inner_texts()[:2] == ["0:00", "0:05"]
+    over.press("End")
+    over.press("+")
+    over.press("+")
+    assert over.evaluate("one => one.offsetWidth") == pytest.approx(4 * whole, rel=0.02)
+    assert page.evaluate("document.querySelector('.scroll').scrollLeft") > whole  # the end is seen
+    assert page.evaluate("document.documentElement.scrollWidth") <= 900
+    page.get_by_role("button", name="Whole recording").click()
+    assert over.evaluate("one => one.offsetWidth") == whole
+    over.press("Home")
+    over.press("n")
+    assert now.inner_text().startswith("0:01.0")
+    # The surest of the emotions come first, and are gone to.
+    first = page.locator(".picks li").first
+    assert "Anna: fearful" in first.inner_text()
+    first.get_by_role("button").click()
+    assert now.inner_text().startswith("0:23.0")
+    page.locator("summary").click()
+    rows = page.locator("table.segments tbody tr:visible")
+    page.get_by_role("button", name="probability").click()
+    page.get_by_role("button", name="probability").click()  # the largest first
+    page.locator("[data-filter=speaker]").select_option("Anna")
+    page.locator("[data-filter=emotion]").select_option("angry")
+    page.locator("[data-filter=confidence]").fill("50")
+    assert page.locator(".filters output").inner_text() == "3 of 24"
+    starts = rows.locator("td:first-child").all_inner_texts()
+    assert starts == ["0:21.0", "0:15.0", "0:09.0"]
+    assert faults == []
+    page.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def windows(course: str) -> list[WindowScore]:
 
 
 def segments(course: str, threshold: float = 0.0, **changes: float) -> list[Segment]:
-    options = TimelineOptions(**{"min_duration": 2.0, "max_pause": 1.0, **changes})
+    options = TimelineOptions(**{"smoothing": 0, "min_duration": 2.0, **changes})
     segmenter = Segmenter(LABELS, options, threshold, 1.0)
     done = [segment for window in windows(course) for segment in segmenter.push([window])]
     return done + segmenter.flush()
@@ -77,7 +79,7 @@ def test_smoothing_averages_neighbours() -> None:
 
 
 def test_a_segment_is_final_once_the_next_one_stands() -> None:
-    segmenter = Segmenter(LABELS, TimelineOptions(min_duration=2.0), 0.0, 1.0)
+    segmenter = Segmenter(LABELS, TimelineOptions(smoothing=0, min_duration=2.0), 0.0, 1.0)
     course = windows("hhhss")
     assert segmenter.push(course[:4]) == []
     assert segmenter.open_segment is not None
@@ -94,3 +96,14 @@ def test_windows_lie_around_their_hop_and_are_cut_at_the_ends() -> None:
     assert grid.last_window(10, samples=112 * 800) == (75, 112)
     assert grid.last_window(11, samples=112 * 800) == (82, 112)  # half a window at least
     assert Grid.of(0.2, 0.2, 800, 16000).window(3) == (12, 16)
+
+
+def test_a_segment_begins_and_ends_with_its_speech() -> None:
+    options = TimelineOptions(smoothing=0, min_duration=1.0)
+    segmenter = Segmenter(LABELS, options, 0.0, 1.0)
+    cells = windows("hh.hsss")
+    cells[0] = replace(cells[0], heard=(0.6, 1.0))
+    cells[3] = replace(cells[3], heard=(3.2, 3.7))  # too short for itself, were it cut before
+    cells[6] = replace(cells[6], heard=(6.0, 6.25))
+    found = segmenter.push(cells) + segmenter.flush()
+    assert shape(found) == "0.6-3.7 happy 4-6.25 sad"

@@ -12,9 +12,13 @@ from tiny_network import LABELS, TINY_ENCODERS, WAVEFORM
 from tone_corpus import make_tones, tone_clips, write_recipe
 
 import affekt
+from affekt import TimelineOptions
 from affekt.data import Clip
 from affekt.errors import ConfigError
+from affekt.evaluation.dimensions import agreement, dimension_scores
 from affekt.evaluation.metrics import uar
+from affekt.export import ModelMetadata, write_model_directory
+from affekt.labels import CIRCUMPLEX
 from affekt.models import Network, NetworkConfig, build_network
 from affekt.training import FeatureStore, Recipe, load_recipe, score_clips
 from affekt.training.network.fit import fit
@@ -25,8 +29,10 @@ from affekt.training.network.linear import (
     even_weights,
     fit_confidence,
     fit_linear,
+    fit_ridge,
 )
 from affekt.training.recipe.schema import LinearConfig
+from affekt.training.recipe.tasks import TasksConfig
 from affekt.training.run import train
 
 pytest.importorskip("transformers")
@@ -230,3 +236,44 @@ def test_an_architecture_that_leaves_pooling_to_others_is_refused(
 def test_impossible_values_are_refused(values: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         LinearConfig(**values)
+
+
+def test_ridge_regression_serves_speakers_that_it_has_not_met() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(2, 240, 40))
+    points[1] = points[0] + rng.normal(0, 0.1, (240, 40))
+    targets = 0.5 * points[0, :, 3] + rng.normal(0, 0.2, 240)
+    speakers = np.arange(240) % 8
+    own = speakers < 6
+    weights, bias = fit_ridge(points[:, own], targets[own], speakers[own])
+    said = points[0, ~own] @ weights + bias
+    found = agreement(said, targets[~own])
+    assert found.correlation > 0.75
+    assert 0.8 < found.spread < 1.25  # a penalty alone draws it to the middle
+    alone, _ = fit_ridge(points[:, own], targets[own], np.zeros(own.sum(), int))
+    assert np.isfinite(alone).all()
+
+
+def test_rated_dimensions_are_learned_exported_and_predicted(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    norms = {label: CIRCUMPLEX[label] for label in LABELS}
+    clips = [
+        replace(one, valence=norms[one.emotion][0], arousal=norms[one.emotion][1])
+        for one in tone_clips(tmp_path / "tones")
+    ]
+    rated = replace(recipe, tasks=TasksConfig(valence=1.0, arousal=1.0))
+    made = fit(rated, clips, [], tmp_path / "run").network
+    plain = fit(recipe, clips, [], tmp_path / "plain").network
+    store = FeatureStore(WAVEFORM)
+    assert np.array_equal(score_clips(made, clips, store), score_clips(plain, clips, store))
+    write_model_directory(made, tmp_path / "model", ModelMetadata(name="rated", clips={}))
+    model = affekt.load_model(tmp_path / "model", threads=1)
+    assert model.outputs == ("probabilities", "embedding", "valence", "arousal")
+    answers = [model.predict(one.file) for one in clips]
+    assert {(one.dimensions, one.dominance) for one in answers} == {("trained", None)}
+    for name, found in dimension_scores(answers, clips).items():
+        assert found.ccc > 0.7, name
+    (segment, *_) = model.timeline(clips[0].file, TimelineOptions(threshold=0.0, vad="off"))
+    assert segment.dimensions == "trained"
+    assert segment.valence is not None

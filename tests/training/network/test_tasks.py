@@ -17,6 +17,7 @@ from tone_corpus import write_recipe  # noqa: E402
 import affekt  # noqa: E402
 from affekt.data import Clip, load_corpus  # noqa: E402
 from affekt.errors import ConfigError, DataError  # noqa: E402
+from affekt.evaluation.dimensions import concordance  # noqa: E402
 from affekt.export import ModelMetadata, write_model_directory  # noqa: E402
 from affekt.export.model_directory import read_network  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
@@ -28,7 +29,12 @@ from affekt.training.data.features import FeatureStore  # noqa: E402
 from affekt.training.network.fit import fit  # noqa: E402
 from affekt.training.network.tasks import Tasks  # noqa: E402
 from affekt.training.recipe.fingerprint import run_fingerprint  # noqa: E402
-from affekt.training.recipe.tasks import TasksConfig, intensity_targets  # noqa: E402
+from affekt.training.recipe.tasks import (  # noqa: E402
+    HEADS,
+    TasksConfig,
+    head_targets,
+    intensity_targets,
+)
 
 
 def clip(**facts: str | float) -> Clip:
@@ -100,8 +106,7 @@ def test_identities_are_numbered_and_unknown_ones_are_not() -> None:
 
 def test_clips_that_say_nothing_teach_nothing() -> None:
     network = tiny_network(heads=("intensity",))
-    known = np.array([[0.0], [1.0]])
-    tasks = Tasks(TasksConfig(1.0, "speaker", 1.0), network, known, np.array([0, 1])).eval()
+    tasks = Tasks(TasksConfig(1.0, "speaker", 1.0), network, np.array([0, 1])).eval()
     embedding = torch.randn(3, network.embedding_size)
     nan, unknown = torch.full((3, 1), torch.nan), torch.full((3,), -1)
     assert tasks(network, embedding, nan, unknown) == 0
@@ -112,12 +117,29 @@ def test_clips_that_say_nothing_teach_nothing() -> None:
     torch.testing.assert_close(of_two, alone)
 
 
+def test_dimensions_are_learned_by_their_concordance() -> None:
+    said, rated = torch.tensor([0.1, 0.4, -0.3, 0.9]), torch.tensor([0.0, 0.5, -0.9, 0.7])
+    loss = HEADS["valence"].loss(said, rated).mean()
+    assert float(loss) == pytest.approx(1 - concordance(said.numpy(), rated.numpy()), abs=1e-5)
+    assert torch.isfinite(HEADS["valence"].loss(said[:1], rated[:1])).all()
+
+
+def test_ratings_that_teach_nothing_are_refused() -> None:
+    config = TasksConfig(valence=1.0)
+    np.testing.assert_array_equal(
+        head_targets([clip(valence=-1.0), clip(), clip(valence=0.5)], config)[:, 0],
+        np.float32([-1, np.nan, 0.5]),
+    )
+    with pytest.raises(DataError, match=r"tasks\.valence needs clips that say their rated valence"):
+        head_targets([clip(arousal=0.5)], config)
+    with pytest.raises(DataError, match=r"tasks\.valence: all clips are rated 0\.25: nothing"):
+        head_targets([clip(valence=0.25), clip(valence=0.25)], config)
+
+
 def test_the_adversary_learns_and_the_encoder_is_turned_away() -> None:
     """What lowers its loss by its own weights raises it by the embedding."""
     network = tiny_network()
-    tasks = Tasks(
-        TasksConfig(0.0, "speaker", 1.0), network, np.zeros((2, 0)), np.array([0, 1])
-    ).eval()
+    tasks = Tasks(TasksConfig(0.0, "speaker", 1.0), network, np.array([0, 1])).eval()
     embedding = torch.randn(6, network.embedding_size, requires_grad=True)
     nothing, identity = torch.zeros(6, 0), torch.arange(6) % 2
     loss = tasks(network, embedding, nothing, identity)

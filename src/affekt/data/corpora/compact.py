@@ -27,8 +27,17 @@ def is_compact(folder: Path) -> bool:
     return (folder / LABELS).is_file()
 
 
-def read_compact(folder: Path, corpus: str) -> list[Clip]:
+def read_compact(
+    folder: Path, corpus: str, *, ratings: tuple[float, float] = (-1.0, 1.0)
+) -> list[Clip]:
     """Read the clips of a corpus in the compact layout, in the order of their file names.
+
+    Parameters
+    ----------
+    folder : Path
+    corpus : str
+    ratings : (float, float)
+        Of the corpus, see :func:`affekt.data.read_manifest`.
 
     Raises
     ------
@@ -37,7 +46,7 @@ def read_compact(folder: Path, corpus: str) -> list[Clip]:
         or recording, or a recording has no row.
     """
     table = folder / LABELS
-    clips = read_manifest(table)
+    clips = read_manifest(table, ratings=ratings)
     others = sorted({clip.corpus for clip in clips} - {corpus})
     if others:
         raise DataError(

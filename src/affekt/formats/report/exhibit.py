@@ -27,7 +27,7 @@ from affekt.runtime.options import TimelineOptions
 from affekt.runtime.predictor import Model
 from affekt.runtime.session import Floats
 
-COLUMNS = 640
+COLUMNS = 2560
 """Columns of a waveform."""
 LONGEST_SOUND = 1200.0
 """What is longer is not put into a report as sound, in seconds."""

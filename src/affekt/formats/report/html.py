@@ -16,9 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from affekt.formats.report.exhibit import LONGEST_SOUND, STDIN, Exhibit, color, ribbons
-from affekt.formats.summary import in_words
+from affekt.formats.summary import highlights, in_words, moment
 from affekt.formats.text import spoken
-from affekt.results import UNCERTAIN, Measurement, Prediction, Segment, label_shares
+from affekt.results import (
+    DERIVED,
+    UNCERTAIN,
+    Answer,
+    Measurement,
+    Prediction,
+    Segment,
+    label_shares,
+)
 from affekt.runtime.config import ModelConfig
 from affekt.runtime.domain import UNLIKE_LIMIT
 from affekt.runtime.metadata import describe_model
@@ -27,8 +35,10 @@ from affekt.runtime.session import Floats
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 SCRIPT = Path(__file__).with_name("report.js").read_text(encoding="utf-8")
 
-MOST_STEPS = 600
+MOST_STEPS = 1800
 """Steps of a curve; of longer recordings several hops are averaged."""
+FEW_SEGMENTS = 8
+"""So many are seen at a glance: of more, those most worth listening to come first."""
 
 
 def render(exhibits: Sequence[Exhibit], config: ModelConfig) -> str:
@@ -149,8 +159,11 @@ def _section(index: int, exhibit: Exhibit, labels: Sequence[str]) -> str:
     if _has_plot(exhibit):
         parts += _plot(exhibit, labels)
         parts += _player(exhibit)
+    parts += _highlights(exhibit)
     if exhibit.prediction is not None:
         parts.append(_scores(exhibit.prediction))
+    if _has_plot(exhibit):
+        parts += _plane(exhibit)
     parts += _segments(exhibit)
     parts += _quality(exhibit)
     return "".join([*parts, "</section>"])
@@ -169,7 +182,11 @@ def _plot(exhibit: Exhibit, labels: Sequence[str]) -> Iterator[str]:
     """Yield rows above each other that share one axis of time."""
     track = exhibit.track
     file = escape(track.file)
-    yield '<div class="rows"><span class="name">sound</span>'
+    yield '<div class="tools" role="group" aria-label="Zoom" hidden>'
+    for name, sign, words in ZOOMS:
+        yield f'<button type="button" data-zoom="{name}" aria-label="{words}">{sign}</button>'
+    yield f'<span class="soft">{KEYS}</span></div>'
+    yield '<div class="scroll"><div class="rows"><span class="name">sound</span>'
     yield waveform(exhibit.low, exhibit.high, f"Waveform of {file}")
     for name, segments in ribbons(track).items():
         yield f'<span class="name">{escape(name or "emotion")}</span><div class="ribbon">'
@@ -182,13 +199,43 @@ def _plot(exhibit: Exhibit, labels: Sequence[str]) -> Iterator[str]:
             words = f"Probability of {escape(label)} over time"
             yield f'<span class="name">{escape(label)}</span>'
             yield steps(points, track.duration, words)
-    yield '<span class="name"></span><div class="axis"><span>0 s</span>'
-    yield f"<span>{track.duration / 2:.1f} s</span><span>{track.duration:.1f} s</span></div>"
+    yield '<span class="name"></span><div class="axis"><span>0:00</span>'
+    yield f"<span>{_time(track.duration / 2)}</span><span>{_time(track.duration)}</span></div>"
     yield (
         '<div class="over" tabindex="0" role="slider" aria-label="Position in the recording" '
         f'aria-valuemin="0" aria-valuemax="{track.duration:.1f}" aria-valuenow="0">'
-        '<div class="cursor"></div></div></div>'
+        '<div class="cursor"></div></div></div></div>'
     )
+    shown = [label for label in labels if any(one.label == label for one in track.segments)]
+    yield '<p class="legend">'
+    for label in shown:
+        yield f'<span><i style="background:{color(label)}"></i>{escape(label)}</span> '
+    yield "</p>"
+
+
+ZOOMS = (("out", "\N{MINUS SIGN}", "Less"), ("in", "+", "More"), ("all", "all", "Whole recording"))
+KEYS = "Keys in the plot: + and \N{MINUS SIGN} zoom, arrows move, n and p go from answer to answer."
+
+
+def _time(seconds: float) -> str:
+    """Return a time with tenths: ``12:40.5``."""
+    whole = int(round(seconds, 1))
+    return f"{moment(whole)}.{round(10 * (seconds - whole))}"
+
+
+def _seek(start: float) -> str:
+    return f'<button type="button" class="seek" data-seek="{start:.3f}">{_time(start)}</button>'
+
+
+def _highlights(exhibit: Exhibit) -> Iterator[str]:
+    """Yield the parts most worth listening to, where there are many."""
+    if len(exhibit.track.segments) <= FEW_SEGMENTS or not _has_plot(exhibit):
+        return
+    yield '<h3>Worth a listen</h3><ol class="picks">'
+    for segment, why in highlights(exhibit.track.segments):
+        yield f"<li>{_seek(segment.start)} {escape(spoken(segment))}"
+        yield f' <span class="soft">{escape(why)}</span></li>'
+    yield "</ol>"
 
 
 def _stretch(segment: Segment, duration: float) -> str:
@@ -248,14 +295,46 @@ def _scores(answer: Prediction) -> str:
     return f'<h3>All of it</h3><table class="scores">{rows}</table>'
 
 
+def _plane(exhibit: Exhibit) -> Iterator[str]:
+    """Yield the way of a recording through the plane of valence and arousal, and its mean."""
+    whole = (exhibit.prediction,) if exhibit.prediction else exhibit.measurements
+    way, here = _points(exhibit.measurements), _points(whole)
+    if not here:
+        return
+    (x, y), derived = np.mean(here, axis=0), whole[0].dimensions == DERIVED
+    way = way[:: -(-len(way) // MOST_STEPS) or 1]
+    said = f"valence {x / 100:+.2f}, arousal {-y / 100:+.2f}"
+    yield (
+        '<h3>Valence and arousal</h3><svg class="plane" viewBox="-118 -112 236 224" role="img" '
+        f'aria-label="{said}"><path d="M-100 0H100M0-100V100M-100-100H100V100H-100Z"/>'
+        '<text x="-98" y="-3">unpleasant</text><text x="98" y="-3" text-anchor="end">pleasant'
+        '</text><text x="3" y="-91">excited</text><text x="3" y="97">calm</text><polyline points="'
+        f'{" ".join(f"{right:.1f},{down:.1f}" for right, down in way)}"/>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6"/></svg><p class="soft">In the mean {said}, '
+        f"{'derived from the probabilities by published norms' if derived else 'as the model says'}"
+        ".</p>"
+    )
+
+
+def _points(answers: Sequence[Answer]) -> list[tuple[float, float]]:
+    """Return where answers lie in the plane, to the right and downwards, in percent."""
+    return [
+        (100 * one.valence, -100 * one.arousal)
+        for one in answers
+        if one.valence is not None and one.arousal is not None
+    ]
+
+
 def _segments(exhibit: Exhibit) -> Iterator[str]:
     segments = exhibit.track.segments
     if not segments or exhibit.track.file == STDIN:
         return
     yield f"<details><summary>{_count(len(segments), 'segment')} as a table</summary>"
-    yield '<div class="wide"><table><thead><tr><th class="number">from, s</th>'
     named = any(segment.speaker for segment in segments)
-    yield f'<th class="number">to, s</th>{"<th>speaker</th>" if named else ""}'
+    if len(segments) > FEW_SEGMENTS:
+        yield from _filters(segments)
+    yield '<div class="wide"><table class="segments"><thead><tr><th class="number">from</th>'
+    yield f'<th class="number">to</th>{"<th>speaker</th>" if named else ""}'
     yield '<th>emotion</th><th class="number">probability</th>'
     extras = [segment.extras() for segment in segments]
     names = dict.fromkeys(name for one in extras for name in one)
@@ -263,8 +342,10 @@ def _segments(exhibit: Exhibit) -> Iterator[str]:
     yield '<th class="number">unlike training</th><th>notes</th></tr></thead><tbody>'
     for segment, extra in zip(segments, extras, strict=True):
         yield (
-            f'<tr><td class="number">{segment.start:.2f}</td>'
-            f'<td class="number">{segment.end:.2f}</td>'
+            f'<tr data-speaker="{escape(segment.speaker)}" data-emotion="{escape(segment.label)}" '
+            f'data-confidence="{segment.confidence:.4f}">'
+            f'<td class="number" data-value="{segment.start:.3f}">{_seek(segment.start)}</td>'
+            f'<td class="number" data-value="{segment.end:.3f}">{_time(segment.end)}</td>'
             f"{f'<td>{escape(segment.speaker)}</td>' if named else ''}"
             f"<td>{escape(segment.label)}</td>"
             f'<td class="number">{segment.confidence:.0%}</td>'
@@ -275,6 +356,20 @@ def _segments(exhibit: Exhibit) -> Iterator[str]:
             f'<td class="notes">{escape("; ".join(segment.warnings))}</td></tr>'
         )
     yield "</tbody></table></div></details>"
+
+
+def _filters(segments: Sequence[Segment]) -> Iterator[str]:
+    """Yield what chooses rows of a table; without its script, there is nothing to choose."""
+    yield '<p class="filters" hidden>'
+    for name in ("speaker", "emotion"):
+        field = "speaker" if name == "speaker" else "label"
+        values = sorted({getattr(one, field) for one in segments})
+        if len(values) > 1:
+            options = "".join(f"<option>{escape(one)}</option>" for one in values if one)
+            yield f'<label>{name} <select data-filter="{name}"><option value="">all</option>'
+            yield f"{options}</select></label> "
+    yield '<label>at least <input type="number" data-filter="confidence" min="0" max="100" '
+    yield 'step="5" value="0"> %</label> <output></output></p>'
 
 
 def _score(value: float | None) -> str:

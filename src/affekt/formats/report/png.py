@@ -19,6 +19,8 @@ from affekt.runtime.config import ModelConfig
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from affekt.runtime.explain import Explanation
+
 ROW_HEIGHT = 3.2  # inches
 SPEAKER_HEIGHT = 0.3  # inches, of the ribbon of each speaker after the first
 WAVE = "#0072b2"
@@ -100,6 +102,37 @@ def draw(exhibits: Sequence[Exhibit], config: ModelConfig, path: Path) -> None:
         _draw_wave(wave, exhibit)
         _draw_ribbon(ribbon, exhibit.track)
         _draw_probabilities(map_, exhibit, config.labels)
+    figure.savefig(path, format="png", dpi=DOTS_PER_INCH)
+
+
+@any_script()
+def draw_explanation(explanation: Explanation, title: str, path: Path) -> None:
+    """Draw what stretches and bands of a recording contribute to an emotion to a PNG file.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    said = f"{explanation.emotion}, {explanation.probability:.0%}"
+    figure.suptitle(f"What speaks for {said} in {title}")
+    time, band = figure.subplots(2, 1)
+    times, bands = explanation.times, explanation.bands
+    tint = color(explanation.emotion)
+    heights = [one.contribution for one in times]
+    widths = [one.end - one.start for one in times]
+    time.bar([one.start for one in times], heights, widths, align="edge", color=tint)
+    time.set_xlabel("seconds")
+    names = [f"{one.low:.0f} to\n{one.high:.0f}" for one in bands]
+    band.bar(names, [one.contribution for one in bands], color=tint)
+    band.set_xlabel("Hz")
+    for axes in (time, band):
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.set_ylabel("log odds")
     figure.savefig(path, format="png", dpi=DOTS_PER_INCH)
 
 

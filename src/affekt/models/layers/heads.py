@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from affekt.results import OUTPUTS
+
+_EDGE = 0.02  # nearer to the ends of its range a sigmoid's input grows without limits
 
 
 class EmotionHead(nn.Sequential):
@@ -32,8 +35,8 @@ class ScalarHead(EmotionHead):
     Parameters
     ----------
     name : str
-        One of `affekt.results.OUTPUTS`, which says the range: from 0 to 1 by a sigmoid, from -1 to
-        1 by a hyperbolic tangent, without limits as it is.
+        One of `affekt.results.OUTPUTS`, which says the range: from 0 to 1 by a sigmoid, another
+        range by clipping, without limits as it is.
     """
 
     def __init__(self, name: str, embedding_size: int, dropout: float) -> None:
@@ -46,7 +49,14 @@ class ScalarHead(EmotionHead):
         x: Tensor = self(embedding)[:, 0]
         if self.limits == (0.0, 1.0):
             return torch.sigmoid(x)
-        return torch.tanh(x) if self.limits == (-1.0, 1.0) else x
+        return x if self.limits == (None, None) else x.clamp(*self.limits)
+
+    def unlimited(self, values: np.ndarray) -> np.ndarray:
+        """Return what the linear layer must give for values within the range."""
+        if self.limits == (0.0, 1.0):
+            inner = np.clip(values, _EDGE, 1 - _EDGE)
+            return np.asarray(np.log(inner / (1 - inner)))
+        return values
 
 
 class AdversarialHead(nn.Module):

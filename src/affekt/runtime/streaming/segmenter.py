@@ -125,11 +125,12 @@ class Segmenter:
 
 
 class Run:
-    """Cells that follow each other under one label."""
+    """Windows that follow each other under one label; what it gives ends with its speech."""
 
     def __init__(self, label: str, start: float) -> None:
         self.label = label
         self.start = self.end = start
+        self._heard: tuple[float, float] | None = None
         self._sum: Scores = np.zeros(())  # scores times seconds
         self._weight = 0.0  # seconds with sound
         # By name of a number: it times seconds, and the seconds in which it is known.
@@ -153,6 +154,7 @@ class Run:
         for name, value in window.numbers.items():
             self._count(name, value * seconds, seconds)
         self.end = window.end
+        self._hear(window.heard or (window.start, window.end))
 
     def absorb(self, other: Run) -> None:
         """Extend to the end of another run, and keep the label."""
@@ -161,6 +163,11 @@ class Run:
         for name, (total, seconds) in other._numbers.items():
             self._count(name, total, seconds)
         self.end = other.end
+        if other._heard is not None:
+            self._hear(other._heard)
+
+    def _hear(self, span: tuple[float, float]) -> None:
+        self._heard = (span if self._heard is None else self._heard)[0], span[1]
 
     def segment(self, labels: Sequence[str]) -> Segment:
         """Return the present segment."""
@@ -169,8 +176,9 @@ class Run:
         numbers: dict[str, Any] = {
             name: total / seconds for name, (total, seconds) in self._numbers.items()
         }
+        assert self._heard is not None
         return Segment(
-            *(self.start, self.end, self.label, confidence, scores),
+            *(*self._heard, self.label, confidence, scores),
             warnings=ood_warnings(numbers.get("ood_score")),
             **numbers,
         )

@@ -16,6 +16,9 @@ from affekt.runtime.session import Floats, numbers_of
 from affekt.runtime.streaming.activity import Activity
 
 FALLBACK_STEP = 0.05  # seconds; the grid of models whose encoder cannot stream
+SPEECH_PAD = 0.6
+"""Seconds on either side of what the detector calls speech that count as speech: the first and
+last sounds of a sentence, and short pauses in it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class WindowScore:
         Share of the hop that is speech; None without a detector.
     numbers : mapping of str to float
         By field of an answer, what is known of `affekt.results.NUMBERS`.
+    heard : (float, float) or None
+        Where in the hop the speech begins and ends, in seconds; None for all of it.
     """
 
     start: float
@@ -83,6 +88,7 @@ class WindowScore:
     scores: NDArray[np.float64] | None
     speech: float | None
     numbers: Mapping[str, float] = field(default_factory=dict)
+    heard: tuple[float, float] | None = None
 
 
 class SpanScorer(Protocol):
@@ -278,7 +284,7 @@ class SlidingWindows:
         spans = [span for _, span in found if span is not None]
         answers = self._answers(spans)
         windows = [
-            self._window_score(index, *((None, {}) if span is None else next(answers)))
+            self._window_score(index, span, *((None, {}) if span is None else next(answers)))
             for index, span in found
         ]
         oldest = max(0, self._next * hop - self._grid.length)
@@ -319,22 +325,42 @@ class SlidingWindows:
         if not activity.detects_speech:
             return True
         speech = activity.speech(span.first, span.last)
-        return bool(activity.speech(*own).any() and speech.sum() >= self._shortest)
+        return bool(self._spoken(index, span).any() and speech.sum() >= self._shortest)
+
+    def _spoken(self, index: int, span: Span) -> NDArray[np.bool_]:
+        """Which steps of a window's hop lie in speech or near it, as far as the window reaches."""
+        first, last = self._own(index)
+        pad = round(SPEECH_PAD / self._seconds)
+        begin, end = max(span.first, first - pad), min(span.last, last + pad, self._activity.steps)
+        speech = self._activity.speech(begin, end)
+        near = np.convolve(speech, np.ones(2 * pad + 1), "full")[pad : pad + len(speech)] > 0
+        return near[first - begin : last - begin]
 
     def _own(self, index: int) -> tuple[int, int]:
         """The steps of a window's hop."""
         return index * self._grid.hop, min((index + 1) * self._grid.hop, self._activity.steps)
 
     def _window_score(
-        self, index: int, scores: Floats | None, numbers: Mapping[str, float]
+        self,
+        index: int,
+        span: Span | None,
+        scores: Floats | None,
+        numbers: Mapping[str, float],
     ) -> WindowScore:
         seconds = self._pushed * self._seconds / self._grid.step
         first, last = self._own(index)
-        share = self._activity.speech(first, last).mean() if self._activity.detects_speech else None
+        share, heard = None, None
+        if self._activity.detects_speech:
+            share = self._activity.speech(first, last).mean()
+            if span is not None:
+                spoken = first + np.flatnonzero(self._spoken(index, span))
+                edges = spoken[0] * self._seconds, (spoken[-1] + 1) * self._seconds
+                heard = round(float(edges[0]), 6), round(float(min(edges[1], seconds)), 6)
         return WindowScore(
             start=round(first * self._seconds, 6),
             end=round(min((index + 1) * self._grid.hop * self._seconds, seconds), 6),
             scores=None if scores is None else scores.astype(np.float64),
             speech=None if share is None else float(share),
             numbers=numbers,
+            heard=heard,
         )

@@ -153,7 +153,8 @@ class Stream:
             adapt=None if self._voice is None else self._voice.adapt,
             at_block=self._opened(activity, step) if self._early else None,
         )
-        threshold = config.threshold if options.threshold is None else options.threshold
+        asked = options.threshold
+        threshold = config.window_threshold if asked is None else asked
         self._segmenter = Segmenter(config.labels, options, threshold, grid.hop * step / rate)
         self._resampler = Resampler(self._rate, rate)
         self._pushed = 0

@@ -94,7 +94,7 @@ class TurnTimeline(Timeline):
         self._backend = backend
         self._domain = read_domain(config)
         asked = None if options is None else options.threshold
-        self._threshold = config.threshold if asked is None else asked
+        self._threshold = config.window_threshold if asked is None else asked
         self._adaptation = adaptation
         self._adapt = adapt and KEY in config.raw and adaptation is None
         self._whole = whole

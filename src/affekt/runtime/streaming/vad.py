@@ -24,6 +24,8 @@ _MODEL = Path("models", "silero_vad.onnx")
 _KEPT = 0.995
 """Of the model's state, from frame to frame: it forgets within seconds. Without, music and noise
 fill it, and minutes of speech behind them are missed."""
+_SHORTEST = 8
+"""Frames, a quarter of a second: shorter bursts are music and noise, not speech."""
 _HYSTERESIS = 0.15  # speech ends where its probability falls this far below the threshold
 
 
@@ -50,22 +52,44 @@ class VoiceActivity:
         self._session = _session()
         self._threshold = threshold
         self._speaking = False
+        self._waiting = 0  # frames of a burst that may still be too short
         self._state = np.zeros(_STATE, dtype=np.float32)
         self._context = np.zeros(_CONTEXT, dtype=np.float32)
         self._rate = np.array(VAD_RATE, dtype=np.int64)
         self._rest = np.zeros(0, dtype=np.float32)
 
     def push(self, samples: Floats) -> list[bool]:
-        """Take more samples [samples] at 16 kHz; return the new frames' probabilities of speech."""
+        """Take more samples [samples] at 16 kHz; return for each new frame whether it is speech.
+
+        A burst is returned when it is long enough, or over.
+        """
         rest = np.concatenate([self._rest, samples])
         whole = len(rest) // VAD_FRAME
         self._rest = rest[whole * VAD_FRAME :]
-        return [self._is_speech(rest[i * VAD_FRAME : (i + 1) * VAD_FRAME]) for i in range(whole)]
+        decided: list[bool] = []
+        for i in range(whole):
+            self._decide(self._is_speech(rest[i * VAD_FRAME : (i + 1) * VAD_FRAME]), decided)
+        return decided
 
     def finish(self) -> list[bool]:
-        """Return what is left when no more samples come, as if silence followed."""
+        """Return what is left when no more samples come; a burst at the end is speech."""
         missing = -len(self._rest) % VAD_FRAME
-        return self.push(np.zeros(missing, dtype=np.float32))
+        decided = self.push(np.zeros(missing, dtype=np.float32))
+        left, self._waiting = max(0, self._waiting), 0
+        return decided + [True] * left
+
+    def _decide(self, speech: bool, decided: list[bool]) -> None:
+        """Add what is decided by one more frame; -1 waiting frames mark a burst long enough."""
+        if not speech:
+            decided += [False] * (max(0, self._waiting) + 1)
+            self._waiting = 0
+        elif self._waiting < 0:
+            decided.append(True)
+        else:
+            self._waiting += 1
+            if self._waiting == _SHORTEST:
+                decided += [True] * _SHORTEST
+                self._waiting = -1
 
     def _is_speech(self, frame: Floats) -> bool:
         with_context = np.concatenate([self._context, frame])[None]

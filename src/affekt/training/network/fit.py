@@ -149,7 +149,7 @@ def fit(
             batches.allowed,
             recipe.data.weights,
         )
-        fit_linear(network.cpu(), recipe.linear, lesson)
+        fit_linear(network.cpu(), recipe.linear, lesson, batches.numbers)
         network.eval()
         unseen = _answers(network, recipe.linear, lesson, validation, store)
         least = None

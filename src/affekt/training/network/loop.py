@@ -116,7 +116,6 @@ class Trainer:
         self.tasks = Tasks(
             batches.recipe.tasks,
             network,
-            batches.numbers,
             batches.identities,
             taught=batches.embeddings.shape[1],
             taught_weight=distil.embedding if distil else 0.0,

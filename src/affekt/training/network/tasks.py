@@ -20,8 +20,6 @@ class Tasks(nn.Module):
     ----------
     config : TasksConfig
     network : Network
-    targets : np.ndarray [shape=(clips, heads)]
-        Of all training clips, see :func:`head_targets`.
     identities : np.ndarray [shape=(clips,)]
         See :func:`identity_targets`.
     taught : int
@@ -39,7 +37,6 @@ class Tasks(nn.Module):
         self,
         config: TasksConfig,
         network: Network,
-        targets: np.ndarray,
         identities: np.ndarray,
         taught: int = 0,
         taught_weight: float = 0.0,
@@ -50,12 +47,6 @@ class Tasks(nn.Module):
         self.guess = nn.Linear(network.embedding_size, taught) if taught else None
         self.adversary: AdversarialHead | None = None
         self.masked: MaskedPrediction | None = None
-        for name, values in zip(config.heads, targets.T, strict=True):
-            if np.isnan(values).all():
-                raise DataError(
-                    f"tasks.{name} needs clips that say {HEADS[name].needs}: the training data has "
-                    "none"
-                )
         if config.adversary:
             count = int(identities.max()) + 1
             if count < 2:
@@ -111,8 +102,11 @@ class Tasks(nn.Module):
             known = ~torch.isnan(targets[:, column])
             # Of all clips, because its norm needs a batch.
             found = head(embedding)[:, 0].float()
-            errors = HEADS[name].loss(found, torch.nan_to_num(targets[:, column]))
-            loss = loss + getattr(self.config, name) * _mean(errors, known)
+            if known.any():
+                errors = HEADS[name].loss(found[known], targets[:, column][known])
+                loss = loss + getattr(self.config, name) * errors.mean()
+            else:
+                loss = loss + 0 * found.sum()
         if self.adversary is not None:
             known = identity != UNKNOWN
             found = self.adversary(embedding).float()

@@ -13,6 +13,7 @@ from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation.intensity import acted_intensity, rated_intensity
 from affekt.labels import INTENSITIES
+from affekt.results import DIMENSIONS
 
 ADVERSARIES = ("", "speaker", "gender")
 
@@ -39,6 +40,8 @@ class TasksConfig:
         Weight of the loss of the emotions; 0, with ``masked``, learns from the sound alone.
     rated : bool
         Learn as intensity the strength by raters, where known, instead of the acted level.
+    valence, arousal, dominance : float
+        Weight of the loss of a head that learns these ratings, by concordance; 0 makes none.
     """
 
     intensity: float = 0.0
@@ -49,6 +52,9 @@ class TasksConfig:
     masked_seconds: float = 0.3
     emotions: float = 1.0
     rated: bool = False
+    valence: float = 0.0
+    arousal: float = 0.0
+    dominance: float = 0.0
 
     def __post_init__(self) -> None:
         for name in (*HEADS, "adversary_weight", "masked", "emotions"):
@@ -82,7 +88,7 @@ class HeadTask:
     targets : callable
         Of clips and the tasks, the value of each clip ``[clips]``, float32; NaN where unknown.
     loss : callable
-        Of what the head gives ``[batch]`` and the targets, the loss of each clip ``[batch]``.
+        Of what the head gives ``[clips]`` and the targets, the loss of each clip ``[clips]``.
     columns : callable
         Of the tasks, the fields of a clip that the targets follow from.
     needs : str
@@ -98,6 +104,25 @@ class HeadTask:
 def _cross_entropy(found: Tensor, targets: Tensor) -> Tensor:
     """Binary cross entropy of logits with targets from 0 to 1, of each clip."""
     return nn.functional.binary_cross_entropy_with_logits(found, targets, reduction="none")
+
+
+def _concordance_loss(found: Tensor, targets: Tensor) -> Tensor:
+    """Share of each clip in 1 minus the concordance correlation, of which it is the mean."""
+    scale = found.var(correction=0) + targets.var(correction=0) + (found - targets).mean() ** 2
+    return (found - targets) ** 2 / (scale + _NO_SPREAD)
+
+
+_NO_SPREAD = 1e-6  # a single clip, or equal ratings
+
+
+def _rated(name: str) -> HeadTask:
+    """How a dimension is learned from the ratings of clips."""
+    return HeadTask(
+        targets=lambda clips, _: np.array([getattr(clip, name) for clip in clips], np.float32),
+        loss=_concordance_loss,
+        columns=lambda _: (name,),
+        needs=f"their rated {name}, from -1 to 1",
+    )
 
 
 def intensity_targets(clips: Sequence[Clip], rated: bool = False) -> np.ndarray:
@@ -135,12 +160,30 @@ HEADS: Mapping[str, HeadTask] = MappingProxyType(
             columns=lambda tasks: ("intensity", "strength") if tasks.rated else ("intensity",),
             needs=f"how strongly they show their emotion ({', '.join(INTENSITIES)})",
         ),
+        **{name: _rated(name) for name in DIMENSIONS},
     }
 )
 """By output of `affekt.results.OUTPUTS`, how its head is trained; `TasksConfig` has its weight."""
 
 
 def head_targets(clips: Sequence[Clip], tasks: TasksConfig) -> np.ndarray:
-    """Value of each clip for each head that is trained ``[clips, heads]``; NaN where unknown."""
+    """Value of each clip for each head that is trained ``[clips, heads]``; NaN where unknown.
+
+    Raises
+    ------
+    DataError
+        If no clip says what a head needs, or all ratings are the same.
+    """
+    if not tasks.heads:
+        return np.zeros((len(clips), 0), np.float32)
     columns = [HEADS[name].targets(clips, tasks) for name in tasks.heads]
-    return np.stack(columns, axis=1) if columns else np.zeros((len(clips), 0), np.float32)
+    for name, values in zip(tasks.heads, columns, strict=True):
+        if np.isnan(values).all():
+            raise DataError(
+                f"tasks.{name} needs clips that say {HEADS[name].needs}: the training data has none"
+            )
+        if name in DIMENSIONS and np.nanmin(values) == np.nanmax(values):
+            raise DataError(
+                f"tasks.{name}: all clips are rated {np.nanmin(values):g}: nothing can be learned"
+            )
+    return np.stack(columns, axis=1)

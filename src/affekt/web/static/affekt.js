@@ -11,6 +11,7 @@ import { Adaptation, Baseline, Head } from "./baseline.js";
 import { oodScore, readDomain } from "./domain.js";
 import { AffektError } from "./errors.js";
 import { Graph, loadEngine } from "./engine.js";
+import { withDimensions } from "./dimensions.js";
 import { OUTPUTS } from "./fields.js";
 import { FrameScorer } from "./frames.js";
 import { meanOfParts, partsOf } from "./long.js";
@@ -70,7 +71,8 @@ export class Model {
     /** The rate it listens at, in Hz. */
     this.sampleRate = config.sample_rate;
     /** Probability below which a time line names no emotion. */
-    this.threshold = config.calibration?.threshold ?? 0;
+    this.threshold =
+      config.calibration?.window_threshold ?? config.calibration?.threshold ?? 0;
     this.#graph = graph;
     this.#domain = readDomain(config);
     this.#streaming = streaming && { ...streaming, sampleRate: this.sampleRate };
@@ -201,7 +203,7 @@ export class Model {
     const scores = Object.fromEntries(this.labels.map((name, i) => [name, probabilities[i]]));
     const label = this.labels.reduce((a, b) => (scores[b] > scores[a] ? b : a));
     const extras = OUTPUTS.map((name) => [name, outputs[name]?.[0]]);
-    return known({ label, confidence: scores[label], scores, ...Object.fromEntries(extras) });
+    return known(withDimensions(known({ label, confidence: scores[label], scores, ...Object.fromEntries(extras) })));
   }
 
   /** The emotions that are probable enough, and the first in any case; null where not measured. */

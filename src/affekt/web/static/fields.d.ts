@@ -32,6 +32,14 @@ export interface Prediction {
   scores: Record<string, number>;
   /** How strongly the emotion is shown, from 0 (faint) to 1 (strong). */
   intensity?: number;
+  /** From unpleasant (-1) to pleasant (1). */
+  valence?: number;
+  /** From calm (-1) to excited (1). */
+  arousal?: number;
+  /** From powerless (-1) to in control (1). */
+  dominance?: number;
+  /** Where valence, arousal and dominance come from: 'trained', or 'derived' from the scores by published norms. */
+  dimensions: string;
   /** How unlike speech of the training data the sound is; above 1, a warning. */
   ood_score?: number;
   /** What makes the answer less sure. */
@@ -60,6 +68,14 @@ export interface Measurement {
   scores: Record<string, number>;
   /** How strongly the emotion is shown, from 0 (faint) to 1 (strong). */
   intensity?: number;
+  /** From unpleasant (-1) to pleasant (1). */
+  valence?: number;
+  /** From calm (-1) to excited (1). */
+  arousal?: number;
+  /** From powerless (-1) to in control (1). */
+  dominance?: number;
+  /** Where valence, arousal and dominance come from: 'trained', or 'derived' from the scores by published norms. */
+  dimensions: string;
   /** How unlike speech of the training data the sound is; above 1, a warning. */
   ood_score?: number;
   /** What makes the answer less sure. */
@@ -84,6 +100,14 @@ export interface Segment {
   scores: Record<string, number>;
   /** How strongly the emotion is shown, from 0 (faint) to 1 (strong). */
   intensity?: number;
+  /** From unpleasant (-1) to pleasant (1). */
+  valence?: number;
+  /** From calm (-1) to excited (1). */
+  arousal?: number;
+  /** From powerless (-1) to in control (1). */
+  dominance?: number;
+  /** Where valence, arousal and dominance come from: 'trained', or 'derived' from the scores by published norms. */
+  dimensions: string;
   /** How unlike speech of the training data the sound is; above 1, a warning. */
   ood_score?: number;
   /** What makes the answer less sure. */

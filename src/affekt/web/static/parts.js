@@ -1,5 +1,6 @@
 // Parts of the page that show something: the answer, the input level, the table of segments.
 
+import { Plane } from "./dimensions.js";
 import { clock, faceOf, percent } from "./emotions.js";
 import { dbfs } from "./quality.js";
 import { emotionsIn, inWords } from "./summary.js";
@@ -16,6 +17,7 @@ export class Answer {
   words = "nothing yet";
   #rows = new Map();
   #spoken = 0;
+  #plane = new Plane($("plane"));
 
   /** Forget what was there; know which emotions there are. */
   clear(labels) {
@@ -36,6 +38,7 @@ export class Answer {
         return row;
       }),
     );
+    this.#plane.clear();
     this.warn([]);
     this.wait("Listen, or choose a recording.");
   }
@@ -54,7 +57,9 @@ export class Answer {
   }
 
   /** Show an answer, and what it is about. */
-  show({ label, confidence, scores }, about, speak = false) {
+  show(found, about, speak = false) {
+    const { label, confidence, scores } = found;
+    this.#plane.show(...(found.segments ?? []), found);
     $("label").classList.remove("course");
     const changed = $("label").textContent !== label;
     $("label").textContent = label;

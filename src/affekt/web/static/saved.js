@@ -2,7 +2,7 @@
 // writes, so that tools need not know where a file comes from.
 
 import { clock, percent } from "./emotions.js";
-import { EXTRAS, MEASURES } from "./fields.js";
+import { DIMENSIONS, EXTRAS, MEASURES } from "./fields.js";
 
 /**
  * @typedef {object} Saved
@@ -140,8 +140,9 @@ function number(value, digits = 6) {
 
 /** What a segment says beside its emotion, for people: `intensity 62%`. */
 function extrasOf(segment) {
+  const derived = segment.dimensions === "derived" ? DIMENSIONS : [];
   return Object.entries(EXTRAS)
-    .filter(([name, { shown }]) => shown && segment[name] !== undefined)
+    .filter(([name, { shown }]) => shown && segment[name] !== undefined && !derived.includes(name))
     .map(([name, { shown }]) => `${name} ${asShown(segment[name], shown)}`);
 }
 

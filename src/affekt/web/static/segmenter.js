@@ -1,5 +1,6 @@
 // From answers for single moments to segments: smooth, label, merge. As in affekt's Python.
 
+import { withDimensions } from "./dimensions.js";
 import { OUTPUTS } from "./fields.js";
 
 export const UNCERTAIN = "uncertain";
@@ -138,7 +139,7 @@ class Run {
     const confidence = scores[this.label] ?? Math.max(...Object.values(scores));
     const means = Object.entries(this.extras).map(([name, sum]) => [name, sum / this.weight]);
     const { start, end, label } = this;
-    return { start, end, label, confidence, scores, ...Object.fromEntries(means), warnings: [] };
+    return withDimensions({ start, end, label, confidence, scores, ...Object.fromEntries(means), warnings: [] });
   }
 }
 

@@ -13,7 +13,7 @@ const BREATH = 40; // ms of work, after which the page may draw
 export const STREAM_OPTIONS = {
   window: 3, // seconds that one answer is about
   hop: null, // seconds from one answer to the next; see hopOf
-  smoothing: 0, // seconds around each answer that are averaged before it is labelled
+  smoothing: 2, // seconds around each answer that are averaged before it is labelled
   minDuration: 1, // seconds; a shorter stretch joins the one before it
   maxPause: 1, // seconds; a pause up to this long does not end a segment
   threshold: 0, // probability below which no emotion is named
