@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import shlex
 import shutil
@@ -19,6 +21,8 @@ PAGES = [
     *sorted((ROOT / "benchmarks").glob("*.md")),
     *sorted((ROOT / "examples").rglob("*.md")),
 ]
+
+NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -113,6 +117,29 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         # Blank lines before the block make a traceback show the line of the page.
         source = "\n" * (block.line - 1) + block.text
         exec(compile(source, str(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=page_id)
+def test_notebooks_run(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib").use("agg")
+    shutil.copytree(ROOT / "examples" / "recordings", tmp_path / "recordings")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for number, cell in enumerate(json.loads(notebook.read_text(encoding="utf-8"))["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        assert cell["outputs"] == []  # what a recording's answer is changes with the model
+        *body, last = ast.parse("".join(cell["source"])).body
+        where = f"{notebook.name}, cell {number}"
+        exec(compile(ast.Module(body, []), where, "exec"), namespace)
+        if isinstance(last, ast.Expr):  # what a notebook shows
+            shown = eval(compile(ast.Expression(last.value), where, "eval"), namespace)  # noqa: S307
+            show = getattr(shown, "_repr_html_", shown.__repr__)
+            assert show()
+        else:
+            exec(compile(ast.Module([last], []), where, "exec"), namespace)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
