@@ -98,6 +98,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/adaptation.json || $(TEST_ENV)/$(BIN)/python benchmarks/adaptation.py --table-only
 	@test ! -f benchmarks/results/few_examples.json || $(TEST_ENV)/$(BIN)/python benchmarks/few_examples.py --table-only
 	@test ! -f benchmarks/results/realtime.json || $(TEST_ENV)/$(BIN)/python benchmarks/realtime.py --table-only
+	@test ! -f benchmarks/results/monitoring.json || $(TEST_ENV)/$(BIN)/python benchmarks/monitoring.py --table-only
 	@test ! -f benchmarks/results/known_course.json || $(TEST_ENV)/$(BIN)/python benchmarks/known_course.py --table-only
 	@test ! -f benchmarks/results/domain.json || $(TEST_ENV)/$(BIN)/python benchmarks/domain.py --table-only
 	@test ! -f benchmarks/results/frontends.json || $(TEST_ENV)/$(BIN)/python benchmarks/frontends.py --table-only

@@ -57,6 +57,7 @@ async def drive(
     clients: int,
     seconds: float = float("inf"),
     count: int | None = None,
+    pause: float = 0.0,
 ) -> Answers:
     """Have clients ask without a pause, each on a connection of its own.
 
@@ -70,6 +71,8 @@ async def drive(
         No request begins later than this.
     count : int, optional
         End after so many requests.
+    pause : float
+        Seconds that a client waits after each answer; the clients begin spread over as long.
     """
     answers, start = Answers(), time.perf_counter()
     left = [count if count is not None else 1 << 60]
@@ -77,6 +80,7 @@ async def drive(
     async def ask(number: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
         turn = number
+        await asyncio.sleep(number / clients * pause)
         while left[0] > 0 and time.perf_counter() - start < seconds:
             left[0] -= 1
             begun = time.perf_counter()
@@ -93,6 +97,7 @@ async def drive(
                 answers.milliseconds.append(1000 * (time.perf_counter() - begun))
             else:
                 answers.others[status] = answers.others.get(status, 0) + 1
+            await asyncio.sleep(pause)
         writer.close()
 
     await asyncio.gather(*(ask(number) for number in range(clients)))

@@ -258,8 +258,8 @@ class Prediction(Answer):
     likely: Annotated[
         tuple[str, ...] | None,
         Info(
-            "The emotions that are probable enough for the true one to be among them in nine of "
-            "ten recordings, the most probable first; unknown where that was not measured.",
+            "The emotions that are probable enough for the true one to be among them in about "
+            "nine of ten recordings, the most probable first; unknown where that was not measured.",
             shown=" or ",
         ),
     ] = field(default=None, kw_only=True)

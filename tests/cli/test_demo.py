@@ -44,7 +44,9 @@ def test_without_a_corpus_the_voices_are_synthetic(
     assert "affekt data get cremad" in text
     page = tmp_path / "out" / "report.html"
     assert page.as_uri() in text
-    assert "dialogue.wav" in page.read_text(encoding="utf-8")
+    shown = page.read_text(encoding="utf-8")
+    assert "dialogue.wav" in shown
+    assert "english-woman-sad.ogg, imitated: sad" in shown
 
 
 def test_real_voices_took_no_part_in_training(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from affekt.data import read_manifest  # noqa: E402
 from affekt.errors import ConfigError, DataError, ModelError  # noqa: E402
 from affekt.formats import paper  # noqa: E402
 from affekt.training import Recipe, load_recipe  # noqa: E402
-from affekt.training.network.loop import Quiet  # noqa: E402
+from affekt.training.network.loop import Epoch, Quiet, _highest_shown  # noqa: E402
 from affekt.training.run import RunResult, train  # noqa: E402
 
 COLUMNS = "epoch step learning_rate loss validation_loss validation_uar seconds".split()
@@ -261,3 +262,13 @@ def test_without_held_out_speakers_there_are_no_figures(
     assert result.fitted.best_epoch == 1
     assert not (tmp_path / "run" / "test").exists()
     assert load_model(result.model, threads=1).config.metrics == ()
+
+
+def test_the_first_losses_do_not_flatten_the_curves() -> None:
+    def row(number: int, loss: float, validation: float) -> Epoch:
+        return Epoch(number, number, 0.1, loss, validation, math.nan, 1.0)
+
+    later = [row(2, 1.5, 2.0), row(3, 1.0, math.nan)]
+    assert _highest_shown([row(1, 2.0, 400.0), *later]) == pytest.approx(2.2)
+    assert _highest_shown([row(1, 2.0, 4.0)]) == pytest.approx(4.4)
+    assert math.isnan(_highest_shown([row(1, math.nan, math.nan)]))

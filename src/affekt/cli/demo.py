@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,7 @@ def command(
         for clip in [one for one in known if one.emotion == label][:OF_EACH]
     ]
     outcomes = [Outcome(str(clip.file), recogniser.predict(clip.file)) for clip in clips]
+    meant = "acted" if real else "imitated"
     rows = []
     for clip, outcome in zip(clips, outcomes, strict=True):
         assert outcome.prediction is not None
@@ -68,7 +70,7 @@ def command(
         rows.append(
             {
                 "recording": clip.file.name,
-                "acted" if real else "imitated": clip.emotion,
+                meant: clip.emotion,
                 "answered": answer.label,
                 "sure": f"{answer.confidence:.0%}",
                 "same": "yes" if answer.label == clip.emotion else "",
@@ -76,9 +78,14 @@ def command(
         )
     emit(rows, Format.table)
     right = sum(row["same"] == "yes" for row in rows)
-    typer.echo(f"{right} of {len(rows)} answers are what was {'acted' if real else 'imitated'}.\n")
+    typer.echo(f"{right} of {len(rows)} answers are what was {meant}.\n")
     tracks = _dialogue(recogniser, known, out)
-    results = [*exhibits(recogniser, outcomes), *exhibits(recogniser, tracks, measured=False)]
+    titles = [f"{clip.file.name}, {meant}: {clip.emotion}" for clip in clips]
+    results = [
+        replace(shown, track=replace(shown.track, file=title))
+        for shown, title in zip(exhibits(recogniser, outcomes), titles, strict=True)
+    ]
+    results += exhibits(recogniser, tracks, measured=False)
     page = out / "report.html"
     write_text(html.render(results, recogniser.config), page)
     typer.echo(f"\nWith sound and plots:     {page.resolve().as_uri()}")

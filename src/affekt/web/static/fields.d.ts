@@ -50,7 +50,7 @@ export interface Prediction {
   quality?: Quality;
   /** Share of each modality (voice, face, text) in the answer, below 0 where it speaks against it; the magnitudes sum to 1. Unknown where the voice alone was asked. */
   modalities?: Record<string, number>;
-  /** The emotions that are probable enough for the true one to be among them in nine of ten recordings, the most probable first; unknown where that was not measured. */
+  /** The emotions that are probable enough for the true one to be among them in about nine of ten recordings, the most probable first; unknown where that was not measured. */
   likely?: string[];
 }
 
