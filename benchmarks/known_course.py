@@ -332,7 +332,7 @@ def draw(model: affekt.Model, course: Course, path: Path = PICTURE) -> None:
 
     from affekt.files import atomic_path
 
-    shown = 120.0  # seconds
+    shown = min(120.0, len(course.samples) / RATE)  # seconds
     segments = list(model.timeline((course.samples, RATE), TIMELINE))
     measured = list(model.measure((course.samples, RATE), TIMELINE))
     palette = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#999999", "#0072b2")
