@@ -418,7 +418,8 @@ def _scores_table(result: Result) -> list[str]:
 
 def _cell(key: str, row: Result, old: Result | None) -> str:
     """Return a score, with that of the version before in brackets."""
-    return _score(key, row[key]) + ("" if old is None else f" ({_score(key, old[key])})")
+    known = old is not None and old[key] is not None
+    return _score(key, row[key]) + (f" ({_score(key, old[key])})" if old and known else "")
 
 
 def _score(key: str, value: float | None) -> str:
