@@ -405,7 +405,8 @@ def compare_table(result: Result) -> str:
         "",
         f"Heads on the embeddings of `{result['model']}`, {found['speakers']} test speakers of "
         f"`{result['protocol']}`, {found['clips']} clips; UAR {100 * found['uar_mean']:.1f} %, "
-        f"{100 * found['uar_sd']:.1f} points of deviation over seeds. Commit "
+        f"{100 * found['uar_sd']:.1f} points of deviation over seeds, two of which are "
+        f"{100 * found['mean_difference']:.1f} points apart on average. Commit "
         f"`{result['commit'][:12]}`.",
     ]
     return "\n".join(lines)

@@ -45,6 +45,16 @@ def test_new_speakers_alone_are_no_alarm() -> None:
     assert sum(one.alarm for one in windows) <= 3
 
 
+def test_a_number_that_never_varies_gives_no_alarm() -> None:
+    plain = [answers(1000, seed) for seed in (0, 1)]
+    for one in plain:
+        one.numbers["clipped"] = np.zeros(1000)  # type: ignore[index]
+    plain[1].numbers["clipped"][::50] = 0.01  # one in a window
+    reference = build_reference(plain[0], window=50)
+    windows = reference.windows(plain[1])
+    assert max(one.quotients["clipped"] for one in windows) < 0.5
+
+
 @pytest.mark.parametrize(
     ("changed", "culprit"),
     [({"shift": 1.5}, "embedding"), ({"snr": 15.0}, "snr_db")],

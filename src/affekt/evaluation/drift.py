@@ -39,6 +39,7 @@ _BINS = 10
 _DIRECTIONS = 16  # of embeddings
 _FEATURES = 128  # random Fourier features
 _SPLITS, _WINDOWS = 50, 40  # permutations: of speakers, and windows of each
+_LEAST_LIMIT = 0.1  # an index below is called stable; and of what never varied, one answer is none
 _LEAST_SPEAKERS = 8  # for permutations of speakers
 
 
@@ -233,6 +234,7 @@ def build_reference(answers: Answers, *, window: int = WINDOW, seed: int = 0) ->
     speakers = np.unique(answers.speakers, return_inverse=True) if len(answers.speakers) else None
     null = _null(bins, sizes, mapped, speakers[1] if speakers else None, window, seed)
     limits = {name: max(float(np.quantile(values, 0.99)), 1e-9) for name, values in null.items()}
+    limits |= {name: max(limits[name], _LEAST_LIMIT) for name in sizes}
     scores = np.max([values / limits[name] for name, values in null.items()], axis=0)
     limits["score"] = float(np.quantile(scores, 1 - ALARMS / 1000))
     return DriftReference(
@@ -282,14 +284,18 @@ def _bins(answers: Answers, edges: Mapping[str, Sequence[float]]) -> dict[str, I
 
 
 def _shares(counts: npt.NDArray[Any]) -> FloatArray:
-    """Return smoothed shares over the last axis: half an answer more in each bin."""
-    smoothed = counts + 0.5
-    return np.asarray(smoothed / smoothed.sum(axis=-1, keepdims=True), dtype=np.float64)
+    return np.asarray(counts / counts.sum(), dtype=np.float64)
 
 
 def _psi(counts: npt.NDArray[Any], reference: FloatArray) -> float:
-    shares = _shares(counts)
-    return float(((shares - reference) * np.log(shares / reference)).sum())
+    """Return the stability index of the counts of a window and the shares of a reference.
+
+    Both are smoothed as a window is, half an answer more in each bin: the index then does not
+    depend on the size of the reference.
+    """
+    total = counts.sum() + 0.5 * len(counts)
+    found, usual = (counts + 0.5) / total, (reference * counts.sum() + 0.5) / total
+    return float(((found - usual) * np.log(found / usual)).sum())
 
 
 def _embedding_sketch(embeddings: FloatArray, seed: int) -> dict[str, Any]:
