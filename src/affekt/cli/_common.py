@@ -48,7 +48,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Folder, hub id (org/name), base, live, small or nano; default: live.",
+        help="Folder, hub id (org/name), base, live, small or nano; default: base.",
     ),
 ]
 BaselineOption = Annotated[

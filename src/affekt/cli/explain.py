@@ -48,7 +48,7 @@ def command(
     stretch it is three times less likely against the others; below 0, the stretch speaks against
     it.
 
-    \\b
+    \b
     Examples:
       affekt explain call.wav
       affekt explain call.wav --emotion angry --format json
