@@ -95,6 +95,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/fusion.json || $(TEST_ENV)/$(BIN)/python benchmarks/fusion.py --table-only
 	@test ! -f benchmarks/results/text_model.json || $(TEST_ENV)/$(BIN)/python benchmarks/text_model.py --table-only
 	@test ! -f benchmarks/results/raters.json || $(TEST_ENV)/$(BIN)/python benchmarks/raters.py --table-only
+	@test ! -f benchmarks/results/dimensions.json || $(TEST_ENV)/bin/python benchmarks/dimensions.py --table-only
 	@test ! -f benchmarks/results/adaptation.json || $(TEST_ENV)/$(BIN)/python benchmarks/adaptation.py --table-only
 	@test ! -f benchmarks/results/few_examples.json || $(TEST_ENV)/$(BIN)/python benchmarks/few_examples.py --table-only
 	@test ! -f benchmarks/results/realtime.json || $(TEST_ENV)/$(BIN)/python benchmarks/realtime.py --table-only
