@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from _common import Report, Result, recipe_file
+from _common import ROOT, Report, Result, recipe_file
 
 if TYPE_CHECKING:
     from affekt.data import Clip
@@ -218,7 +218,7 @@ def main() -> None:
     """Measure, or show what is stored."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="where the corpora lie")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/dimensions"))
+    parser.add_argument("--cache", type=Path, default=ROOT / "build" / "dimensions")
     parser.add_argument("--models", nargs="*", default=MODELS)
     REPORT.add_options(parser)
     options = parser.parse_args()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -89,10 +90,13 @@ def command(
     page = out / "report.html"
     write_text(html.render(results, recogniser.config), page)
     typer.echo(f"\nWith sound and plots:     {page.resolve().as_uri()}")
-    typer.echo("A recording of your own:  affekt predict my-recording.wav")
-    typer.echo("With a microphone:        affekt serve  (pip install 'affekt[serve]')")
+    # As it was called, where the shell would not find it by its name.
+    by_path = Path(sys.argv[0]).name == "affekt" and not shutil.which("affekt")
+    name = sys.argv[0] if by_path else "affekt"
+    typer.echo(f"A recording of your own:  {name} predict my-recording.wav")
+    typer.echo(f"With a microphone:        {name} serve  (pip install 'affekt[serve]')")
     if not real:
-        typer.echo(f"Real voices:              affekt data get {CORPUS}, then this again")
+        typer.echo(f"Real voices:              {name} data get {CORPUS}, then this again")
 
 
 def _say_what_to_expect(model: Model, real: bool) -> None:
