@@ -23,8 +23,9 @@ from affekt.features.batch import (
     feature_work,
     measure_files,
 )
-from affekt.features.extract import checked_sets, table_names
+from affekt.features.extract import NEED_PITCH, checked_sets, table_names
 from affekt.features.opensmile import LICENCE, OPENSMILE_SETS
+from affekt.features.pitch import require_tracker
 from affekt.features.settings import DEFAULT, TRACKERS, FeatureSettings
 from affekt.files import atomic_path
 
@@ -127,6 +128,8 @@ def command(
     )
     words = tuple(word.strip() for word in sets.split(",") if word.strip())
     job = FeatureJob(checked_sets(words, per.value), per.value, settings)
+    if NEED_PITCH & set(job.sets):
+        require_tracker(settings.pitch)
     names = table_names(job.sets, job.per, settings)
     chosen = _format(style, out)
     if set(job.sets) & OPENSMILE_SETS.keys():

@@ -75,6 +75,8 @@ Columns = dict[str, np.ndarray]
 """Feature name to its value in each frame: [frames]."""
 
 PER = ("file", "frame")
+NEED_PITCH = frozenset({"pitch", "voice", "rhythm"})
+"""Sets that are measured along the pitch."""
 
 VECTORS = ("default", "tutorial", *OPENSMILE_SETS)
 """Feature sets for classical models, see `functional_vector`."""
@@ -221,7 +223,7 @@ def measure(
         frames["zero_crossing_rate"] = zero_crossing_rate(samples, settings)[0]
     if "chroma" in sets:
         frames |= _numbered("chroma", chroma(samples, settings).T)
-    if {"pitch", "voice", "rhythm"} & set(sets):
+    if NEED_PITCH & set(sets):
         pitch = track_pitch(samples, settings)
         if "pitch" in sets:
             frames |= {"pitch_hz": pitch.hz, "voicing": pitch.voicing}

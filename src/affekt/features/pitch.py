@@ -58,6 +58,21 @@ def track_pitch(samples: Floats, settings: FeatureSettings = DEFAULT) -> Pitch:
     return _TRACKERS[settings.pitch](samples, settings)
 
 
+def require_tracker(tracker: str) -> None:
+    """Refuse, before the work, a tracker whose package is not installed.
+
+    Raises
+    ------
+    MissingExtraError, ConfigError
+        As `track_pitch` does.
+    """
+    package = {"swift-f0": "swift_f0", "pyin": "librosa"}[tracker]
+    if find_spec(package) is None:
+        if tracker == "swift-f0":
+            raise MissingExtraError("features", package)
+        _other(package)
+
+
 def _swift_f0(samples: Floats, settings: FeatureSettings) -> Pitch:
     """SwiftF0 (Nieradzik, 2025), a small network on a spectrogram; a frame every 16 ms."""
     resampled = resample(samples, settings.sample_rate, _SWIFT_RATE)
