@@ -119,9 +119,13 @@ def test_clips_that_say_nothing_teach_nothing() -> None:
 
 def test_dimensions_are_learned_by_their_concordance() -> None:
     said, rated = torch.tensor([0.1, 0.4, -0.3, 0.9]), torch.tensor([0.0, 0.5, -0.9, 0.7])
-    loss = HEADS["valence"].loss(said, rated).mean()
-    assert float(loss) == pytest.approx(1 - concordance(said.numpy(), rated.numpy()), abs=1e-5)
-    assert torch.isfinite(HEADS["valence"].loss(said[:1], rated[:1])).all()
+    task, known = HEADS["valence"], torch.tensor([True, True, True, True, False])
+    # A fifth clip is not rated.
+    errors = task.loss(torch.cat([said, said[:1]]), torch.cat([rated, torch.zeros(1)]), known)
+    assert float(errors[known].mean()) == pytest.approx(
+        1 - concordance(said.numpy(), rated.numpy()), abs=1e-5
+    )
+    assert torch.isfinite(task.loss(said[:1], rated[:1], known[:1])).all()
 
 
 def test_ratings_that_teach_nothing_are_refused() -> None:

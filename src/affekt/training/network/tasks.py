@@ -102,11 +102,9 @@ class Tasks(nn.Module):
             known = ~torch.isnan(targets[:, column])
             # Of all clips, because its norm needs a batch.
             found = head(embedding)[:, 0].float()
-            if known.any():
-                errors = HEADS[name].loss(found[known], targets[:, column][known])
-                loss = loss + getattr(self.config, name) * errors.mean()
-            else:
-                loss = loss + 0 * found.sum()
+            # Without asking whether there are any, which a GPU would be waited for.
+            errors = HEADS[name].loss(found, targets[:, column].nan_to_num(), known)
+            loss = loss + getattr(self.config, name) * _mean(errors, known)
         if self.adversary is not None:
             known = identity != UNKNOWN
             found = self.adversary(embedding).float()

@@ -88,7 +88,8 @@ class HeadTask:
     targets : callable
         Of clips and the tasks, the value of each clip ``[clips]``, float32; NaN where unknown.
     loss : callable
-        Of what the head gives ``[clips]`` and the targets, the loss of each clip ``[clips]``.
+        Of what the head gives ``[clips]``, the targets, and which of them are known, the loss of
+        each clip ``[clips]``; it counts where the target is known.
     columns : callable
         Of the tasks, the fields of a clip that the targets follow from.
     needs : str
@@ -96,20 +97,26 @@ class HeadTask:
     """
 
     targets: Callable[[Sequence[Clip], TasksConfig], np.ndarray]
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor]
     columns: Callable[[TasksConfig], tuple[str, ...]]
     needs: str
 
 
-def _cross_entropy(found: Tensor, targets: Tensor) -> Tensor:
+def _cross_entropy(found: Tensor, targets: Tensor, known: Tensor) -> Tensor:
     """Binary cross entropy of logits with targets from 0 to 1, of each clip."""
+    del known
     return nn.functional.binary_cross_entropy_with_logits(found, targets, reduction="none")
 
 
-def _concordance_loss(found: Tensor, targets: Tensor) -> Tensor:
+def _concordance_loss(found: Tensor, targets: Tensor, known: Tensor) -> Tensor:
     """Share of each clip in 1 minus the concordance correlation, of which it is the mean."""
-    scale = found.var(correction=0) + targets.var(correction=0) + (found - targets).mean() ** 2
-    return (found - targets) ** 2 / (scale + _NO_SPREAD)
+
+    def mean(values: Tensor) -> Tensor:
+        return (values * known).sum() / known.sum().clamp_min(1)
+
+    middle, meant = mean(found), mean(targets)
+    spreads = mean((found - middle) ** 2) + mean((targets - meant) ** 2)
+    return (found - targets) ** 2 / (spreads + (middle - meant) ** 2 + _NO_SPREAD)
 
 
 _NO_SPREAD = 1e-6  # a single clip, or equal ratings
