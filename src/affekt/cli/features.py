@@ -128,13 +128,14 @@ def command(
     )
     words = tuple(word.strip() for word in sets.split(",") if word.strip())
     job = FeatureJob(checked_sets(words, per.value), per.value, settings)
-    if NEED_PITCH & set(job.sets):
-        require_tracker(settings.pitch)
     names = table_names(job.sets, job.per, settings)
     chosen = _format(style, out)
     if set(job.sets) & OPENSMILE_SETS.keys():
         log(f"note: {LICENCE}")
     sources = list(dict.fromkeys(expand(files, recursive=recursive, follow=follow)))
+    # A folder is told what it is, with the extra or without.
+    if NEED_PITCH & set(job.sets) and not all(Path(source).is_dir() for source in sources):
+        require_tracker(settings.pitch)
     if out is None or str(out) == "-":
         failed = _to_stdout(sources, job, names, chosen, jobs)
     else:
