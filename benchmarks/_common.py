@@ -96,6 +96,26 @@ class Report:
             "--table-only", action="store_true", help=f"write {self.shown_in} again"
         )
 
+    def run(
+        self,
+        parser: argparse.ArgumentParser,
+        measure: Callable[[argparse.Namespace], Result],
+        table: Callable[[Result], str],
+    ) -> None:
+        """Be a script: measure, store and show; or, where asked to, show what is stored again."""
+        from affekt.errors import AffektError
+
+        self.add_options(parser)
+        options = parser.parse_args()
+        if options.table_only:
+            self.show(table(self.load()))
+            return
+        try:
+            result = measure(options)
+        except AffektError as error:
+            raise SystemExit(f"error: {error}") from None
+        self.finish(result, options.out, table)
+
     def load(self) -> Result:
         """Return the stored result; without one, end the program and say what to run."""
         if not self.file.is_file():

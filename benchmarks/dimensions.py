@@ -220,13 +220,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="where the corpora lie")
     parser.add_argument("--cache", type=Path, default=ROOT / "build" / "dimensions")
     parser.add_argument("--models", nargs="*", default=MODELS)
-    REPORT.add_options(parser)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-        return
-    result = measure(options.data, options.cache, options.models)
-    REPORT.finish(result, options.out, table)
+    REPORT.run(parser, lambda options: measure(options.data, options.cache, options.models), table)
 
 
 if __name__ == "__main__":

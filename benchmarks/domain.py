@@ -359,26 +359,20 @@ def keep(model_id: str | None, numbers: dict[str, object]) -> None:
 
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
-    from affekt.errors import AffektError
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
     parser.add_argument("--model", help="model directory; default: the shipped model")
     parser.add_argument("--music", type=Path, help="folders of recorded music, to measure, too")
     parser.add_argument("--keep", action="store_true", help="leave the model's config.json alone")
-    REPORT.add_options(parser)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-        return
-    try:
+
+    def of_model(options: argparse.Namespace) -> Result:
         result, numbers = measure(options.data, options.model, options.music)
         if not options.keep:
             keep(options.model, numbers)
-    except AffektError as error:
-        raise SystemExit(f"error: {error}") from None
-    stored = REPORT.load() if options.out == REPORT.file and REPORT.file.is_file() else {}
-    REPORT.finish({**stored, result["model"]: result}, options.out, table)
+        stored = REPORT.load() if options.out == REPORT.file and REPORT.file.is_file() else {}
+        return {**stored, result["model"]: result}
+
+    REPORT.run(parser, of_model, table)
 
 
 if __name__ == "__main__":

@@ -279,21 +279,10 @@ def _cell(score: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
-    from affekt.errors import AffektError
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
     parser.add_argument("--keep", type=Path, help="folder that keeps what is made of each clip")
-    REPORT.add_options(parser)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-        return
-    try:
-        result = measure(options.data, options.keep)
-    except AffektError as error:
-        raise SystemExit(f"error: {error}") from None
-    REPORT.finish(result, options.out, table)
+    REPORT.run(parser, lambda options: measure(options.data, options.keep), table)
 
 
 if __name__ == "__main__":

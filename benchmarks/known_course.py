@@ -430,32 +430,25 @@ def _score(key: str, value: float | None) -> str:
 
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
-    from affekt.errors import AffektError
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
     parser.add_argument("--model", default=DEFAULT, help="a shipped model; default: %(default)s")
     parser.add_argument("--before", action="store_true", help="store it as the version before")
     parser.add_argument("--fit", action="store_true", help="set the threshold of windows")
     parser.add_argument("--corpora", type=Path, help="folder of SAVEE and EmoTale, for --fit")
-    REPORT.add_options(parser)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-        return
-    try:
+
+    def beside_others(options: argparse.Namespace) -> Result:
         if options.fit:
             part, found = "fits", fit(options.data, options.corpora, options.model)
         else:
             part = "before" if options.before else "models"
             found = measure(options.data, options.model)
-    except AffektError as error:
-        raise SystemExit(f"error: {error}") from None
-    result: Result = {"protocol": PROTOCOL, "models": {}}
-    if options.out.is_file():
-        result = json.loads(options.out.read_text(encoding="utf-8"))
-    result[part] = {**result.get(part, {}), options.model: found}
-    REPORT.finish(result, options.out, table)
+        result: Result = {"protocol": PROTOCOL, "models": {}}
+        if options.out.is_file():
+            result = json.loads(options.out.read_text(encoding="utf-8"))
+        return {**result, part: {**result.get(part, {}), options.model: found}}
+
+    REPORT.run(parser, beside_others, table)
 
 
 if __name__ == "__main__":

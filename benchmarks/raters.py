@@ -195,21 +195,10 @@ def table(result: Result) -> str:
 
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
-    from affekt.errors import AffektError
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
     parser.add_argument("--embeddings", type=Path, help="file that keeps those of the clips")
-    REPORT.add_options(parser)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-        return
-    try:
-        result = measure(options.data, options.embeddings)
-    except AffektError as error:
-        raise SystemExit(f"error: {error}") from None
-    REPORT.finish(result, options.out, table)
+    REPORT.run(parser, lambda options: measure(options.data, options.embeddings), table)
 
 
 if __name__ == "__main__":

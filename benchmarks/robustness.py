@@ -154,23 +154,17 @@ def _cells(row: Result | None) -> str:
 
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
-    from affekt.errors import AffektError
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
     parser.add_argument("--model", help="model directory or hub id; default: the shipped model")
     parser.add_argument("--clips", type=int, help="about how many clips (all)")
-    REPORT.add_options(parser)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-        return
-    try:
+
+    def of_model(options: argparse.Namespace) -> Result:
         result = measure(options.data, options.model, options.clips)
-    except AffektError as error:
-        raise SystemExit(f"error: {error}") from None
-    stored = REPORT.load() if options.out == REPORT.file and REPORT.file.is_file() else {}
-    REPORT.finish({**stored, result["model"]: result}, options.out, table)
+        stored = REPORT.load() if options.out == REPORT.file and REPORT.file.is_file() else {}
+        return {**stored, result["model"]: result}
+
+    REPORT.run(parser, of_model, table)
 
 
 if __name__ == "__main__":

@@ -87,13 +87,8 @@ def table(result: Result) -> str:
 def main() -> None:
     """Measure, or show what is stored."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    REPORT.add_options(parser)
     parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-    else:
-        REPORT.finish(measure(options.rounds), options.out, table)
+    REPORT.run(parser, lambda options: measure(options.rounds), table)
 
 
 if __name__ == "__main__":

@@ -270,26 +270,20 @@ def table(result: Result) -> str:
 def main() -> None:
     """Train and measure, or write the table of a stored measurement again."""
     from affekt.data import data_root
-    from affekt.errors import AffektError
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
     parser.add_argument("--corpora", type=Path, help="folder of the development corpora")
     parser.add_argument("--model", type=Path, default=ASSET, help="the model that is written")
     parser.add_argument("--measure-only", action="store_true", help="measure the model as it is")
-    REPORT.add_options(parser)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-        return
-    try:
+
+    def trained(options: argparse.Namespace) -> Result:
         folder = data_root(options.data) / FOLDER
         if not options.measure_only:
             train(folder, options.model)
-        result = measure(folder, options.corpora, options.model)
-    except AffektError as error:
-        raise SystemExit(f"error: {error}") from None
-    REPORT.finish(result, options.out, table)
+        return measure(folder, options.corpora, options.model)
+
+    REPORT.run(parser, trained, table)
 
 
 if __name__ == "__main__":

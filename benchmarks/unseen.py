@@ -104,20 +104,9 @@ def _cell(scores: list[dict[str, float]]) -> str:
 
 def main() -> None:
     """Measure, or write the table of a stored measurement again."""
-    from affekt.errors import AffektError
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the corpora; default: $AFFEKT_DATA")
-    REPORT.add_options(parser)
-    options = parser.parse_args()
-    if options.table_only:
-        REPORT.show(table(REPORT.load()))
-        return
-    try:
-        result = measure(options.data)
-    except AffektError as error:
-        raise SystemExit(f"error: {error}") from None
-    REPORT.finish(result, options.out, table)
+    REPORT.run(parser, lambda options: measure(options.data), table)
 
 
 if __name__ == "__main__":
