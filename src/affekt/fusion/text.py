@@ -2,8 +2,8 @@
 
 Every n-gram of a text that the model knows adds a number to the logit of each emotion. The n-grams
 are weighted by TF-IDF (sublinear in their count, each kind of unit length) and found by their
-CRC-32. The model is trained by ``benchmarks/text.py`` on GoEmotions (Demszky et al., "GoEmotions: a
-dataset of fine-grained emotions", 2020) in the six emotions of Ekman and neutral.
+CRC-32. The model is trained by ``benchmarks/text_model.py`` on GoEmotions (Demszky et al.,
+"GoEmotions: a dataset of fine-grained emotions", 2020) in the six emotions of Ekman and neutral.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import numpy.typing as npt
 
 from affekt.errors import DataError, ModelError
 from affekt.evaluation.calibration import softmax
-from affekt.turns import read_transcript
-from affekt.turns.speakers import parsed_json, read_text
+from affekt.turns.speakers import read_text
+from affekt.turns.transcript import SUFFIXES, read_transcript
 
 Doubles = npt.NDArray[np.float64]
 
@@ -37,8 +37,6 @@ KINDS = ("words", "signs")
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]")
 _SHORTEST, _LONGEST = 3, 5  # characters
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
-_TAGS = re.compile(r"<[^>]*>|\{\\[^}]*\}")
-_EMOTION_LINE = re.compile(r"^\s*\[[\w ]+ \d+%\]\s*$", re.MULTILINE)
 _MOST_CHARACTERS = 1_000_000
 _LEVELS = 127.0  # of a weight in eight bits
 
@@ -266,23 +264,11 @@ def read_words(path: str | os.PathLike[str]) -> list[str]:
         If it cannot be read, or is too long.
     """
     path = Path(path)
-    text = read_text(path)
-    if len(text) > _MOST_CHARACTERS:
-        raise DataError(f"{path}: {len(text)} characters are more than {_MOST_CHARACTERS:,}")
-    suffix = path.suffix.lower()
-    if suffix == ".json":
-        read_transcript(path)
-        content = parsed_json(text, path)
-        items = content["segments"] if isinstance(content, dict) else content
-        return [str(one.get("text", "")) for one in items]
-    if suffix not in (".srt", ".vtt"):
-        return _SENTENCE_END.split(text)
-    read_transcript(path)
-    cues = []
-    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
-        lines = block.split("\n")
-        times = next((at for at, line in enumerate(lines) if "-->" in line), None)
-        if times is not None and not lines[0].startswith("NOTE"):
-            spoken = _EMOTION_LINE.sub("", "\n".join(lines[times + 1 :]))
-            cues.append(" ".join(_TAGS.sub("", spoken).split()))
-    return cues
+    if path.suffix.lower() in SUFFIXES:
+        sentences = read_transcript(path).sentences()
+    else:
+        sentences = _SENTENCE_END.split(read_text(path))
+    length = sum(map(len, sentences))
+    if length > _MOST_CHARACTERS:
+        raise DataError(f"{path}: {length} characters are more than {_MOST_CHARACTERS:,}")
+    return sentences

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ _TIMES = re.compile(rf"^\s*{_TIME}\s+-->\s+{_TIME}(\s.*)?$")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _MARK = re.compile(r"^(?:<c\.\w+>)?\[[\w ]+ \d+%\](?:</c>)?$")
 """The line of an emotion, which an earlier run wrote."""
+_TAGS = re.compile(r"<[^>]*>|\{\\[^}]*\}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,19 @@ class Transcript:
     def suffix(self) -> str:
         """Name of its format: ``srt``, ``vtt`` or ``json``."""
         return self.path.suffix.lower()[1:]
+
+    def sentences(self) -> list[str]:
+        """Return the words of each subtitle or segment, without tags; those without times, too."""
+        if self.suffix == "json":
+            items = _items(parsed_json(self._text, self.path), self.path)
+            return [str(item.get("text") or "") for item in items]
+        lines = [line.rstrip("\r") for line in self._text.split("\n")]
+        found = []
+        for place in self._places:
+            spoken = takewhile(str.strip, lines[place + 1 :])
+            words = " ".join(line for line in spoken if not _MARK.match(line))
+            found.append(" ".join(_TAGS.sub("", words).split()))
+        return found
 
     def lines(self, segments: Mapping[int, Segment]) -> Iterator[str]:
         """Yield the lines of the file, with an emotion at each sentence that has one.
