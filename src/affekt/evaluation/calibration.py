@@ -165,6 +165,32 @@ def fit_least_probability(
     return float(true[order[enough[0]]]) if len(enough) else 0.0
 
 
+COVERAGE = 0.9
+"""Share of the clips of unheard speakers whose prediction set holds the true emotion."""
+
+
+def fit_limits(probabilities: npt.ArrayLike, targets: npt.ArrayLike) -> dict[str, float]:
+    """Return what ``calibration`` of ``config.json`` holds beside the temperature, by its keys.
+
+    Parameters
+    ----------
+    probabilities : array [shape=(clips, classes)]
+        Calibrated, of clips that the model was not trained on and will not be tested on.
+    targets : array of int [shape=(clips,)]
+
+    Raises
+    ------
+    DataError
+        As :func:`fit_threshold`.
+    """
+    classes = np.shape(probabilities)[-1]
+    return {
+        "threshold": fit_threshold(probabilities, targets),
+        "window_threshold": fit_threshold(probabilities, targets, window_share(classes)),
+        "least_probability": fit_least_probability(probabilities, targets, COVERAGE),
+    }
+
+
 def window_share(classes: int) -> float:
     """Return from which share of right answers a window is named: half again chance, at most half.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from affekt.adapt.examples import LinearHead, fit_head
 from affekt.errors import AudioError, DataError, ModelError
-from affekt.evaluation.calibration import fit_temperature, fit_threshold, softmax, window_share
+from affekt.evaluation.calibration import fit_limits, fit_temperature, softmax
 from affekt.evaluation.metrics import FloatArray, IntArray, Metrics, evaluate
 from affekt.files import json_text
 from affekt.labels import check_labels
@@ -112,17 +112,12 @@ def adapt_to_examples(
     made = learned_head(head, data.embeddings, data.targets, start)
     metrics = before = None
     temperature = 1.0
-    thresholds: dict[str, float] = {}
+    limits: dict[str, float] = {}
     if min(counts.values()) > 1:
         left_out = _left_out_logits(head, data, start, groups)
         temperature = _temperature(left_out, data.targets)
         probabilities = softmax(left_out / temperature)
-        thresholds = {
-            "threshold": fit_threshold(probabilities, data.targets),
-            "window_threshold": fit_threshold(
-                probabilities, data.targets, window_share(len(labels))
-            ),
-        }
+        limits = fit_limits(probabilities, data.targets)
         metrics = evaluate(probabilities, data.targets, labels, speakers=groups)
         if set(labels) <= set(model.labels):
             columns = [model.labels.index(label) for label in labels]
@@ -149,7 +144,7 @@ def adapt_to_examples(
         head.mean,
         head.exponent,
     )
-    config = _config(model.config, adapted, final, name or folder.resolve().name, thresholds)
+    config = _config(model.config, adapted, final, name or folder.resolve().name, limits)
     _write(folder, files, final, config)
     return adapted
 
@@ -332,7 +327,7 @@ def _config(
     made: AdaptedModel,
     head: Head,
     name: str,
-    thresholds: Mapping[str, float],
+    limits: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return the contents of ``config.json``."""
     count = sum(made.examples.values())
@@ -340,7 +335,7 @@ def _config(
     calibration = {
         "method": "temperature",
         "temperature": 1.0,
-        **{key: round(value, 4) for key, value in thresholds.items()},
+        **{key: round(value, 4) for key, value in limits.items()},
     }
     config = {
         **base.raw,

@@ -15,7 +15,7 @@ from affekt.config import to_dict
 from affekt.data import Clip, write_manifest
 from affekt.errors import ConfigError
 from affekt.evaluation import Metrics, evaluate
-from affekt.evaluation.calibration import apply_temperature, fit_threshold, window_share
+from affekt.evaluation.calibration import apply_temperature, fit_limits
 from affekt.evaluation.groups import with_fairness
 from affekt.evaluation.report import fairness_lines, write_report
 from affekt.export import ModelMetadata, write_model_directory
@@ -143,9 +143,10 @@ def train(
     test = measure(fitted.network, test_clips, store, folder)
     metadata = replace(
         _facts(recipe, fitted, before, split, test, seed),
-        **measure_thresholds(fitted.network, split.validation, store),
-        least_probability=fitted.least_probability,
+        **measure_limits(fitted.network, split.validation, store),
     )
+    if fitted.least_probability is not None:
+        metadata = replace(metadata, least_probability=fitted.least_probability)
     if teachers:
         metadata = replace(metadata, teachers=teachers.metadata)
     write_model_directory(fitted.network, model, metadata)
@@ -153,13 +154,10 @@ def train(
     return RunResult(model, fitted, test, time.monotonic() - started)
 
 
-def measure_thresholds(
+def measure_limits(
     network: Network, validation: Sequence[Clip], store: FeatureStore
 ) -> dict[str, Any]:
-    """Confidence below which answers are better withheld, of clips and of windows.
-
-    From clips of validation speakers; empty without clips of the network's labels.
-    """
+    """Limits of the confidence, from clips of validation speakers; none without such clips."""
     labels = network.config.labels
     clips = [clip for clip in validation if clip.emotion in labels]
     if not clips:
@@ -167,10 +165,7 @@ def measure_thresholds(
     logits = score_clips(network, clips, store)
     targets = np.array([labels.index(clip.emotion) for clip in clips])
     probabilities = apply_temperature(logits, float(network.temperature))
-    return {
-        "threshold": fit_threshold(probabilities, targets),
-        "window_threshold": fit_threshold(probabilities, targets, window_share(len(labels))),
-    }
+    return fit_limits(probabilities, targets)
 
 
 def measure(

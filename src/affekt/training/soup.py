@@ -39,7 +39,7 @@ from affekt.training.run import (
     MODEL_FOLDER,
     RECIPE_FILE,
     measure,
-    measure_thresholds,
+    measure_limits,
     metrics_row,
 )
 
@@ -192,7 +192,7 @@ def soup(
         clips={"train": batches.clips, "validation": validation, "test": test},
         metrics=[metrics_row(corpus, scored, test) for corpus, scored in measured.items()],
         seed=members[0].seed,
-        **measure_thresholds(network, validation, store),
+        **measure_limits(network, validation, store),
         replaced={**_inherited(used), "soup": _recipe(method, members, best)},
     )
     write_model_directory(network, out, metadata)

@@ -14,7 +14,7 @@ from torch import Tensor
 from affekt.data import Clip
 from affekt.errors import ConfigError, DataError
 from affekt.evaluation.calibration import (
-    apply_temperature,
+    COVERAGE,
     fit_least_probability,
     fit_temperature,
     negative_log_likelihood,
@@ -39,9 +39,6 @@ from affekt.training.network.teachers import Teaching, blended, standardised
 from affekt.training.recipe.fingerprint import run_fingerprint
 from affekt.training.recipe.schema import DistilConfig, LinearConfig, Recipe
 
-COVERAGE = 0.9
-"""Share of the clips of unheard speakers whose prediction set holds the true emotion."""
-
 
 @dataclass(frozen=True)
 class FitResult:
@@ -57,7 +54,7 @@ class FitResult:
     train : tuple of Clip
         The clips that could be read and were learned from.
     least_probability : float or None
-        Of the emotions in a prediction set (`COVERAGE`); None where there was nothing to fit it on.
+        Of the emotions in a prediction set, where it was fitted on more than validation clips.
     """
 
     network: Network
@@ -185,8 +182,9 @@ def fit(
             l2=recipe.imbalance.smote_l2,
             seed=seed,
         )
-    least = calibrate(network, validation, store) if validation else None
-    return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train), least)
+    if validation:
+        calibrate(network, validation, store)
+    return FitResult(network, tuple(trainer.history), trainer.best_epoch, tuple(train))
 
 
 def _answers(
@@ -207,16 +205,11 @@ def _answers(
     return HeldOutAnswers.together(parts) if parts else None
 
 
-def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> float:
-    """Set the temperature with which confidence means frequency on the validation clips.
-
-    Returns the least probability of the emotions in a prediction set.
-    """
+def calibrate(network: Network, validation: Sequence[Clip], store: FeatureStore) -> None:
+    """Set the temperature with which confidence means frequency on the validation clips."""
     logits = score_clips(network, validation, store)
     targets = hard_targets(validation, network.config.labels)
-    temperature = fit_temperature(logits, targets)
-    network.temperature.fill_(temperature)
-    return fit_least_probability(apply_temperature(logits, temperature), targets, COVERAGE)
+    network.temperature.fill_(fit_temperature(logits, targets))
 
 
 def refuse_without_network(recipe: Recipe) -> None:
