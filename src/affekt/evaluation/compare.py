@@ -231,8 +231,12 @@ def compare_answers(
     if len(set(units)) == 1:
         notes.append("there is one speaker: nothing can be said about others")
     groups = dict(columns or {})
+    evenness = {
+        name: fairness(rows, truth, labels, speakers, groups, seed=seed)
+        for name, rows in values.items()
+    }
     pairs = [
-        _pair(values, name, truth, labels, units, groups, n_resamples, seed)
+        _pair(values, name, truth, labels, units, groups, evenness[name], n_resamples, seed)
         for name in list(values)[1:]
     ]
     return Comparison(
@@ -244,10 +248,7 @@ def compare_answers(
             for name, rows in values.items()
         },
         log_loss={name: float(log_losses(rows, truth).mean()) for name, rows in values.items()},
-        fairness={
-            name: fairness(rows, truth, labels, speakers, groups, seed=seed)
-            for name, rows in values.items()
-        },
+        fairness=evenness,
         pairs=tuple(pairs),
         notes=tuple(notes),
     )
@@ -260,13 +261,16 @@ def _pair(
     labels: Sequence[str],
     speakers: Sequence[str],
     columns: Mapping[str, Sequence[str]],
+    evenness: Fairness,
     n_resamples: int,
     seed: int,
 ) -> Pair:
+    def differences_of(own: npt.NDArray[np.bool_]) -> dict[str, Difference]:
+        return _differences(before, after, targets, labels, names, own, n_resamples, seed)
+
     before, after = next(iter(answers.values())), answers[name]
-    everything = np.ones(len(targets), bool)
     names = np.asarray(speakers)
-    differences = _differences(before, after, targets, labels, names, everything, n_resamples, seed)
+    differences = differences_of(np.ones(len(targets), bool))
     shares = uar_shares(before, after, targets, speakers)
     p = permutation_p(list(shares.values()), seed=seed)
     if p is not None:
@@ -290,11 +294,15 @@ def _pair(
         mcnemar_p=mcnemar_p(only_before, only_after),
         recall={label: recalls[1][label] - recalls[0][label] for label in labels},
         groups=tuple(
-            _group_difference(
-                attribute, value, before, after, targets, labels, names, column, n_resamples, seed
+            GroupDifference(
+                attribute=group.attribute,
+                value=group.value,
+                clips=group.clips,
+                speakers=group.speakers,
+                uar=differences_of(np.asarray(columns[group.attribute]) == group.value)["uar"],
+                too_small=group.too_small,
             )
-            for attribute, column in columns.items()
-            for value in sorted(set(column) - {""})
+            for group in evenness.groups
         ),
         speakers=dict(sorted(of_speakers.items(), key=lambda item: item[1])),
         changed=_changes(before, after, targets, labels),
@@ -338,33 +346,6 @@ def _uar_difference(
 ) -> float:
     one, other = (evaluate(rows[own], targets[own], labels).uar for rows in (before, after))
     return other - one
-
-
-def _group_difference(
-    attribute: str,
-    value: str,
-    before: FloatArray,
-    after: FloatArray,
-    targets: IntArray,
-    labels: Sequence[str],
-    speakers: npt.NDArray[Any],
-    column: Sequence[str],
-    n_resamples: int,
-    seed: int,
-) -> GroupDifference:
-    own = np.array([one == value for one in column])
-    of_group = fairness(
-        after[own],
-        targets[own],
-        labels,
-        speakers[own].tolist(),
-        {attribute: [value] * int(own.sum())},
-        n_resamples=1,
-    ).groups[0]
-    found = _differences(before, after, targets, labels, speakers, own, n_resamples, seed)
-    return GroupDifference(
-        attribute, value, of_group.clips, of_group.speakers, found["uar"], of_group.too_small
-    )
 
 
 def uar_shares(
