@@ -10,6 +10,9 @@ UAR, on test speakers drawn anew.
 
 **drift**: references from half of CREMA-D's validation and test speakers, windows of 100 answers
 from the other half: as they are, and changed. Answers are kept in --cache between runs.
+
+**serving**: latencies of a server with 64 clients, alone, with a shadow, with a split, and while it
+reads its models again. Needs a quiet machine.
 """
 
 from __future__ import annotations
