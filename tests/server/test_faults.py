@@ -137,6 +137,23 @@ def test_a_decoder_that_hangs_or_dies_is_replaced(start):
         assert deaths >= len(before) - 1
 
 
+def test_a_decoder_that_is_killed_costs_nobody_an_answer(start):
+    """Whether it was idle or had the recording already: another one decodes it."""
+    file = io.BytesIO()
+    soundfile.write(file, noise(3), 16000, format="FLAC")
+    with start() as server:
+        before = server.children()
+        for child in before:
+            os.kill(child, signal.SIGSTOP)  # it takes a recording, and does not decode it
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(post, server, file.getvalue())
+            for _ in range(20):  # by then it is handed over
+                assert httpx.get(f"{server.url}/health/live").status_code == 200
+            for child in before:
+                os.kill(child, signal.SIGKILL)
+        assert answer.result().status_code == 200, answer.result().text
+
+
 # --- uploads ---
 
 

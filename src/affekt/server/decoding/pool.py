@@ -36,6 +36,10 @@ class _Waiting:
     child: asyncio.Future[Decoder]
 
 
+class _Killed(AudioError):
+    """The process was killed over a recording, and not by the pool."""
+
+
 class DecoderPool:
     """Decoder processes for whole recordings, and spare ones for streams.
 
@@ -150,13 +154,22 @@ class DecoderPool:
     async def _ask(
         self, kind: bytes, head: dict[str, Any], body: bytes | bytearray, caller: str
     ) -> wire.Frame:
-        """Have an idle process do a piece of work, in turn between callers."""
-        child = await self._take(caller)
-        try:
-            frame = await self._ask_child(child, kind, head, body)
-        finally:
-            self._turns.end(caller)
-            self._grant()
+        """Have an idle process do a piece of work, in turn between callers.
+
+        One that is killed from outside, by somebody or for lack of memory, may have been idle until
+        then: another one gets the same work, once.
+        """
+        for further in (True, False):
+            child = await self._take(caller)
+            try:
+                frame = await self._ask_child(child, kind, head, body)
+                break
+            except _Killed:
+                if not further:
+                    raise
+            finally:
+                self._turns.end(caller)
+                self._grant()
         if frame.kind == wire.ERROR:
             raise AudioError(frame.head["message"])
         return frame
@@ -175,7 +188,8 @@ class DecoderPool:
             ) from None
         except (ConnectionError, EOFError):
             self._replace(child)
-            raise AudioError(
+            error = _Killed if child.killed else AudioError
+            raise error(
                 "the file: decoding it fails, or takes more memory than the server allows; "
                 "convert it to wav or flac, or give a shorter part"
             ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 from typing import Any
@@ -105,6 +106,11 @@ class Decoder:
     def alive(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
+
+    @property
+    def killed(self) -> bool:
+        """Whether it has ended because somebody wanted it to."""
+        return self._process.poll() == -signal.SIGKILL
 
     async def ask(
         self, kind: bytes, head: dict[str, Any], content: bytes | bytearray
