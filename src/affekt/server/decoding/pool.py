@@ -157,9 +157,10 @@ class DecoderPool:
         """Have an idle process do a piece of work, in turn between callers.
 
         One that is killed from outside, by somebody or for lack of memory, may have been idle until
-        then: another one gets the same work, once.
+        then, and others with it: the next one gets the same work, as often as there are processes.
+        No recording does this by itself: its limits end a process in other ways.
         """
-        for further in (True, False):
+        for further in reversed(range(self._size + 2)):
             child = await self._take(caller)
             try:
                 frame = await self._ask_child(child, kind, head, body)
