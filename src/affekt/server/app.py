@@ -198,7 +198,8 @@ class _Server(uvicorn.Server):
         if self.started:
             self._watching = asyncio.create_task(self._connections.watch())
             self._reloading: asyncio.Task[None] | None = None
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
+            if hasattr(signal, "SIGHUP"):  # Windows has none
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
             log("listening", address=self._address, models=",".join(self._service.engine.models))
 
     def _reload(self) -> None:
