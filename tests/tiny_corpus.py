@@ -21,7 +21,14 @@ RAVDESS_NAMES = (
     "Actor_02/03-01-08-01-02-02-02.wav",
 )
 EMODB_NAMES = ("wav/03a01Fa.wav", "wav/14a07Aa.wav", "wav/16b10Wb.wav")
+_IEMOCAP = "IEMOCAP_full_release/Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_"
 OFFICIAL_NAMES = {
+    "iemocap": (f"{_IEMOCAP}F000.wav", f"{_IEMOCAP}M001.wav"),
+    "msp_podcast": ("Audios/MSP-PODCAST_0001_0008.wav", "Audios/MSP-PODCAST_0002_0033.wav"),
+    "msp_improv": (
+        "Audio/session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav",
+        "Audio/session2/S03H/T/MSP-IMPROV-S03H-M02-T-FM02.wav",
+    ),
     "savee": ("AudioData/DC/a01.wav", "AudioData/KL/su15.wav", "AudioData/KL/n30.wav"),
     "emotale": ("Audio/DK_001_A_1.wav", "Audio/EN_019_B_5.wav"),
     "ased": ("n1/n1-06-01-01-01.wav", "h3/h3-07-02-02-25.wav", "a5/a5-01-01-02-45.wav"),
@@ -172,10 +179,49 @@ def _votes(block: int) -> list[tuple[int, str]]:
     ]
 
 
+OFFICIAL_TABLES = {
+    "iemocap": {
+        "IEMOCAP_full_release/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt": (
+            "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]",
+            "",
+            "[6.2901 - 8.2357]\tSes01F_impro01_F000\texc\t[4.0000, 5.0000, 2.5000]",
+            "C-E2:\tExcited;\t()",
+            "C-E3:\tExcited; Surprise;\t()",
+            "C-F1:\tAnger;\t()",
+            "A-E3:\tval 4; act 5; dom  3;\t()",
+            "",
+            "[10.0100 - 11.3925]\tSes01F_impro01_M001\tfru\t[1.0000, 3.0000, 3.0000]",
+            "C-E2:\tFrustration;\t(tired, of it)",
+            "",
+            "[12.0000 - 12.5000]\tSes01F_impro01_M002\txxx\t[2.0000, 2.0000, 2.0000]",  # not there
+        )
+    },
+    "msp_podcast": {
+        "Labels/labels_consensus.csv": (
+            "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set",
+            "MSP-PODCAST_0001_0008.wav,C,7.0,1.0,4.0,127,Male,Test1",
+            "MSP-PODCAST_0002_0033.wav,X,2.5,4.6,4.0,Unknown,Unknown,Train",
+            "MSP-PODCAST_0003_0001.wav,N,2.5,4.6,4.0,Unknown,Unknown,Test2",  # not there
+        )
+    },
+    "msp_improv": {
+        "Evalution.txt": (
+            "UTD-IMPROV-S01A-F01-P-FM01.avi; A; A:1.000000; V:2.000000; D:4.000000 ; N:4.5;",
+            "1_2; Angry; Angry,Frustrated; A:1.0; V:2.0; D:4.0; N:4.0;",
+            "",
+            "UTD-IMPROV-S03H-M02-T-FM02.avi; X; A:3.000000; V:5.000000; D:NaN ; N:NaN;",
+        )
+    },
+}
+
+
 def make_official(name: str, folder: Path) -> Path:
     """Make some recordings, and the tables, of a corpus in its official layout."""
     for recording in OFFICIAL_NAMES[name]:
         write_sound(folder / recording)
+    for table, lines in OFFICIAL_TABLES.get(name, {}).items():
+        (folder / table).parent.mkdir(parents=True, exist_ok=True)
+        (folder / table).write_text("\n".join(lines) + "\n", encoding="utf-8")
     if name == "emozionalmente":
         metadata = folder / "emozionalmente" / "metadata"
         metadata.mkdir()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tiny_corpus import (
     OFFICIAL_NAMES,
+    OFFICIAL_TABLES,
     make_compact,
     make_official,
     tar_folder,
@@ -43,6 +44,9 @@ COMPACT = {
 
 DOWNLOADED = ("emozionalmente", "subesco", "banglaser", "mesd", "emouerj", "jl_corpus")
 DOWNLOADED += ("thorsten_emotional",)
+
+RATED = ("iemocap", "msp_podcast", "msp_improv")
+"""Whose labels and ratings stand in tables, not in the names of the recordings."""
 
 EXPECTED = {
     "savee": [
@@ -77,6 +81,9 @@ EXPECTED = {
     ],
     "subesco": [("neutral", "F02", "female", "bn"), ("surprised", "M02", "male", "bn")],
     "banglaser": [("happy", "01", "male", "bn"), ("surprised", "34", "female", "bn")],
+    "iemocap": [("happy", "Ses01F", "female", "en"), ("frustrated", "Ses01M", "male", "en")],
+    "msp_podcast": [("contempt", "127", "male", "en"), ("undecided", "", "", "en")],
+    "msp_improv": [("angry", "F01", "female", "en"), ("undecided", "M02", "male", "en")],
     "mesd": [("angry", "", "", "es"), ("happy", "", "female", "es")],
     "emouerj": [("happy", "m01", "male", "pt"), ("angry", "w04", "female", "pt")],
     "jl_corpus": [("angry", "female1", "female", "en"), ("sad", "male2", "male", "en")],
@@ -105,7 +112,9 @@ def test_official_layouts(tmp_path: Path, name: str) -> None:
     assert {clip.emotion for clip in clips} <= set(CORPORA[name].emotions)
 
 
-@pytest.mark.parametrize("name", sorted(set(EXPECTED) - {"emozionalmente", "thorsten_emotional"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(EXPECTED) - {"emozionalmente", "thorsten_emotional", *RATED})
+)
 def test_misnamed_recordings_are_refused(tmp_path: Path, name: str) -> None:
     first = write_sound(make_official(name, tmp_path / name) / OFFICIAL_NAMES[name][0])
     first.rename(first.with_stem("what is this"))
@@ -209,6 +218,65 @@ def test_emozionalmente_without_its_tables(tmp_path: Path) -> None:
     samples.unlink()
     with pytest.raises(DataError, match=r"no metadata/samples\.csv"):
         load_corpus("emozionalmente", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "ratings"),
+    [
+        ("iemocap", [(0.5, 1.0, -0.25), (-1.0, 0.0, 0.0)]),
+        ("msp_podcast", [(-1.0, 1.0, 0.0), (0.2, -0.5, 0.0)]),
+        ("msp_improv", [(-0.5, 1.0, 0.5), (1.0, 0.0, None)]),  # activation 1 is the highest
+    ],
+)
+def test_ratings_are_brought_from_minus_one_to_one(
+    tmp_path: Path, name: str, ratings: list[tuple[float | None, ...]]
+) -> None:
+    make_official(name, tmp_path / name)
+    found = [(c.valence, c.arousal, c.dominance) for c in load_corpus(name, tmp_path)]
+    for one, other in zip(found, ratings, strict=True):
+        assert one == pytest.approx(other)
+    write_manifest(load_corpus(name, tmp_path), tmp_path / "all.csv")
+    assert [clip.valence for clip in read_manifest(tmp_path / "all.csv")] == pytest.approx(
+        [row[0] for row in ratings]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("iemocap", "[4.0000,", "[9.0000,", "F000: the rating 9.0000 is not from 1 to 5"),
+        ("iemocap", "\texc\t", "\twow\t", "is no turn with its label and three ratings"),
+        ("iemocap", "Ses01F_impro01_M001", "Ses01F_impro01_M009", "has a label for 1 rec.*M001"),
+        ("msp_podcast", ",C,", ",Q,", "unknown label 'Q': expected one of A, C, D"),
+        ("msp_podcast", ",7.0,", ",high,", "0008.wav: the rating 'high' is not a number"),
+        ("msp_podcast", "EmoVal", "Val", "lacks the column EmoVal"),
+        ("msp_improv", "avi; A;", "avi; Z;", "is no turn with its label and ratings"),
+        ("msp_improv", "S03H-M02", "S03H-M04", "no label for 1 recordings, the first is MSP-"),
+    ],
+)
+def test_faults_of_rated_corpora_are_named(
+    tmp_path: Path, name: str, old: str, new: str, message: str
+) -> None:
+    folder = make_official(name, tmp_path / name)
+    table = folder / next(iter(OFFICIAL_TABLES[name]))
+    table.write_text(table.read_text().replace(old, new))
+    with pytest.raises(DataError, match=message):
+        load_corpus(name, tmp_path)
+    table.unlink()
+    with pytest.raises(DataError, match=name):
+        load_corpus(name, tmp_path)
+
+
+def test_what_raters_of_iemocap_heard(tmp_path: Path) -> None:
+    make_official("iemocap", tmp_path / "iemocap")
+    first, second = load_corpus("iemocap", tmp_path)
+    assert first.votes == {"happy": 0.75, "surprised": 0.25}  # without the actor's own
+    assert second.votes == {"frustrated": 1.0}
+
+
+def test_parts_of_msp_podcast(tmp_path: Path) -> None:
+    make_official("msp_podcast", tmp_path / "msp_podcast")
+    assert [clip.split for clip in load_corpus("msp_podcast", tmp_path)] == ["test", "train"]
 
 
 def test_a_recording_of_savee_or_thorsten_in_no_known_folder(tmp_path: Path) -> None:

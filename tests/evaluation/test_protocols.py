@@ -30,8 +30,12 @@ def corpora() -> tuple[Clip, ...]:
         "ravdess": PROTOCOLS["ravdess-luna5"].labels,
         "emodb": PROTOCOLS["emodb-loso"].labels,
         "cremad": PROTOCOLS["cremad-tfds"].labels,
+        "iemocap": (*PROTOCOLS["iemocap-5"].labels, "frustrated"),
+        "msp_improv": PROTOCOLS["msp-improv-6"].labels,
+        "msp_podcast": PROTOCOLS["msp-podcast"].labels,
     }
-    people = dict(speakers)
+    people = {**speakers, "msp_podcast": ("", *(f"{n}" for n in range(9)))}
+    parts = ("train", "validation", "test", "")
     for corpus in folds.DEVELOPMENT:
         emotions[corpus] = ("angry", "happy", "neutral")
         people[corpus] = tuple(f"{kind}{letter}" for kind in ("em", "ne") for letter in "abcdefgh")
@@ -40,7 +44,9 @@ def corpora() -> tuple[Clip, ...]:
             for emotion in emotions[corpus]:
                 for take in range(3):
                     file = Path(corpus, f"{speaker}-{emotion}-{take}.wav")
-                    clips.append(Clip(file, emotion, speaker=speaker, corpus=corpus))
+                    part = parts[int(speaker or take) % 4] if corpus == "msp_podcast" else ""
+                    clip = Clip(file, emotion, speaker=speaker, corpus=corpus, split=part)
+                    clips.append(clip)
     return tuple(clips)
 
 
@@ -57,15 +63,18 @@ def test_the_names_are_those_that_figures_carry() -> None:
         *("ravdess-luna5", "ravdess-emobox6", "ravdess-random10"),
         *("emodb-loso", "emodb-random10", "cremad-tfds", "cross"),
         *("loco", "loco-from3", "loco-all"),
+        *("emotale-loso", "iemocap-5", "msp-improv-6", "msp-podcast"),
         *("ravdess-luna5-adapted", "ravdess-emobox6-adapted", "emodb-loso-adapted"),
         *("cremad-tfds-adapted", "cross-adapted"),
         *("loco-adapted", "loco-from3-adapted", "loco-all-adapted"),
+        *("emotale-loso-adapted", "iemocap-5-adapted", "msp-improv-6-adapted"),
+        "msp-podcast-adapted",
         "kshot",
     ]
     assert all(name == protocol.name for name, protocol in PROTOCOLS.items())
     assert [len(protocol.labels) for protocol in PROTOCOLS.values()] == [
-        *(8, 8, 8, 7, 7, 6, 6, 6, 6, 6),
-        *(8, 8, 7, 6, 6, 6, 6, 6, 9),
+        *(8, 8, 8, 7, 7, 6, 6, 6, 6, 6, 5, 4, 4, 8),
+        *(8, 8, 7, 6, 6, 6, 6, 6, 5, 4, 4, 8, 9),
     ]
 
 
@@ -200,9 +209,29 @@ def test_loco_leaves_each_development_corpus_out() -> None:
         assert {clip.emotion for clip in fold.train} == set(PROTOCOLS["loco"].labels)
 
 
+def test_sessions_and_speakers_are_left_out_in_turn() -> None:
+    for name, count, people in (
+        ("iemocap-5", 5, 2),
+        ("msp-improv-6", 6, 2),
+        ("emotale-loso", 16, 1),
+    ):
+        made = PROTOCOLS[name].folds(corpora())
+        assert len(made) == count
+        for fold in made:
+            assert len(speakers(fold.test)) == len(speakers(fold.validation)) == people
+        assert {clip.emotion for clip in made[0].test} <= set(PROTOCOLS[name].labels)
+
+
+def test_a_corpus_that_names_its_parts_keeps_them_and_unknown_speakers_only_train() -> None:
+    (fold,) = PROTOCOLS["msp-podcast"].folds(corpora())
+    assert speakers(fold.train) == {"", "0", "4", "8"}
+    assert speakers(fold.validation) == {"1", "5"}
+    assert speakers(fold.test) == {"2", "6"}
+
+
 def test_variants_have_the_folds_of_their_protocol() -> None:
     variants = [one for one in PROTOCOLS.values() if one.base]
-    assert len(variants) == 8
+    assert len(variants) == 12
     for one in variants:
         assert one.kind == "adapted"
         base = PROTOCOLS[one.base]

@@ -8,6 +8,7 @@ version or on the container of the audio files.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -167,6 +168,37 @@ def _emodb_validation(speaker: str) -> tuple[str, str]:
     rank = own.index(speaker)
     pair = (own[(rank + 1) % len(own)], other[rank])
     return (pair[1], pair[0]) if speaker in EMODB_MEN else pair
+
+
+def sessions(clips: list[Clip]) -> list[Fold]:
+    """Leave the two speakers of a session out at a time; those of the next session validate."""
+    by_session: dict[str, set[str]] = {}
+    for clip in clips:
+        by_session.setdefault(re.sub(r"\D", "", clip.speaker), set()).add(clip.speaker)
+    numbers = sorted(by_session)
+    following = dict(zip(numbers, (*numbers[1:], numbers[0]), strict=True))
+    return [
+        _by_speaker(number, clips, by_session[number], by_session[following[number]])
+        for number in numbers
+    ]
+
+
+def each_speaker(clips: list[Clip]) -> list[Fold]:
+    """Leave one speaker out at a time; the next by name validates."""
+    names = sorted({clip.speaker for clip in clips})
+    return [
+        _by_speaker(name, clips, [name], [names[(place + 1) % len(names)]])
+        for place, name in enumerate(names)
+    ]
+
+
+def official(clips: list[Clip]) -> list[Fold]:
+    """The parts that the corpus itself names; clips of unknown speakers train or are left out."""
+    parts: dict[str, list[Clip]] = {"train": [], "validation": [], "test": []}
+    for clip in clips:
+        if clip.split in parts and (clip.speaker or clip.split == "train"):
+            parts[clip.split].append(clip)
+    return [Fold("1", **parts)]
 
 
 def random10(clips: list[Clip]) -> list[Fold]:

@@ -181,7 +181,10 @@ _SPEAKERS = {
     "ravdess": folds.RAVDESS_MEN + folds.RAVDESS_WOMEN,
     "emodb": folds.EMODB_MEN + folds.EMODB_WOMEN,
     "cremad": folds.CREMAD_SPEAKERS,
+    "iemocap": tuple(f"Ses{session:02}{gender}" for session in range(1, 6) for gender in "FM"),
+    "msp_improv": tuple(f"{gender}{session:02}" for session in range(1, 7) for gender in "FM"),
 }
+_FOUR = ("angry", "happy", "neutral", "sad")
 
 _ALL = (
     Protocol(
@@ -272,6 +275,39 @@ _ALL = (
                 folds.loco_all,
             ),
         )
+    ),
+    Protocol(
+        "emotale-loso",
+        "EmoTale, 5 classes, leave one of 18 speakers out",
+        ("emotale",),
+        ("angry", "boredom", "happy", "neutral", "sad"),
+        {},
+        folds.each_speaker,
+    ),
+    Protocol(
+        "iemocap-5",
+        "IEMOCAP, 4 classes, leave one of 5 sessions out",
+        ("iemocap",),
+        _FOUR,
+        _SPEAKERS,
+        folds.sessions,
+    ),
+    Protocol(
+        "msp-improv-6",
+        "MSP-Improv, 4 classes, leave one of 6 sessions out",
+        ("msp_improv",),
+        _FOUR,
+        _SPEAKERS,
+        folds.sessions,
+    ),
+    Protocol(
+        "msp-podcast",
+        "MSP-Podcast, 8 classes, its own parts: Train, Development, Test1",
+        ("msp_podcast",),
+        tuple(sorted({*EMOTIONS, "contempt"} - {"boredom", "calm"})),
+        {},
+        folds.official,
+        nameless=("msp_podcast",),
     ),
 )
 

@@ -20,9 +20,12 @@ from affekt.data.corpora.emotiontts_ko import EMOTIONTTS_KO
 from affekt.data.corpora.emouerj import EMOUERJ
 from affekt.data.corpora.emozionalmente import EMOZIONALMENTE
 from affekt.data.corpora.folder import read_folder
+from affekt.data.corpora.iemocap import IEMOCAP
 from affekt.data.corpora.indian_emospeech import INDIAN_EMOSPEECH
 from affekt.data.corpora.jl_corpus import JL_CORPUS
 from affekt.data.corpora.mesd import MESD
+from affekt.data.corpora.msp_improv import MSP_IMPROV
+from affekt.data.corpora.msp_podcast import MSP_PODCAST
 from affekt.data.corpora.ravdess import RAVDESS
 from affekt.data.corpora.savee import SAVEE
 from affekt.data.corpora.subesco import SUBESCO
@@ -45,6 +48,7 @@ CORPORA: Registry[Corpus] = Registry(
             *(EMOZIONALMENTE, SUBESCO, BANGLASER, MESD, EMOUERJ, JL_CORPUS, THORSTEN_EMOTIONAL),
             *(SAVEE, EMOTALE, ASED, EMOTIONTTS_KO, TUREV, INDIAN_EMOSPEECH),
             *(EMOGATOR, BAVED, BANGLASER_EXT),
+            *(IEMOCAP, MSP_PODCAST, MSP_IMPROV),
         )
     },
 )

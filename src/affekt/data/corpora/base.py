@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,3 +179,42 @@ def read_names(
             clips.append(found)
     refuse_misnamed(corpus, folder, misnamed, shown)
     return clips
+
+
+def read_table(path: Path, *columns: str) -> Iterator[list[str]]:
+    """Yield the given columns of one of a corpus's tables.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or lacks one of them.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            missing = [column for column in columns if column not in (rows.fieldnames or ())]
+            if missing:
+                raise DataError(f"{path} lacks the column {', '.join(missing)}")
+            for row in rows:
+                yield [(row[column] or "").strip() for column in columns]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def rated(word: str, low: float, high: float, where: str) -> float | None:
+    """Bring a mean rating to -1 for ``low`` and 1 for ``high``; None of an empty one or a NaN.
+
+    Raises
+    ------
+    DataError
+        Naming ``where``, if it is no number, or not between the two.
+    """
+    if word.strip().lower() in ("", "nan"):
+        return None
+    try:
+        value = float(word)
+    except ValueError:
+        raise DataError(f"{where}: the rating {word!r} is not a number") from None
+    if not min(low, high) <= value <= max(low, high):
+        raise DataError(f"{where}: the rating {word} is not from {low:g} to {high:g}")
+    return (value - low) / (high - low) * 2 - 1

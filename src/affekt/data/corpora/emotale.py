@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from affekt.data.corpora.base import Corpus, audio_files, one_per_name, read_names
+from affekt.data.corpora.base import Corpus, audio_files, one_per_name, rated, read_names
 from affekt.data.corpora.compact import is_compact, read_compact
 from affekt.data.manifest import Clip, read_rows
 from affekt.errors import DataError
@@ -64,17 +64,12 @@ def _ratings(table: Path) -> Mapping[str, dict[str, Any]]:
     for line, row in rows:
         if len(row) != len(header):
             raise DataError(f"{table}, row {line}: {len(row)} fields, not {len(header)}")
+        where = f"{table}, row {line}"
         means = {}
         for name, columns in places.items():
-            try:
-                values = [float(row[place]) for place in columns if row[place].strip()]
-            except ValueError:
-                raise DataError(f"{table}, row {line}: a rating is not a number") from None
-            low, high = RATINGS
-            if not all(low <= value <= high for value in values):
-                raise DataError(f"{table}, row {line}: a rating is not from {low:g} to {high:g}")
-            if values:
-                means[name] = (statistics.fmean(values) - low) / (high - low) * 2 - 1
+            values = [rated(row[place], *RATINGS, where) for place in columns]
+            if known := [value for value in values if value is not None]:
+                means[name] = statistics.fmean(known)
         found[Path(row[0]).stem] = means
     return found
 

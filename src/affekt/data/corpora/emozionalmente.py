@@ -8,12 +8,10 @@ of each, ``users.csv`` the actors' genders, ``evaluations.csv`` the labels of fi
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
-from affekt.data.corpora.base import Corpus, Download, audio_files, log
+from affekt.data.corpora.base import Corpus, Download, audio_files, log, read_table
 from affekt.data.manifest import Clip
 from affekt.errors import DataError
 
@@ -44,12 +42,12 @@ def read(folder: Path) -> list[Clip]:
     metadata = _metadata(folder)
     genders = {
         name: GENDERS.get(gender.lower(), "")
-        for name, gender in _table(metadata / "users.csv", "username", "gender")
+        for name, gender in read_table(metadata / "users.csv", "username", "gender")
     }
     votes = _votes(metadata / "evaluations.csv")
     samples = metadata / "samples.csv"
     clips = []
-    for name, actor, emotion in _table(samples, "file_name", "actor", "emotion_expressed"):
+    for name, actor, emotion in read_table(samples, "file_name", "actor", "emotion_expressed"):
         name = Path(name).name
         file = recordings.pop(name, None)
         if file is None:
@@ -87,7 +85,7 @@ def _votes(path: Path) -> dict[str, dict[str, float]]:
         log.warning("emozionalmente: %s is missing; the votes of listeners stay unknown", path)
         return {}
     chosen: dict[str, Counter[str]] = {}
-    for name, emotion in _table(path, "file_name", "emotion_recognized"):
+    for name, emotion in read_table(path, "file_name", "emotion_recognized"):
         chosen.setdefault(Path(name).name, Counter())[_emotion(emotion, path)] += 1
     return {
         name: {emotion: count / counts.total() for emotion, count in sorted(counts.items())}
@@ -99,20 +97,6 @@ def _emotion(word: str, path: Path) -> str:
     if word not in EMOTIONS:
         raise DataError(f"{path}: unknown emotion {word!r}: expected one of {', '.join(EMOTIONS)}")
     return EMOTIONS[word]
-
-
-def _table(path: Path, *columns: str) -> Iterator[list[str]]:
-    """Yield the given columns of one of the corpus's tables."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            missing = [column for column in columns if column not in (rows.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path} lacks the column {', '.join(missing)}")
-            for row in rows:
-                yield [(row[column] or "").strip() for column in columns]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"emozionalmente: cannot read {path}: {error}") from error
 
 
 EMOZIONALMENTE = Corpus(
