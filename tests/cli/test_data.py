@@ -88,7 +88,7 @@ def test_get_says_the_licence_and_where_the_corpus_is(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["iemocap"], "error: unknown corpus iemocap: expected one of ased, banglaser, "),
+        (["meld"], "error: unknown corpus meld: expected one of ased, banglaser, "),
         (["emodb", "--mirror", "ftp://x"], "is not an http or https address"),
     ],
 )

@@ -275,8 +275,8 @@ def test_misnamed_cremad_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_an_unknown_corpus_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="unknown corpus 'iemocap': expected one of ased, .*cremad"):
-        load_corpus("iemocap", tmp_path)
+    with pytest.raises(DataError, match="unknown corpus 'meld': expected one of ased, .*cremad"):
+        load_corpus("meld", tmp_path)
 
 
 def test_licences_say_whether_commercial_use_is_allowed() -> None:
