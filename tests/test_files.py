@@ -34,6 +34,13 @@ def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    wanted = tmp_path / ("x" * 250 + ".txt")  # with what is added, too long a name
+    with pytest.raises(OSError, match="too long") as caught, atomic_path(wanted) as partial:
+        partial.write_text("new")
+    assert caught.value.filename == str(wanted)
+
+
 def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     def interrupted() -> None:
         with atomic_path(tmp_path / "a.bin") as partial:

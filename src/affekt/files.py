@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(target)
+    except OSError as error:
+        if str(error.filename) == str(partial):  # nobody knows that name
+            error.filename = os.fspath(path)
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there; or the folder is for reading alone
+            partial.unlink()
 
 
 def _remove_parts(target: Path) -> None:

@@ -119,7 +119,8 @@ def get(
         raise DataError(f"unknown corpus {', '.join(unknown)}: expected one of {expected}{near}")
     for corpus in (CORPORA[name] for name in names):
         use = {"no": "Not for commercial use.", "unclear": "Ask the authors before commercial use."}
-        log(f"{corpus.title}\nLicence: {corpus.licence}. {use.get(corpus.commercial_use, '')}")
+        log(corpus.title)
+        log(f"Licence: {corpus.licence}. {use.get(corpus.commercial_use, '')}")
         log(f"Home: {corpus.homepage}")
         clips = fetch(corpus, data, mirror=mirror, progress=progress)
         typer.echo(f"{corpus.name}: {len(clips)} clips in {corpus_folder(corpus.name, data)}")
