@@ -2,11 +2,12 @@
 # with `make demo PYTHON=/path/to/python3.12`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix test-avx2 lint bench bench-edge tables litert mediapipe test-litert clean python
+.PHONY: help demo docs test test-matrix test-avx2 lint bench bench-edge tables litert mediapipe test-litert clean python
 .DELETE_ON_ERROR:
 
 DEMO_ENV := .venv-demo
 TEST_ENV := .venv-test
+DOCS_ENV := .venv-docs
 AVX2_ENV := .venv-avx2
 LITERT_ENV := .venv-litert
 MEDIAPIPE_ENV := .venv-mediapipe
@@ -31,6 +32,11 @@ help: ## list the targets
 
 demo: $(DEMO_ENV)/.ready ## predict recordings in a new environment with the base install
 	@$(DEMO_ENV)/$(BIN)/affekt demo --data "$(DATA)"
+
+# Not --quiet: it also hides from --strict what it counts.
+docs: $(DOCS_ENV)/.ready ## write the pages as a site, and check every link: build/site/
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/$(BIN)/mkdocs build --strict
+	@echo "To read it: $(DOCS_ENV)/$(BIN)/python -m http.server --directory build/site"
 
 test: $(TEST_ENV)/.ready ## run the tests (those on real corpora need AFFEKT_DATA or ../shared/data)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(TEST_ENV)/$(BIN)/python -m pytest \
@@ -109,7 +115,7 @@ tables: $(TEST_ENV)/.ready ## write tables and pictures of docs/ again from benc
 	@test ! -f benchmarks/results/ablation.json || $(TEST_ENV)/$(BIN)/python benchmarks/ablation.py --table-only
 
 clean: ## remove environments, builds and caches; runs/ and results stay
-	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(AVX2_ENV) $(LITERT_ENV) $(MEDIAPIPE_ENV) .venv-matrix .venv-uv build dist demo
+	@rm -rf $(DEMO_ENV) $(TEST_ENV) $(AVX2_ENV) $(DOCS_ENV) $(LITERT_ENV) $(MEDIAPIPE_ENV) .venv-matrix .venv-uv build dist demo
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .numba-*
 
 # An environment is made once and kept until what it depends on changes. The demo environment
@@ -124,6 +130,11 @@ $(TEST_ENV)/.ready: pyproject.toml constraints.txt | python
 	@echo "Preparing $(TEST_ENV) with $$("$(PYTHON)" --version) ..."
 	@test -x $(TEST_ENV)/$(BIN)/pip || "$(PYTHON)" -m venv $(TEST_ENV)
 	@$(TEST_ENV)/$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,search,ssl,features,tables,stream,mic,serve,dev]'
+	@touch $@
+
+$(DOCS_ENV)/.ready: pyproject.toml constraints.txt | python
+	@test -x $(DOCS_ENV)/$(BIN)/pip || "$(PYTHON)" -m venv $(DOCS_ENV)
+	@$(DOCS_ENV)/$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 # The converter's packages ask for older versions of some others: it has constraints of its own.
