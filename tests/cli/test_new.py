@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -33,9 +34,22 @@ def test_a_project_is_ready_to_train(run: Run, tones: Path, tmp_path: Path) -> N
     assert train == ["affekt", "train", "moods/recipe.toml", "--out", "moods/run"]
     done = run(*train[1:], "--set", "training.epochs=1")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("reading audio: 1 of ")
+    begun = "starting moods/recipe.toml: the run is written to moods/run\nreading audio: 1 of "
+    assert done.stderr.startswith(begun)
     assert int(said[3]) == 50 * int(re.findall(r"step (\d+)/\1 ", done.stderr)[0])
     assert (tmp_path / "moods" / "run" / "model" / "model.onnx").is_file()
+
+
+def test_a_quick_project(run: Run, tones: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    done = run("new", "moods", "--source", tones, "--quick")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "moods" / "recipe.toml").read_text()
+    assert text.endswith("[training]\nepochs = 10\nclips_per_epoch = 512\n")
+    done = run("train", "cnn", "-s", tones, "--quick", "--set", "training.epochs=1", "-o", "run")
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert (recipe["training"]["epochs"], recipe["training"]["clips_per_epoch"]) == (1, 512)
 
 
 def test_unknown_speakers_are_told(run: Run, tones: Path, tmp_path: Path) -> None:
@@ -101,15 +115,14 @@ def test_a_log_says_how_long_the_rest_takes(
 def test_a_log_says_how_long_the_reading_takes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seconds = iter([100.0, 100.0, 131.0])
-    monkeypatch.setattr(_training.time, "monotonic", lambda: next(seconds))
-    monkeypatch.setattr(_training, "line_is_due", lambda reported: reported < 100.0 or done == 32)
+    now = 100.0
+    monkeypatch.setattr(_training.time, "monotonic", lambda: now)
     view = _training._RunView(None)
-    for done in (1, 2, 32):
+    for second, done in ((100, 1), (109, 10), (111, 12), (140, 41), (142, 43)):
+        now = float(second)
         view.reading("reading audio", done, 100)
-    # 31 s for 31 clips after the first.
-    expected = "reading audio: 1 of 100\nreading audio: 32 of 100, about 68 s left\n"
-    assert capsys.readouterr().err == expected
+    expected = ["1 of 100", "12 of 100, about 88 s left", "43 of 100, about 57 s left"]
+    assert capsys.readouterr().err.splitlines() == [f"reading audio: {one}" for one in expected]
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from affekt.cli._common import line_is_due, log, watched
+from affekt.cli._common import SECONDS_BETWEEN_LINES, line_is_due, log, watched
 from affekt.recipe_files import recipe_names
 
 if TYPE_CHECKING:
     from affekt.training import Recipe
 
 SECONDS_TO_ESTIMATE = 10.0
-"""Seconds of steps after which a log says how long the rest will take."""
+"""Seconds of reading, and of steps, after which a log says how long the rest will take."""
+
+QUICK = {"epochs": 10, "clips_per_epoch": 512}
+"""What ``--quick`` makes of ``[training]``: enough to see that all of it works."""
 
 RECIPE_HELP = f"Name or TOML file of a recipe. By name: {', '.join(recipe_names())}."
 
@@ -30,6 +33,15 @@ SetOption: TypeAlias = Annotated[
         metavar="KEY=VALUE",
         help="Change a key of the recipe, e.g. training.epochs=5 or model.options.channels=96; "
         "the value is TOML. May be given several times.",
+    ),
+]
+
+QuickOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--quick",
+        help="To see that everything works: {epochs} epochs of {clips_per_epoch} clips. The "
+        "figures will be worse than the recipe's.".format(**QUICK),
     ),
 ]
 
@@ -124,7 +136,9 @@ class _RunView:
             left = (now - self._reading_since) / max(1, done - 1) * (total - done)
             soon = f", about {duration(left)} left" if 1 < done < total else ""
             log(f"{what}: {done} of {total}{soon}")
-            self._reported = now
+            # The first line knows no pace yet; the one that does is not to wait as long as others.
+            early = SECONDS_BETWEEN_LINES - SECONDS_TO_ESTIMATE if done <= 1 else 0.0
+            self._reported = now - early
 
     def _task_of(self, what: str) -> Any:
         title = self.title if what == "training" else what

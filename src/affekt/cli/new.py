@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from affekt.cli._common import DataOption, Format, emit, log, progress, watched, write_text
+from affekt.cli._training import QUICK, QuickOption
 from affekt.data import CORPORA, Clip, open_data
 from affekt.errors import ConfigError, DataError
 from affekt.recipe_files import find_recipe
@@ -40,6 +41,7 @@ def command(
         str,
         typer.Option("--recipe", help="What to build on; default: cnn, or cnn-small-corpus."),
     ] = "",
+    quick: QuickOption = False,
     data: DataOption = None,
 ) -> None:
     """Begin a project: look at the recordings, write a recipe, say how long training takes here.
@@ -70,7 +72,11 @@ def command(
     _audit(clips)
     base = recipe or ("cnn-small-corpus" if len(clips) < FEW_CLIPS else "cnn")
     place = source if source in CORPORA else os.path.abspath(os.path.expanduser(source))
-    write_text(_recipe_text(project.name, base, place, clips), project / RECIPE)
+    text = _recipe_text(project.name, base, place, clips)
+    if quick:
+        text += "\n# Take this out to train in full.\n[training]\n"
+        text += "".join(f"{key} = {value}\n" for key, value in QUICK.items())
+    write_text(text, project / RECIPE)
     log(f"recipe: {project / RECIPE}, which builds on {base}")
     _say_how_long(project / RECIPE, data)
     typer.echo(f"affekt train {project / RECIPE} --out {project / 'run'}")

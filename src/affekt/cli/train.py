@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from affekt.cli._common import DataOption, Format, FormatOption, emit, log
-from affekt.cli._training import RECIPE_HELP, SetOption, read_recipe
+from affekt.cli._training import QUICK, RECIPE_HELP, QuickOption, SetOption, read_recipe
+from affekt.recipe_files import find_recipe
 
 
 def command(
@@ -32,6 +34,7 @@ def command(
         ),
     ] = None,
     set: SetOption = None,
+    quick: QuickOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order, augmentation.")] = 0,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; default: what the recipe says.")
@@ -49,10 +52,14 @@ def command(
     Examples:
       affekt train cnn --source ravdess --out runs/ravdess
       affekt train cnn --source mine/ --set training.epochs=20 --out runs/mine
+      affekt train cnn --source mine/ --quick --out runs/trial
       affekt train nano --teacher runs/live/model --out runs/nano
       affekt predict --model runs/mine/model recording.wav
       torchrun --nproc-per-node 4 -m affekt train cnn -s mine/ -o runs/fast
     """
+    find_recipe(recipe)
+    if os.environ.get("RANK", "0") == "0":
+        log(f"starting {recipe}: the run is written to {out}")  # before torch, which takes seconds
     from dataclasses import replace
 
     from affekt.cli._training import run_view
@@ -61,7 +68,8 @@ def command(
     from affekt.training.recipe.schema import DistilConfig
     from affekt.training.run import train
 
-    loaded = read_recipe(recipe, set, device)
+    shorter = [f"training.{key}={value}" for key, value in QUICK.items()] if quick else []
+    loaded = read_recipe(recipe, [*shorter, *(set or ())], device)
     if source:
         loaded = replace(loaded, data=replace(loaded.data, sources=tuple(source)))
     if teacher:
