@@ -270,6 +270,36 @@ def test_what_cannot_be_read_is_said(
         assert page.is_hidden("#error")
 
 
+def test_the_page_speaks_chinese(chromium: Browser, site: str, recordings: list[Path]) -> None:
+    """In a browser that does; what the model says about itself, and warnings, are not its words."""
+    code = """() => {
+      const found = [document.title, document.body.dataset.drop];
+      const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const { parentElement, data } = texts.currentNode;
+        const quoted = 'dd, option, noscript, #warnings, #track-name';
+        if (!parentElement.closest(quoted)) found.push(data);
+      }
+      for (const name of ['aria-label', 'aria-valuetext']) {
+        document.querySelectorAll(`[${name}]`).forEach((e) => found.push(e.getAttribute(name)));
+      }
+      return found;
+    }"""
+    names = r"affekt|wav|flac|mp3|ogg|m4a|webm|CSV|SRT|TextGrid|HTML|AI Act|English|dB"
+    with opened(chromium, site, locale="zh-CN") as page:
+        hear(page, recordings[0])
+        page.click("summary")
+        quoted = rf"{re.escape(recordings[0].name)}|\b({names})\b"
+        words = page.evaluate(code)
+        assert [one for one in words if re.search("[A-Za-z]{2}", re.sub(quoted, "", one))] == []
+        assert page.get_attribute("html", "lang") == "zh-CN"
+        assert set(shown(page)) == {"愤怒", "厌恶", "恐惧", "高兴", "中性", "悲伤"}
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.click("#language")  # loads the page anew
+        page.wait_for_selector('html[lang="en"] #listen:enabled')
+        assert page.inner_text("#listen span") == "Listen"
+
+
 def test_keys_and_names_for_those_who_do_not_see(
     chromium: Browser, site: str, recordings: list[Path]
 ) -> None:

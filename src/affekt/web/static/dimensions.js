@@ -24,9 +24,10 @@ export function withDimensions(answer) {
 export class Plane {
   #points = [];
 
-  /** Draw into a figure: an SVG, and the same in words below. */
-  constructor(figure) {
+  /** Draw into a figure: an SVG, and the same in words below, in the language of `say`. */
+  constructor(figure, say) {
     this.figure = figure;
+    this.say = say;
     this.svg = figure.querySelector("svg");
     this.words = figure.querySelector("figcaption");
     this.clear();
@@ -45,8 +46,8 @@ export class Plane {
     this.#points.push(...known.map(({ valence, arousal }) => [100 * valence, -100 * arousal]));
     this.#points = this.#points.slice(-TRAIL);
     const { valence, arousal, dimensions } = known.at(-1);
-    const from = dimensions === "derived" ? "derived from the probabilities" : "as the model says";
-    this.words.textContent = `Valence ${signed(valence)}, arousal ${signed(arousal)}, ${from}`;
+    const from = this.say(dimensions === "derived" ? "derived from the probabilities" : "as the model says");
+    this.words.textContent = this.say("Valence {0}, arousal {1}, {2}", signed(valence), signed(arousal), from);
     const trail = document.createElementNS(SVG, "polyline");
     trail.setAttribute("points", this.#points.map((point) => point.map((v) => v.toFixed(1)).join()).join(" "));
     const dot = document.createElementNS(SVG, "circle");

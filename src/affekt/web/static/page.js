@@ -10,6 +10,7 @@ import { KeyNeeded, ServerEar } from "./remote.js";
 import { KeptVoice } from "./voice.js";
 import { FORMATS } from "./saved.js";
 import { Envelope, Track } from "./track.js";
+import { say, translate } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
@@ -37,6 +38,7 @@ let learning = null; // the model that learns the voice, until the voice is to b
 // --- what is there -----------------------------------------------------------------------------
 
 async function start() {
+  translate();
   setTheme(localStorage.getItem("affekt-theme") ?? "automatic");
   await look();
 }
@@ -49,7 +51,7 @@ async function look() {
     $("key-form").hidden = true;
   } catch (error) {
     if (error instanceof KeyNeeded) {
-      $("truth").textContent = "No sound yet.";
+      $("truth").textContent = say("No sound yet.");
       $("key-form").hidden = false;
       if (server.key) show(error);
     } else show(error);
@@ -62,9 +64,9 @@ async function look() {
   offer("server", Boolean(server));
   const missing = [];
   if (!engine) {
-    missing.push("On this device: not offered here. Who runs the server can add it: affekt serve --on-device.");
+    missing.push(say("On this device: not offered here. Who runs the server can add it: affekt serve --on-device."));
   }
-  if (!server) missing.push("On the server: there is none behind this page.");
+  if (!server) missing.push(say("On the server: there is none behind this page."));
   $("lacking").textContent = missing.join(" ");
   $("lacking").hidden = missing.length === 0;
   const wished = localStorage.getItem("affekt-where");
@@ -118,14 +120,14 @@ function model() {
 /** Say what is known of the voice. */
 function showVoice() {
   const known = voice.of(model().id)?.affekt_baseline?.count;
-  const stretches = known === 1 ? "1 stretch" : `${known} stretches`;
+  const stretches = known === 1 ? "1 stretch" : "{0} stretches";
   $("forget").hidden = !voice.any;
   if (known) {
     $("learnt").textContent =
-      `Known from ${stretches} of speech: statistics, no sound, kept in this browser alone.` +
-      (voice.wanted ? "" : " Not used.");
+      say(`Known from ${stretches} of speech: statistics, no sound, kept in this browser alone.`, known) +
+      (voice.wanted ? "" : say(" Not used."));
   } else {
-    $("learnt").textContent = voice.wanted ? "Listen for a while: answers will fit your voice." : "";
+    $("learnt").textContent = voice.wanted ? say("Listen for a while: answers will fit your voice.") : "";
   }
 }
 
@@ -142,20 +144,20 @@ async function chosen() {
   $("results").hidden = true;
   $("track-name").textContent = "";
   $("facts").replaceChildren(
-    ...describe(model()).flatMap(({ name, value }) => [element("dt", name), element("dd", value)]),
+    ...describe(model()).flatMap(({ name, value }) => [element("dt", say(name)), element("dd", value)]),
   );
 }
 
 function deviceTruth() {
-  return "Sound stays on this device: the model runs in this browser, and nothing is uploaded.";
+  return say("Sound stays on this device: the model runs in this browser, and nothing is uploaded.");
 }
 
 function serverTruth() {
   const { host, hostname, protocol } = location;
   const here = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
-  const open = protocol === "http:" && !here ? " The connection is not encrypted." : "";
-  const where = here ? `${host}, on this computer` : `${host}, over the network`;
-  return `Sound is sent to ${where}. It is analysed in memory there and not kept.${open}`;
+  const open = protocol === "http:" && !here ? say(" The connection is not encrypted.") : "";
+  const where = say(here ? "{0}, on this computer" : "{0}, over the network", host);
+  return say("Sound is sent to {0}. It is analysed in memory there and not kept.{1}", where, open);
 }
 
 // --- a recording -------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ function serverTruth() {
 async function hearFile(file) {
   if (live) await stopListening();
   clearError();
-  busy(`Hearing ${file.name} …`);
+  busy(say("Hearing {0} …", file.name));
   try {
     const drawn = await waveform(file);
     const { id, labels } = model();
@@ -174,10 +176,10 @@ async function hearFile(file) {
     if (drawn) track.envelope = drawn;
     heard = { name: file.name, ...found };
     showHeard(file);
-    answer.show(found, `Whole recording, ${clock(found.duration)}`);
+    answer.show(found, say("Whole recording, {0}", clock(found.duration)));
     answer.sumUp(found.segments);
     answer.warn(found.warnings);
-    answer.announce(`${file.name}: ${answer.words}. ${found.segments.length} segments.`);
+    answer.announce(say("{0}: {1}. {2} segments.", file.name, answer.words, found.segments.length));
   } catch (error) {
     show(error);
   } finally {
@@ -213,10 +215,12 @@ function showHeard(file) {
 }
 
 function told(segments) {
-  if (!segments.length) return "Time line: no sound";
-  const parts = segments.slice(0, 12).map(({ start, end, label }) => `${clock(start)} to ${clock(end)} ${label}`);
-  const rest = segments.length > 12 ? `, and ${segments.length - 12} more in the table below` : "";
-  return `Time line: ${parts.join(", ")}${rest}`;
+  if (!segments.length) return say("Time line: no sound");
+  const parts = segments.slice(0, 12).map(({ start, end, label }) =>
+    say("{0} to {1} {2}", clock(start), clock(end), say(label)),
+  );
+  const rest = segments.length > 12 ? say(", and {0} more in the table below", segments.length - 12) : "";
+  return say("Time line: {0}", parts.join(", ") + rest);
 }
 
 // --- the microphone ----------------------------------------------------------------------------
@@ -228,7 +232,7 @@ async function listen() {
   button.disabled = true;
   try {
     const { id, labels } = model();
-    busy(onServer() ? "Calling the server …" : "Loading the model …");
+    busy(say(onServer() ? "Calling the server …" : "Loading the model …"));
     const ear = onServer() ? server : device;
     const own = { baseline: voice.used(id), learn: voice.wanted };
     learning = own.learn ? id : null;
@@ -236,17 +240,17 @@ async function listen() {
     const { sampleRate } = session;
     live = { session, microphone: new Microphone(), envelope: new Envelope(sampleRate) };
     answer.clear(labels);
-    answer.wait("Listening …");
+    answer.wait(say("Listening …"));
     table.clear();
     track.clear(true, labels);
     track.envelope = live.envelope;
     $("results").hidden = true;
-    $("track-name").textContent = "live";
+    $("track-name").textContent = say("live");
     heard = { name: "microphone", duration: 0, segments: [], measurements: [], warnings: [] };
     const onEnd = () => stopListening("the microphone was taken away");
     await live.microphone.start(onSound, { sampleRate, onEnd });
     button.setAttribute("aria-pressed", "true");
-    button.querySelector("span").textContent = "Stop";
+    button.querySelector("span").textContent = say("Stop");
     draw();
   } catch (error) {
     await live?.session.close();
@@ -271,7 +275,7 @@ function hear({ measurements, segments, baseline, error, ended }) {
   heard.measurements.push(...measurements);
   heard.segments.push(...segments);
   const last = measurements.at(-1);
-  if (last) answer.show(last, `${clock(last.start)} to ${clock(last.end)}`, true);
+  if (last) answer.show(last, say("{0} to {1}", clock(last.start), clock(last.end)), true);
   if (baseline && learning) {
     voice.keep(learning, baseline);
     showVoice();
@@ -291,12 +295,12 @@ async function stopListening(reason) {
   await was.session.close().catch(show);
   button.disabled = false;
   button.setAttribute("aria-pressed", "false");
-  button.querySelector("span").textContent = "Listen";
+  button.querySelector("span").textContent = say("Listen");
   heard.duration = was.envelope.duration;
   level.rest();
   showHeard(null);
   if (typeof reason === "string") show(new AffektError(`listening ended: ${reason}`));
-  if (!heard.measurements.length) answer.wait("No sound was recorded. Speak for some seconds.");
+  if (!heard.measurements.length) answer.wait(say("No sound was recorded. Speak for some seconds."));
 }
 
 /** Draw while the microphone is open. */
@@ -362,7 +366,7 @@ function busy(text) {
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  $("theme").textContent = `Theme: ${theme}`;
+  $("theme").textContent = say(`Theme: ${theme}`);
   localStorage.setItem("affekt-theme", theme);
   track.draw();
 }

@@ -4,6 +4,7 @@ import { Plane } from "./dimensions.js";
 import { clock, faceOf, percent } from "./emotions.js";
 import { dbfs } from "./quality.js";
 import { emotionsIn, inWords } from "./summary.js";
+import { say } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const SPEAK = 3000; // ms between two announcements, so that a screen reader may keep up
@@ -17,7 +18,8 @@ export class Answer {
   words = "nothing yet";
   #rows = new Map();
   #spoken = 0;
-  #plane = new Plane($("plane"));
+  #about = "";
+  #plane = new Plane($("plane"), say);
 
   /** Forget what was there; know which emotions there are. */
   clear(labels) {
@@ -28,7 +30,7 @@ export class Answer {
         const [name, value] = ["span", "span"].map((tag) => document.createElement(tag));
         const line = document.createElement("div");
         const bar = document.createElement("div");
-        name.textContent = label;
+        name.textContent = say(label);
         value.className = "number";
         line.className = "line";
         bar.style.background = `var(--${label}, var(--accent))`;
@@ -40,14 +42,14 @@ export class Answer {
     );
     this.#plane.clear();
     this.warn([]);
-    this.wait("Listen, or choose a recording.");
+    this.wait(say("Listen, or choose a recording."));
   }
 
   /** Show that nothing is known yet, and what to do. */
   wait(text) {
     $("face").replaceChildren(faceOf("none"));
     $("label").classList.remove("course");
-    $("label").textContent = "Nothing yet";
+    $("label").textContent = say("Nothing yet");
     $("sure").textContent = text;
     for (const { row, bar, value } of this.#rows.values()) {
       row.classList.remove("first");
@@ -61,10 +63,11 @@ export class Answer {
     const { label, confidence, scores } = found;
     this.#plane.show(...(found.segments ?? []), found);
     $("label").classList.remove("course");
-    const changed = $("label").textContent !== label;
-    $("label").textContent = label;
-    $("sure").textContent = `${percent(confidence)} probable. ${about}`;
-    this.words = `${label}, ${percent(confidence)} probable`;
+    const changed = $("label").textContent !== say(label);
+    $("label").textContent = say(label);
+    this.#about = about;
+    $("sure").textContent = say("{0} probable. {1}", percent(confidence), about);
+    this.words = say("{0}, {1} probable", say(label), percent(confidence));
     if (changed) $("face").replaceChildren(faceOf(label));
     for (const [name, { row, bar, value }] of this.#rows) {
       row.classList.toggle("first", name === label);
@@ -77,7 +80,7 @@ export class Answer {
   /** Describe a recording of several emotions by its course, where one word would hide the others. */
   sumUp(segments) {
     if (emotionsIn(segments) < 2) return;
-    $("sure").textContent = `All of it: ${this.words}. ${$("sure").textContent.replace(/^.*? probable\. /, "")}`;
+    $("sure").textContent = say("All of it: {0}. {1}", this.words, this.#about);
     this.words = inWords(segments);
     $("label").textContent = this.words;
     $("label").classList.add("course");
@@ -127,7 +130,7 @@ export class Level {
     this.#recent = [];
     this.#draw(-120, -120);
     $("level-text").textContent = "–";
-    $("level").setAttribute("aria-valuetext", "no input");
+    $("level").setAttribute("aria-valuetext", say("no input"));
     $("hint").textContent = "";
   }
 
@@ -137,7 +140,7 @@ export class Level {
     meter.classList.toggle("loud", peak >= dbfs(CLIPPED));
     meter.querySelector(".fill").style.width = `${(100 * (shown + 60)) / 60}%`;
     meter.setAttribute("aria-valuenow", shown.toFixed(0));
-    meter.setAttribute("aria-valuetext", `${rms.toFixed(0)} decibels`);
+    meter.setAttribute("aria-valuetext", say("{0} decibels", rms.toFixed(0)));
     $("level-text").textContent = `${rms.toFixed(0)} dB`;
   }
 
@@ -145,9 +148,9 @@ export class Level {
     if (this.#recent.length < MEMORY) return "";
     const peak = Math.max(...this.#recent.map(([most]) => most));
     const loudest = Math.max(...this.#recent.map(([, rms]) => rms));
-    if (peak < SILENT) return "No sound arrives: is the microphone muted?";
-    if (peak >= dbfs(CLIPPED)) return "Too loud, it clips: move away, or turn the microphone down.";
-    if (loudest < QUIET) return "Very quiet: come closer, or turn the microphone up.";
+    if (peak < SILENT) return say("No sound arrives: is the microphone muted?");
+    if (peak >= dbfs(CLIPPED)) return say("Too loud, it clips: move away, or turn the microphone down.");
+    if (loudest < QUIET) return say("Very quiet: come closer, or turn the microphone up.");
     return "";
   }
 }
@@ -168,7 +171,7 @@ export class Table {
     this.#segments = segments;
     const rows = segments.map(({ start, end, label, confidence }) => {
       const row = document.createElement("tr");
-      const cells = [clock(start), clock(end), label, percent(confidence)].map((text) => {
+      const cells = [clock(start), clock(end), say(label), percent(confidence)].map((text) => {
         const cell = document.createElement("td");
         cell.textContent = text;
         return cell;
@@ -177,7 +180,7 @@ export class Table {
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = clock(start);
-        button.setAttribute("aria-label", `Play from ${clock(start)}`);
+        button.setAttribute("aria-label", say("Play from {0}", clock(start)));
         button.addEventListener("click", () => this.onTime(start));
         cells[0].replaceChildren(button);
       }

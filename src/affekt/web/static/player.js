@@ -1,6 +1,7 @@
 // Plays the analysed recording, and keeps the place in sight.
 
 import { clock } from "./emotions.js";
+import { say } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -14,10 +15,10 @@ export class Player {
     $("play").addEventListener("click", () => (this.#audio.paused ? this.#audio.play() : this.pause()));
     $("seek").addEventListener("input", ({ target }) => this.go(Number(target.value)));
     this.#audio.addEventListener("play", () => {
-      $("play").textContent = "Pause";
+      $("play").textContent = say("Pause");
       this.#follow();
     });
-    this.#audio.addEventListener("pause", () => ($("play").textContent = "Play"));
+    this.#audio.addEventListener("pause", () => ($("play").textContent = say("Play")));
   }
 
   /** Whether there is something to play. */

@@ -1,6 +1,7 @@
 // A time line in a few words that are true: those of `affekt.formats.summary`.
 
 import { UNCERTAIN } from "./segmenter.js";
+import { say } from "./words.js";
 
 const MOSTLY = 0.5; // share of the time above which a recording is mostly one emotion
 const LARGEST_SHARES = 3; // emotions that a mixed recording is described by
@@ -19,19 +20,20 @@ export function inWords(segments) {
   for (const { label, start, end } of segments) seconds.set(label, (seconds.get(label) ?? 0) + end - start);
   const total = [...seconds.values()].reduce((sum, one) => sum + one, 0);
   const ranked = [...seconds].sort((one, other) => other[1] - one[1]);
-  if (!(total > 0)) return "no answer";
+  if (!(total > 0)) return say("no answer");
   const [first, most] = ranked[0];
-  if (ranked.length === 1) return first;
+  if (ranked.length === 1) return say(first);
   const share = (label) => `${Math.round((100 * seconds.get(label)) / total)}%`;
   if (most / total <= MOSTLY) {
-    return `mixed: ${ranked.slice(0, LARGEST_SHARES).map(([label]) => `${label} ${share(label)}`).join(", ")}`;
+    const parts = ranked.slice(0, LARGEST_SHARES).map(([label]) => `${say(label)} ${share(label)}`);
+    return say("mixed: {0}", parts.join(", "));
   }
-  const told = [`mostly ${first}`];
+  const told = [say("mostly {0}", say(first))];
   for (const [label, own] of ranked.filter(([name]) => name !== first && name !== UNCERTAIN).slice(0, FURTHER)) {
     if (own < SHORTEST) break;
     const [start, end] = longest(segments, label);
-    const where = `from ${moment(start)} to ${moment(end)}`;
-    told.push(`${label} ${end - start >= MOSTLY * own ? where : `in ${share(label)} of the time`}`);
+    const where = say("from {0} to {1}", moment(start), moment(end));
+    told.push(`${say(label)} ${end - start >= MOSTLY * own ? where : say("in {0} of the time", share(label))}`);
   }
   return told.join(", ");
 }

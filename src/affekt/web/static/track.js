@@ -1,6 +1,7 @@
 // The picture of a time line: waveform, a ribbon of emotions, and how probable each one is.
 
 import { clock, colourOf, inkOn, strokesOf } from "./emotions.js";
+import { say } from "./words.js";
 
 const BIN = 0.01; // seconds of sound in one stroke of the waveform
 const LIVE = 30; // seconds that a live time line shows
@@ -108,14 +109,14 @@ export class Track {
     pen.fillStyle = ink("soft");
     pen.textAlign = "left";
     pen.textBaseline = "middle";
-    pen.fillText("sound", 0, WAVE / 2);
-    pen.fillText("heard", 0, WAVE + GAP + RIBBON / 2);
+    pen.fillText(say("sound"), 0, WAVE / 2);
+    pen.fillText(say("heard"), 0, WAVE + GAP + RIBBON / 2);
     pen.fillStyle = ink("track");
     pen.fillRect(left, WAVE / 2 - 0.5, width - left, 1);
     roundRect(pen, left, WAVE + GAP, width - left, RIBBON, 6);
     const { top, row } = this.#rowPlaces(height);
     pen.fillStyle = ink("soft");
-    this.labels.forEach((label, i) => pen.fillText(label, 0, top + (i + 0.5) * row));
+    this.labels.forEach((label, i) => pen.fillText(say(label), 0, top + (i + 0.5) * row));
   }
 
   #rowPlaces(height) {
@@ -166,7 +167,7 @@ export class Track {
       face(pen, label, inner + 5, top + RIBBON / 2 - 9, 18);
       pen.fillStyle = inkOn(label);
       pen.font = "600 13px system-ui, 'DejaVu Sans', sans-serif";
-      if (pen.measureText(label).width + 36 < room) pen.fillText(label, inner + 28, top + RIBBON / 2 + 0.5);
+      if (pen.measureText(say(label)).width + 36 < room) pen.fillText(say(label), inner + 28, top + RIBBON / 2 + 0.5);
     }
     pen.restore();
   }
