@@ -1,20 +1,26 @@
-"""How long a new process takes until it answers, beside what a tutorial's call imports.
+"""How long a new process takes until it answers, beside what a tutorial's call imports; and what
+an installation takes.
 
     python benchmarks/startup.py               # measures, writes the JSON and the table
     python benchmarks/startup.py --table-only  # writes the table again
 
-Every line is a new process with one thread, in turns. The seconds are those of the CPU, user and
+The installation is that of a wheel into a new environment, when pip has its packages already:
+wall time until ``affekt predict`` has answered, and the bytes of each package. Every other line is a new process with one thread, in turns. The seconds are those of the CPU, user and
 system: what else the machine does changes them little. Files are in the disk's cache.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 from _common import ROOT, THREAD_VARIABLES, Report, Result, processor
 
@@ -38,6 +44,16 @@ LINES = {
     ],
 }
 """By title, the arguments of Python."""
+SIZES = """
+import json
+from importlib.metadata import distributions
+sizes = {}
+for one in distributions():
+    files = [one.locate_file(file) for file in one.files or ()]
+    sizes[one.name] = sum(file.stat().st_size for file in files if file.is_file())
+print(json.dumps(sizes))
+"""
+LARGE = 1e6  # bytes; what is smaller has no row of its own
 
 
 def cpu_seconds(words: list[str]) -> float:
@@ -47,6 +63,34 @@ def cpu_seconds(words: list[str]) -> float:
     subprocess.run([sys.executable, *words], env=environment, capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def install() -> Result:
+    """Install a wheel into a new environment twice; the second time pip's cache is warm."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        pip = [sys.executable, "-m", "pip", "--quiet"]
+        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", name, str(ROOT)], check=True)
+        (wheel,) = place.glob("*.whl")
+        for attempt in ("cold", "warm"):
+            programs = place / attempt / "bin"
+            subprocess.run([sys.executable, "-m", "venv", place / attempt], check=True)
+            words = ["install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel]
+            begun = time.monotonic()
+            subprocess.run([programs / "pip", *words], check=True)
+            installed = time.monotonic()
+            answer = [programs / "affekt", "predict", RECORDING]
+            subprocess.run(answer, check=True, capture_output=True)
+            answered = time.monotonic()
+        told = subprocess.run(
+            [programs / "python", "-c", SIZES], check=True, capture_output=True, text=True
+        )
+        sizes = json.loads(told.stdout)
+    return {
+        "install_seconds": round(installed - begun, 2),
+        "first_answer_seconds": round(answered - installed, 2),
+        "bytes": dict(sorted(sizes.items(), key=lambda one: -one[1])),
+    }
 
 
 def measure(rounds: int) -> Result:
@@ -63,6 +107,7 @@ def measure(rounds: int) -> Result:
         "cpu_seconds": {title: statistics.median(values) for title, values in seconds.items()},
         "cpu_seconds_per_round": seconds,
         "rounds": rounds,
+        "install": install(),
         "machine": processor(),
         "versions": software_versions(),
         "commit": commit(),
@@ -72,6 +117,10 @@ def measure(rounds: int) -> Result:
 def table(result: Result) -> str:
     """Return the result as Markdown."""
     rows = [f"| {title} | {value:.2f} |" for title, value in result["cpu_seconds"].items()]
+    made = result["install"]
+    large = [(name, size) for name, size in made["bytes"].items() if size >= LARGE]
+    rest = sum(made["bytes"].values()) - sum(size for _, size in large)
+    packages = [f"| {name} | {size / 1e6:.0f} |" for name, size in (*large, ("all others", rest))]
     return "\n".join(
         [
             "| new process | CPU, s |",
@@ -80,6 +129,15 @@ def table(result: Result) -> str:
             "",
             f"Median of {result['rounds']} interleaved rounds, one thread; {result['machine']}, "
             f"python {result['versions']['python']}; commit `{result['commit'][:12]}`.",
+            "",
+            "| package of the base install | MB |",
+            "|---|---:|",
+            *packages,
+            f"| **together** | **{sum(made['bytes'].values()) / 1e6:.0f}** |",
+            "",
+            f"With these packages in pip's cache, `pip install` of the wheel took "
+            f"{made['install_seconds']:.1f} s, and the first `affekt predict` "
+            f"{made['first_answer_seconds']:.1f} s, wall time.",
         ]
     )
 
