@@ -4,9 +4,10 @@ an installation takes.
     python benchmarks/startup.py               # measures, writes the JSON and the table
     python benchmarks/startup.py --table-only  # writes the table again
 
-The installation is that of a wheel into a new environment, when pip has its packages already:
-wall time until ``affekt predict`` has answered, and the bytes of each package. Every other line is a new process with one thread, in turns. The seconds are those of the CPU, user and
-system: what else the machine does changes them little. Files are in the disk's cache.
+The installation is that of a wheel into a new environment, when pip has its packages already: wall
+time until ``affekt predict`` has answered, and the bytes of each package. Every other line is a new
+process with one thread, in turns. The seconds are those of the CPU, user and system: what else the
+machine does changes them little. Files are in the disk's cache.
 """
 
 from __future__ import annotations
@@ -75,11 +76,17 @@ def install() -> Result:
         for attempt in ("cold", "warm"):
             programs = place / attempt / "bin"
             subprocess.run([sys.executable, "-m", "venv", place / attempt], check=True)
-            words = ["install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel]
+            words = [
+                "install",
+                "--quiet",
+                "--constraint",
+                str(ROOT / "constraints.txt"),
+                str(wheel),
+            ]
             begun = time.monotonic()
-            subprocess.run([programs / "pip", *words], check=True)
+            subprocess.run([str(programs / "pip"), *words], check=True)
             installed = time.monotonic()
-            answer = [programs / "affekt", "predict", RECORDING]
+            answer = [str(programs / "affekt"), "predict", str(RECORDING)]
             subprocess.run(answer, check=True, capture_output=True)
             answered = time.monotonic()
         told = subprocess.run(
