@@ -94,7 +94,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Lead links to the site's pages, and those to other files to the repository."""
     source = page.file.abs_src_path
     # What only our tests read in a fence's first line.
-    markdown = re.sub(r"^```(\w+) [\w -]+$", r"```\1", markdown, flags=re.MULTILINE)
+    markdown = re.sub(r"^```(\w+) [\w= -]+$", r"```\1", markdown, flags=re.MULTILINE)
     if source is None:
         return markdown
     start = os.path.dirname(page.file.src_uri)

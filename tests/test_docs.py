@@ -39,14 +39,18 @@ class Block:
 
 
 def blocks(page: Path, language: str) -> list[Block]:
-    """Return the blocks of one language; a block tagged ``no-run`` is left out."""
+    """Return the blocks of one language, but for ``no-run``, and ``needs=package`` without it."""
     text = page.read_text(encoding="utf-8")
     found = [
         Block(page, text[: match.start(2)].count("\n") + 1, tuple(match[1].split()), match[2])
         for match in FENCE.finditer(text)
     ]
     return [
-        block for block in found if block.tags[:1] == (language,) and "no-run" not in block.tags
+        block
+        for block in found
+        if block.tags[:1] == (language,)
+        and "no-run" not in block.tags
+        and all(find_spec(tag[6:]) for tag in block.tags if tag.startswith("needs="))
     ]
 
 
