@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,7 @@ def command(
       torchrun --nproc-per-node 4 -m affekt train cnn -s mine/ -o runs/fast
     """
     find_recipe(recipe)
-    if os.environ.get("RANK", "0") == "0":
+    if find_spec("torch") and os.environ.get("RANK", "0") == "0":
         log(f"starting {recipe}: the run is written to {out}")  # before torch, which takes seconds
     from dataclasses import replace
 
