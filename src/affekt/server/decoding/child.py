@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from types import FrameType
@@ -66,7 +66,7 @@ def main(fd: str, memory: str, seconds: str) -> None:
         _answer(channel, _ANSWERS[request.kind], request)
 
 
-Answer = tuple[bytes, dict[str, Any], bytes]
+Answer = tuple[bytes, dict[str, Any], Sequence[memoryview]]
 
 
 def _answer(
@@ -76,12 +76,12 @@ def _answer(
     try:
         kind, head, body = work(request)
     except AudioError as error:
-        kind, head, body = wire.ERROR, {"message": _renamed(str(error))}, b""
+        kind, head, body = wire.ERROR, {"message": _renamed(str(error))}, ()
     except MemoryError:
-        kind, head, body = wire.ERROR, {"message": _too_much_memory()}, b""
+        kind, head, body = wire.ERROR, {"message": _too_much_memory()}, ()
     except Exception:  # noqa: BLE001  # of any library; the next request has nothing to do with it
-        kind, head, body = wire.ERROR, {"message": f"{UPLOAD}: it cannot be decoded"}, b""
-    wire.send(channel, kind, head, body)
+        kind, head, body = wire.ERROR, {"message": f"{UPLOAD}: it cannot be decoded"}, ()
+    wire.send(channel, kind, head, *body)
 
 
 def _decode(request: wire.Frame) -> Answer:
@@ -94,7 +94,7 @@ def _decode(request: wire.Frame) -> Answer:
         for block in mono:
             budget.decoded_seconds = mono.duration
             parts.append(block)
-    return wire.CLIP, asdict(mono.quality()), np.concatenate(parts).tobytes()
+    return wire.CLIP, asdict(mono.quality()), [part.data for part in parts]
 
 
 class _Budget:
@@ -130,7 +130,7 @@ def _read_tensor(request: wire.Frame) -> Answer:
     head = request.head
     name, waveforms = read_request(request.body, head["json_size"], head["max_samples"])
     qualities = [asdict(check_audio(waveform, head["sample_rate"])) for waveform in waveforms]
-    return wire.CLIP, {"id": name, "qualities": qualities}, waveforms.tobytes()
+    return wire.CLIP, {"id": name, "qualities": qualities}, [waveforms.data]
 
 
 _ANSWERS = {wire.FILE: _decode, wire.TENSOR: _read_tensor}

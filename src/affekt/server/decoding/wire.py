@@ -21,6 +21,7 @@ ERROR = b"E"  # child: an AudioError, in words
 
 HEADER = struct.Struct("<cII")
 PIECE = 1 << 16  # bytes that a child sends of a stream at once, at most
+_JOINED = 1 << 20  # bytes of a body that are copied, to be sent in one go
 
 
 class Frame(NamedTuple):
@@ -37,9 +38,17 @@ def pack(kind: bytes, head: dict[str, Any] | None = None, body_size: int = 0) ->
     return HEADER.pack(kind, len(text), body_size) + text
 
 
-def send(channel: socket.socket, kind: bytes, head: dict[str, Any], body: bytes = b"") -> None:
-    """Send a frame, waiting until it is gone."""
-    channel.sendall(pack(kind, head, len(body)) + body)  # at once: each part would wake the reader
+def send(channel: socket.socket, kind: bytes, head: dict[str, Any], *body: bytes | memoryview) -> None:
+    """Send a frame, whose body may be in several pieces, waiting until it is gone."""
+    pieces = [memoryview(piece).cast("B") for piece in body if len(piece)]
+    size = sum(len(piece) for piece in pieces)
+    start = pack(kind, head, size)
+    if size <= _JOINED:
+        channel.sendall(b"".join([start, *pieces]))  # at once: each part would wake the reader
+        return
+    channel.sendall(start)
+    for piece in pieces:  # without a copy
+        channel.sendall(piece)
 
 
 def receive(channel: socket.socket) -> Frame | None:
