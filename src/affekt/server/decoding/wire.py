@@ -38,7 +38,9 @@ def pack(kind: bytes, head: dict[str, Any] | None = None, body_size: int = 0) ->
     return HEADER.pack(kind, len(text), body_size) + text
 
 
-def send(channel: socket.socket, kind: bytes, head: dict[str, Any], *body: bytes | memoryview) -> None:
+def send(
+    channel: socket.socket, kind: bytes, head: dict[str, Any], *body: bytes | memoryview
+) -> None:
     """Send a frame, whose body may be in several pieces, waiting until it is gone."""
     pieces = [memoryview(piece).cast("B") for piece in body if len(piece)]
     size = sum(len(piece) for piece in pieces)
