@@ -181,6 +181,34 @@ def read_names(
     return clips
 
 
+def table_in(folder: Path, corpus: str, *names: str) -> Path:
+    """Return the table of a corpus, which lies somewhere in a folder under one of these names.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    for name in names:
+        if found := sorted(folder.rglob(name)):
+            return found[0]
+    raise DataError(f"{corpus}: there is no {names[0]} in {folder}")
+
+
+def read_text(path: Path) -> str:
+    """Return a text of a corpus; what is no UTF-8 in it becomes U+FFFD.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
 def read_table(path: Path, *columns: str) -> Iterator[list[str]]:
     """Yield the given columns of one of a corpus's tables.
 

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from affekt.data.corpora.base import Corpus, audio_files, rated
+from affekt.data.corpora.base import Corpus, audio_files, rated, read_text
 from affekt.data.manifest import Clip
 from affekt.errors import DataError
+from affekt.labels import canonical
 
 EMOTIONS = {
     "ang": "angry",
@@ -29,19 +30,8 @@ EMOTIONS = {
     "sur": "surprised",
     "xxx": "undecided",  # no emotion has most votes
 }
-_HEARD = {
-    "anger": "angry",
-    "disgust": "disgust",
-    "excited": "happy",
-    "fear": "fearful",
-    "frustration": "frustrated",
-    "happiness": "happy",
-    "neutral": "neutral",
-    "neutral state": "neutral",
-    "other": "other",
-    "sadness": "sad",
-    "surprise": "surprised",
-}
+_HEARD = {"excited": "happy", "frustration": "frustrated", "neutral state": "neutral"}
+"""What raters may say beside common words for emotions."""
 _TURN = re.compile(
     r"\[[\d.]+ - [\d.]+\]\t(?P<name>(?P<session>Ses\d\d)\w+_(?P<gender>[FM])\w+)\t(?P<emotion>\w+)"
     r"\t\[(?P<valence>[^,]+), (?P<arousal>[^,]+), (?P<dominance>[^\]]+)\]"
@@ -77,10 +67,7 @@ def read(folder: Path) -> list[Clip]:
 
 def _turns(path: Path, files: dict[str, Path]) -> Iterator[Clip]:
     """Yield the turns of a dialogue whose recordings are there."""
-    try:
-        blocks = path.read_text(encoding="utf-8", errors="replace").split("\n[")
-    except OSError as error:
-        raise DataError(f"iemocap: cannot read {path}: {error}") from error
+    blocks = read_text(path).split("\n[")
     for block in blocks[1:]:  # before the first lies the header
         first, *rest = f"[{block}".splitlines()
         turn = _TURN.match(first)
@@ -108,10 +95,10 @@ def _votes(lines: list[str]) -> dict[str, float] | None:
     shares: Counter[str] = Counter()
     for line in lines:
         if vote := _VOTE.match(line):
-            named = [word.strip().lower() for word in vote["emotions"].split(";")]
-            known = [_HEARD[word] for word in named if word in _HEARD]
-            for emotion in known:
-                shares[emotion] += 1 / len(known)  # type: ignore[assignment]
+            words = [word.strip().lower() for word in vote["emotions"].split(";")]
+            heard = [_HEARD.get(word) or canonical(word) for word in words if word]
+            for emotion in heard:
+                shares[emotion] += 1 / len(heard)  # type: ignore[assignment]
     total = sum(shares.values())
     return {emotion: share / total for emotion, share in sorted(shares.items())} if total else None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from affekt.data.corpora.base import Corpus, audio_files, rated
+from affekt.data.corpora.base import Corpus, audio_files, rated, read_text, table_in
 from affekt.data.manifest import Clip
 from affekt.errors import DataError
 
@@ -41,20 +41,18 @@ def read(folder: Path) -> list[Clip]:
     files = {file.stem: file for file in audio_files(folder) if file.stem.startswith("MSP-IMPROV-")}
     if not files:
         return []
-    tables = [path for name in _TABLES for path in sorted(folder.rglob(name))]
-    if not tables:
-        raise DataError(f"msp_improv: there is no {_TABLES[0]} in {folder}")
+    table = table_in(folder, "msp_improv", *_TABLES)
     clips = []
-    for line in tables[0].read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_text(table).splitlines():
         if not line.startswith("UTD-IMPROV-"):
             continue  # what one rater said
         turn = _TURN.match(line)
         if turn is None or turn["emotion"] not in EMOTIONS:
-            raise DataError(f"{tables[0]}: {line!r} is no turn with its label and ratings")
+            raise DataError(f"{table}: {line!r} is no turn with its label and ratings")
         file = files.pop(f"MSP-{turn['name']}", None)
         if file is None:
             continue
-        where = f"{tables[0]}, {turn['name']}"
+        where = f"{table}, {turn['name']}"
         clips.append(
             Clip(
                 file=file,
@@ -70,7 +68,7 @@ def read(folder: Path) -> list[Clip]:
         )
     if files:
         raise DataError(
-            f"msp_improv: {tables[0]} has no label for {len(files)} recordings, the first is "
+            f"msp_improv: {table} has no label for {len(files)} recordings, the first is "
             f"{min(files)}"
         )
     return sorted(clips, key=lambda clip: clip.file.stem)

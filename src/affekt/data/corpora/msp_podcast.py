@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affekt.data.corpora.base import Corpus, audio_files, log, rated, read_table
+from affekt.data.corpora.base import Corpus, audio_files, log, rated, read_table, table_in
 from affekt.data.manifest import Clip
 from affekt.errors import DataError
 
@@ -47,17 +47,15 @@ def read(folder: Path) -> list[Clip]:
     files = {file.stem: file for file in audio_files(folder)}
     if not files:
         return []
-    tables = [path for name in _TABLES for path in sorted(folder.rglob(name))]
-    if not tables:
-        raise DataError(f"msp_podcast: there is no Labels/{_TABLES[0]} in {folder}")
+    table = table_in(folder, "msp_podcast", *_TABLES)
     clips = []
     for name, label, arousal, valence, dominance, speaker, gender, part in read_table(
-        tables[0], *_COLUMNS
+        table, *_COLUMNS
     ):
         file = files.pop(Path(name).stem, None)
         if file is None:
             continue
-        where = f"{tables[0]}, {name}"
+        where = f"{table}, {name}"
         if label not in EMOTIONS:
             expected = ", ".join(EMOTIONS)
             raise DataError(f"{where}: unknown label {label!r}: expected one of {expected}")

@@ -94,7 +94,7 @@ def _decode(request: wire.Frame) -> Answer:
         for block in mono:
             budget.decoded_seconds = mono.duration
             parts.append(block)
-    return wire.CLIP, asdict(mono.quality()), [part.data for part in parts]
+    return wire.CLIP, asdict(mono.quality()), [np.ascontiguousarray(part).data for part in parts]
 
 
 class _Budget:
