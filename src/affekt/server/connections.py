@@ -25,6 +25,7 @@ READ_BYTES = 1 << 13  # of a WebSocket at once: no one's small messages keep the
 CONTROL_FRAMES = 100  # pings and pongs, and parts of one message
 CONTROL_SECONDS = 10.0
 OTHER_DESCRIPTORS = 192  # models, logs, decoders and their sockets
+LINGER_SECONDS = 2.0  # for which a WebSocket that broke the rules is still read
 SWEEP_SECONDS = 1.0
 
 _FULL = (
@@ -185,6 +186,7 @@ def socket_protocol(connections: Connections) -> type[WebSocketsSansIOProtocol]:
     class Bounded(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
         _controls = 0
         _controls_since = 0.0
+        _failed = False  # what comes is thrown away
 
         def connection_made(self, transport: Any) -> None:
             self._incoming = bytearray(READ_BYTES)
@@ -197,9 +199,26 @@ def socket_protocol(connections: Connections) -> type[WebSocketsSansIOProtocol]:
             self.data_received(bytes(self._incoming[:nbytes]))
 
         def data_received(self, data: bytes) -> None:
+            if self._failed:
+                return
             super().data_received(data)
             if self.transport.get_write_buffer_size() > UNREAD_BYTES:
                 self.transport.abort()  # answers to pings, say, that nobody reads
+
+        def handle_parser_exception(self) -> None:
+            """Tell why it ends, and read on for a while: to close before would take that back."""
+            told = self.conn.close_sent
+            assert told is not None
+            end = {"type": "websocket.disconnect", "code": told.code, "reason": told.reason}
+            self.queue.put_nowait(cast(Any, end))
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            if self.transport.can_write_eof():
+                self.transport.write_eof()  # the client ends it then, once it has read why
+            self.close_sent = self._failed = True
+            if self.read_paused:
+                self.read_paused = False
+                self.transport.resume_reading()
+            self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
         def handle_ping(self) -> None:
             self._count_control()
